@@ -1,0 +1,48 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/function_ref.h"
+
+namespace edgewright {
+
+// The one pool that all kernels share. The calling thread works too, so a pool of one thread
+// starts none. One parallel_for at a time: calls from several threads wait for each other.
+class ThreadPool {
+ public:
+  // Threads includes the caller; `pinned_cpus`, where given, are the CPUs of the workers after the
+  // caller (worker i runs on pinned_cpus[i]); the caller pins itself if it wants to.
+  explicit ThreadPool(int threads, std::vector<int> pinned_cpus = {});
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // Calls task(index, worker) for every index below count, worker < threads(), and returns when all
+  // are done. Tasks must not throw or call parallel_for.
+  void parallel_for(size_t count, FunctionRef<void(size_t index, int worker)> task);
+
+ private:
+  using Task = FunctionRef<void(size_t, int)>;
+  void work(int worker, int cpu);
+  void drain(int worker);
+
+  std::vector<std::thread> workers_;
+  std::mutex call_mutex_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  const Task* task_ = nullptr;
+  size_t count_ = 0;
+  std::atomic<size_t> next_{0};
+  std::atomic<int> busy_{0};
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace edgewright

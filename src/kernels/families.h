@@ -1,0 +1,16 @@
+#pragma once
+
+#include <span>
+
+#include "kernels/kernel.h"
+
+namespace edgewright {
+
+// One reference table per family folder.
+std::span<const ReferenceKernel> arithmetic_reference_kernels();
+std::span<const ReferenceKernel> shape_reference_kernels();
+
+// One implementation table per family that has tuned kernels, expected best first.
+std::span<const KernelImplementation> copy_implementations();
+
+}  // namespace edgewright

@@ -1,0 +1,89 @@
+// The ordered tables of kernel families: dispatch, lists, tests and benches are driven by them.
+#include <algorithm>
+#include <map>
+
+#include "kernels/families.h"
+#include "kernels/kernel.h"
+
+namespace edgewright {
+namespace {
+
+using ReferenceTable = std::span<const ReferenceKernel> (*)();
+constexpr ReferenceTable kReferenceTables[] = {
+    arithmetic_reference_kernels,
+    shape_reference_kernels,
+};
+
+using ImplementationTable = std::span<const KernelImplementation> (*)();
+constexpr ImplementationTable kImplementationTables[] = {
+    copy_implementations,
+};
+
+using Key = std::pair<std::string_view, std::string_view>;
+
+const std::map<Key, ReferenceKernel>& reference_index() {
+  static const auto* index = [] {
+    auto* map = new std::map<Key, ReferenceKernel>;
+    for (const auto table : kReferenceTables) {
+      for (const ReferenceKernel& kernel : table()) {
+        EDGEWRIGHT_CHECK(map->emplace(Key(kernel.domain, kernel.op), kernel).second);
+      }
+    }
+    return map;
+  }();
+  return *index;
+}
+
+}  // namespace
+
+Result<const Tensor*> OpCall::tensor(size_t i) const {
+  if (!has_input(i)) return bad_input("input {} of {} is missing", i, op);
+  if (!inputs[i].is_tensor()) return bad_input("input {} of {} is not a tensor", i, op);
+  return &inputs[i].tensor();
+}
+
+const ReferenceKernel* find_reference_kernel(std::string_view domain, std::string_view op) {
+  const auto it = reference_index().find(Key(domain == "ai.onnx" ? "" : domain, op));
+  return it == reference_index().end() ? nullptr : &it->second;
+}
+
+std::vector<ReferenceKernel> reference_kernels() {
+  std::vector<ReferenceKernel> all;
+  for (const auto table : kReferenceTables) {
+    for (const ReferenceKernel& kernel : table()) all.push_back(kernel);
+  }
+  return all;
+}
+
+std::vector<const KernelImplementation*> find_implementations(std::string_view domain,
+                                                              std::string_view op) {
+  std::vector<const KernelImplementation*> found;
+  for (const auto table : kImplementationTables) {
+    for (const KernelImplementation& implementation : table()) {
+      if (implementation.op == op && implementation.domain == domain) {
+        found.push_back(&implementation);
+      }
+    }
+  }
+  return found;
+}
+
+const KernelImplementation* find_implementation(std::string_view name) {
+  for (const auto table : kImplementationTables) {
+    for (const KernelImplementation& implementation : table()) {
+      if (implementation.name == name) return &implementation;
+    }
+  }
+  return nullptr;
+}
+
+size_t stored_size_bytes(const TensorSpec& spec) {
+  Dims dims = spec.dims;
+  if (spec.layout == Layout::kNchw16c && dims.size() > 1) dims[1] = (dims[1] + 15) / 16 * 16;
+  if (spec.layout == Layout::kNchw8c && dims.size() > 1) dims[1] = (dims[1] + 7) / 8 * 8;
+  size_t count = 1;
+  for (const int64_t dim : dims) count *= static_cast<size_t>(dim);
+  return dtype_bytes(spec.dtype, count);
+}
+
+}  // namespace edgewright
