@@ -1,0 +1,7 @@
+#include "edgewright/version.h"
+
+namespace edgewright {
+
+std::string_view version() { return EDGEWRIGHT_VERSION; }
+
+}  // namespace edgewright

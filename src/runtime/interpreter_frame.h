@@ -1,0 +1,48 @@
+#pragma once
+
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/interpreter.h"
+
+namespace edgewright {
+
+// One activation of a graph: the data of its values, and the frame around it for captures.
+class InterpreterFrame {
+ public:
+  InterpreterFrame(Interpreter& interpreter, const Graph& graph, const InterpreterFrame* outer)
+      : interpreter_(interpreter), graph_(graph), outer_(outer) {}
+
+  Result<std::vector<Datum>> run(std::span<const Datum> inputs,
+                                 const Interpreter::Observer& observer);
+  Result<std::vector<Datum>> run_node(const Node& node);
+  void set(const Value* value, Datum datum) { data_[value] = std::move(datum); }
+
+ private:
+  Status bind_inputs(std::span<const Datum> inputs);
+  Datum lookup(const Value* value) const;
+  Result<std::vector<Datum>> dispatch(const Node& node, std::span<const Datum> inputs);
+  Result<std::vector<Datum>> run_kernel(const Node& node, std::span<const Datum> inputs);
+  Result<std::vector<Datum>> run_expanded(const Node& node, std::span<const Datum> inputs);
+  Result<std::vector<Datum>> run_body(const Graph& body, std::span<const Datum> inputs) const;
+  Result<std::vector<Datum>> run_if(const Node& node, std::span<const Datum> inputs);
+  Result<std::vector<Datum>> run_loop(const Node& node, std::span<const Datum> inputs);
+  Result<std::vector<Datum>> run_scan(const Node& node, std::span<const Datum> inputs);
+  Result<std::vector<Datum>> run_sequence_map(const Node& node, std::span<const Datum> inputs);
+  void release_after(size_t node_index);
+  void plan_releases();
+
+  Interpreter& interpreter_;
+  const Graph& graph_;
+  const InterpreterFrame* outer_;
+  std::unordered_map<const Value*, Datum> data_;
+  std::vector<std::vector<const Value*>> releases_;  // per node index
+};
+
+// A concatenation of equal-shaped tensors along a new axis: what Loop and Scan collect.
+Result<Tensor> stack(std::span<const Datum> slices, int64_t axis, bool reverse);
+// Slice `index` of a tensor along an axis, that axis removed.
+Result<Tensor> slice_at(const Tensor& tensor, int64_t axis, int64_t index);
+
+}  // namespace edgewright
