@@ -59,6 +59,8 @@ Result<Tensor> Tensor::allocate_uninitialised(DType dtype, Dims dims) {
   }
   tensor.data_ = static_cast<std::byte*>(memory.get());
   tensor.owner_ = std::move(memory);
+  // The last byte of a packed type may have bits that no element fills; they are always zero.
+  if (dtype_bits(dtype) < 8 && count > 0) tensor.data_[tensor.size_bytes() - 1] = std::byte{0};
   return tensor;
 }
 
