@@ -20,7 +20,9 @@ if(EDGEWRIGHT_MOLD AND NOT CMAKE_CROSSCOMPILING)
 endif()
 
 function(edgewright_settings target)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Werror -Wno-missing-field-initializers)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Werror -Wno-missing-field-initializers
+    # GCC 12 warns of overlapping copies in its own std::string (GCC bug 105651).
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
   if(EDGEWRIGHT_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${EDGEWRIGHT_SANITIZE}
       -fno-omit-frame-pointer -fno-sanitize-recover=all)

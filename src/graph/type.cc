@@ -1,11 +1,21 @@
 #include "graph/type.h"
 
+#include <algorithm>
+#include <cctype>
+
+#include "base/quote.h"
+
 namespace edgewright {
 namespace {
 
 std::string dim_text(const Dim& dim) {
   if (dim.is_known()) return fmt::format("{}", dim.value);
-  return dim.symbol.empty() ? "?" : dim.symbol;
+  if (dim.symbol.empty()) return "?";
+  const bool plain = std::isalpha(static_cast<unsigned char>(dim.symbol[0])) != 0 &&
+                     std::ranges::all_of(dim.symbol, [](unsigned char c) {
+                       return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '/';
+                     });
+  return plain ? dim.symbol : quoted(dim.symbol);
 }
 
 }  // namespace
