@@ -35,11 +35,11 @@ macro(edgewright_dependencies)
   find_package(fmt REQUIRED)
   find_package(nlohmann_json REQUIRED)
   find_package(CLI11 REQUIRED)
-  find_package(ZLIB REQUIRED)
   find_package(Protobuf REQUIRED)
   find_package(ONNX CONFIG REQUIRED)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
+  pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
   option(EDGEWRIGHT_ONEDNN "use oneDNN kernels where the library is found" ON)
   set(EDGEWRIGHT_HAVE_ONEDNN OFF)
   if(EDGEWRIGHT_ONEDNN)
@@ -53,7 +53,7 @@ endmacro()
 
 # Third-party libraries that a room may see; every other room goes without.
 set(edgewright_external_base fmt::fmt nlohmann_json::nlohmann_json Threads::Threads)
-set(edgewright_external_formats ONNX::onnx ONNX::onnx_proto ZLIB::ZLIB)
+set(edgewright_external_formats ONNX::onnx ONNX::onnx_proto PkgConfig::LIBZIP)
 set(edgewright_external_kernels PkgConfig::HWY)
 
 # Every room is one static library edgewright::<room>, linked as src/layers.txt says.
