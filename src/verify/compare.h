@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "verify/difference.h"
+
+namespace edgewright {
+
+// Something that computes a model: the interpreter, a plan, another runtime.
+class Subject {
+ public:
+  using Observer = std::function<void(const std::string& name, const Datum& datum)>;
+  virtual ~Subject() = default;
+  virtual std::vector<std::string> output_names() const = 0;
+  // Outputs in order; calls the observer for every intermediate value it can show.
+  virtual Result<std::vector<Datum>> run(const std::vector<Datum>& inputs,
+                                         const Observer& observer) = 0;
+};
+
+struct NamedDifference {
+  std::string name;
+  Difference difference;
+  std::string problem;  // set when type or shape differ
+};
+
+struct Comparison {
+  std::vector<NamedDifference> outputs;
+  std::vector<NamedDifference> layers;  // values that both show, in the candidate's order
+  std::optional<std::string> first_divergence;
+  size_t samples = 0;
+  bool passed = false;
+};
+
+struct CompareOptions {
+  Tolerance tolerance;
+  // Values inside may differ more than outputs: errors partly cancel on the way.
+  Tolerance layer_tolerance{1e-3, 1e-4};
+  bool layers = true;
+};
+
+// Runs both on every sample and gathers the differences of outputs (matched by position) and of
+// intermediate values (matched by name). Memory: the layers of one sample of the reference.
+Result<Comparison> compare(Subject& reference, Subject& candidate,
+                           const std::vector<std::vector<Datum>>& samples,
+                           const CompareOptions& options);
+
+}  // namespace edgewright
