@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "graph/graph.h"
+#include "tensor/datum.h"
+
+namespace edgewright {
+
+struct ImportOptions {
+  // Initialisers that are also listed as graph inputs stay inputs with a default value; otherwise
+  // they are plain constants.
+  bool keep_initializer_inputs = false;
+};
+
+// Reads an ONNX model. The result holds ai.onnx nodes of the canonical opset only (the file's is
+// in Model::source_opset), local functions are inlined, `Constant` nodes are graph constants, and
+// operators that nobody knows stay as they are. External data is mapped, not read. kBadInput for a
+// malformed or hostile file, kUnsupported for an opset that is not known here.
+Result<Model> import_onnx(const std::string& path, const ImportOptions& options = {});
+// The same from memory; external data is looked up in `folder`.
+Result<Model> import_onnx_bytes(std::span<const std::byte> bytes, const std::string& folder,
+                                const ImportOptions& options = {});
+
+// One serialised TensorProto (the .pb files beside test models).
+Result<Tensor> load_tensor_proto(const std::string& path);
+// A serialised TensorProto, SparseTensorProto, SequenceProto or OptionalProto, whichever holds
+// values of this type. An unknown type is read as a tensor.
+Result<Datum> load_datum_proto(const std::string& path, const ValueType& type);
+
+}  // namespace edgewright
