@@ -114,6 +114,9 @@ struct KernelImplementation {
   // The constants of `request` are null here when the implementation packs.
   Result<std::unique_ptr<PreparedKernel>> (*create)(const KernelRequest& request,
                                                     std::span<const std::byte> packed);
+  // Bit i: output 0 may lie over input i when both take the same number of bytes, because every
+  // element is read before its place is written.
+  uint32_t in_place_inputs = 0;
 };
 
 // All implementations for an operation, expected best first.

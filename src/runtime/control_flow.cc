@@ -1,7 +1,8 @@
-// If, Loop, Scan and SequenceMap of the interpreter; meanings as in the ONNX operator documentation.
-#include <cstring>
+#include "runtime/control_flow.h"
 
-#include "runtime/interpreter_frame.h"
+#include <algorithm>
+#include <cstring>
+#include <limits>
 
 namespace edgewright {
 namespace {
@@ -35,14 +36,15 @@ Result<int64_t> normal_axis(int64_t axis, size_t rank) {
 // The collected outputs of one loop: element i holds the slices of scan output i.
 using Collected = std::vector<std::vector<Datum>>;
 
-Result<Datum> stacked_or_empty(const std::vector<Datum>& slices, const Value* body_output,
+Result<Tensor> stack(std::span<const Datum> slices, int64_t axis, bool reverse);
+
+Result<Datum> stacked_or_empty(const std::vector<Datum>& slices, const ValueType& type,
                                int64_t axis, bool reverse) {
   if (!slices.empty()) {
     EDGEWRIGHT_ASSIGN(Tensor tensor, stack(slices, axis, reverse));
     return Datum(std::move(tensor));
   }
   // No iteration ran: the declared type says what an empty result looks like.
-  const ValueType& type = body_output->type;
   const DType dtype = type.is_tensor() ? type.dtype : DType::kFloat32;
   Dims dims;
   for (const Dim& dim : type.shape.value_or(Shape{})) dims.push_back(dim.is_known() ? dim.value : 0);
@@ -51,8 +53,14 @@ Result<Datum> stacked_or_empty(const std::vector<Datum>& slices, const Value* bo
   return Datum(std::move(empty));
 }
 
-}  // namespace
+const ControlFlowBody* find_body(const ControlFlowCall& call, std::string_view attribute) {
+  for (const ControlFlowBody& body : call.bodies) {
+    if (body.attribute == attribute) return &body;
+  }
+  return nullptr;
+}
 
+// Slice `index` of a tensor along an axis, that axis removed.
 Result<Tensor> slice_at(const Tensor& tensor, int64_t axis, int64_t index) {
   EDGEWRIGHT_TRY(check_sliceable(tensor));
   const auto a = static_cast<size_t>(axis);
@@ -79,6 +87,7 @@ Result<Tensor> slice_at(const Tensor& tensor, int64_t axis, int64_t index) {
   return slice;
 }
 
+// A concatenation of equal-shaped tensors along a new axis: what Loop and Scan collect.
 Result<Tensor> stack(std::span<const Datum> slices, int64_t axis, bool reverse) {
   for (const Datum& slice : slices) {
     if (!slice.is_tensor() || slice.tensor().dims() != slices[0].tensor().dims() ||
@@ -113,27 +122,27 @@ Result<Tensor> stack(std::span<const Datum> slices, int64_t axis, bool reverse) 
   return result;
 }
 
-Result<std::vector<Datum>> InterpreterFrame::run_if(const Node& node,
-                                                    std::span<const Datum> inputs) {
+Result<std::vector<Datum>> run_if(const ControlFlowCall& call) {
+  const auto inputs = call.inputs;
   if (inputs.empty()) return bad_input("If has no condition");
   EDGEWRIGHT_ASSIGN(const bool taken, condition(inputs[0]));
-  const Graph* branch = node.subgraph(taken ? "then_branch" : "else_branch");
+  const ControlFlowBody* branch = find_body(call, taken ? "then_branch" : "else_branch");
   if (branch == nullptr) return bad_input("If lacks a branch");
-  EDGEWRIGHT_ASSIGN(auto outputs, run_body(*branch, {}));
-  if (outputs.size() < node.outputs.size()) {
+  EDGEWRIGHT_ASSIGN(auto outputs, branch->run({}));
+  if (outputs.size() < call.output_count) {
     return bad_input("the branch gives {} outputs, {} are expected", outputs.size(),
-                     node.outputs.size());
+                     call.output_count);
   }
   return outputs;
 }
 
-Result<std::vector<Datum>> InterpreterFrame::run_loop(const Node& node,
-                                                      std::span<const Datum> inputs) {
-  const Graph* body = node.subgraph("body");
+Result<std::vector<Datum>> run_loop(const ControlFlowCall& call) {
+  const auto inputs = call.inputs;
+  const ControlFlowBody* body = find_body(call, "body");
   if (body == nullptr) return bad_input("Loop has no body");
   const size_t carried_count = inputs.size() < 2 ? 0 : inputs.size() - 2;
-  if (body->inputs().size() != carried_count + 2 || body->outputs().size() < carried_count + 1 ||
-      node.outputs.size() > body->outputs().size() - 1) {
+  if (body->input_count != carried_count + 2 || body->output_types.size() < carried_count + 1 ||
+      call.output_count > body->output_types.size() - 1) {
     return bad_input("the Loop's body does not fit its inputs and outputs");
   }
   int64_t trips = std::numeric_limits<int64_t>::max();
@@ -148,14 +157,14 @@ Result<std::vector<Datum>> InterpreterFrame::run_loop(const Node& node,
   }
   std::vector<Datum> carried(inputs.begin() + std::min<ptrdiff_t>(2, std::ssize(inputs)),
                              inputs.end());
-  Collected collected(body->outputs().size() - 1 - carried_count);
+  Collected collected(body->output_types.size() - 1 - carried_count);
   for (int64_t i = 0; i < trips && go_on; ++i) {
-    if (i >= interpreter_.limits_.loop_iterations) {
+    if (i >= call.iteration_limit) {
       return unsupported("Loop runs more than {} iterations", i);
     }
     std::vector<Datum> arguments = {Tensor::scalar<int64_t>(i), Tensor::scalar<bool>(go_on)};
     arguments.insert(arguments.end(), carried.begin(), carried.end());
-    EDGEWRIGHT_ASSIGN(auto results, run_body(*body, arguments));
+    EDGEWRIGHT_ASSIGN(auto results, body->run(arguments));
     EDGEWRIGHT_ASSIGN(go_on, condition(results[0]));
     for (size_t c = 0; c < carried_count; ++c) carried[c] = std::move(results[c + 1]);
     for (size_t s = 0; s < collected.size(); ++s) {
@@ -164,27 +173,27 @@ Result<std::vector<Datum>> InterpreterFrame::run_loop(const Node& node,
   }
   std::vector<Datum> outputs = std::move(carried);
   for (size_t s = 0; s < collected.size(); ++s) {
-    const Value* made = body->outputs()[s + 1 + carried_count];
+    const ValueType& made = body->output_types[s + 1 + carried_count];
     EDGEWRIGHT_ASSIGN(Datum stacked, stacked_or_empty(collected[s], made, 0, false));
     outputs.push_back(std::move(stacked));
   }
-  outputs.resize(node.outputs.size());
+  outputs.resize(call.output_count);
   return outputs;
 }
 
-Result<std::vector<Datum>> InterpreterFrame::run_scan(const Node& node,
-                                                      std::span<const Datum> inputs) {
-  const Graph* body = node.subgraph("body");
-  const int64_t scan_count = node.attributes.get_int("num_scan_inputs", 0);
+Result<std::vector<Datum>> run_scan(const ControlFlowCall& call) {
+  const auto inputs = call.inputs;
+  const ControlFlowBody* body = find_body(call, "body");
+  const int64_t scan_count = call.attributes->get_int("num_scan_inputs", 0);
   if (body == nullptr || scan_count < 1 || scan_count > std::ssize(inputs) ||
-      body->inputs().size() != inputs.size() ||
-      body->outputs().size() + static_cast<size_t>(scan_count) < inputs.size() ||
-      node.outputs.size() > body->outputs().size()) {
+      body->input_count != inputs.size() ||
+      body->output_types.size() + static_cast<size_t>(scan_count) < inputs.size() ||
+      call.output_count > body->output_types.size()) {
     return bad_input("the Scan's body does not fit its inputs and outputs");
   }
   const size_t state_count = inputs.size() - static_cast<size_t>(scan_count);
   const auto entry = [&](std::string_view name, size_t i) {
-    const auto list = node.attributes.get_ints(name);
+    const auto list = call.attributes->get_ints(name);
     return i < list.size() ? list[i] : 0;
   };
   int64_t length = -1;
@@ -198,7 +207,7 @@ Result<std::vector<Datum>> InterpreterFrame::run_scan(const Node& node,
     length = extent;
   }
   std::vector<Datum> state(inputs.begin(), inputs.begin() + static_cast<ptrdiff_t>(state_count));
-  Collected collected(body->outputs().size() - state_count);
+  Collected collected(body->output_types.size() - state_count);
   for (int64_t step = 0; step < length; ++step) {
     std::vector<Datum> arguments = state;
     for (size_t i = state_count; i < inputs.size(); ++i) {
@@ -209,7 +218,7 @@ Result<std::vector<Datum>> InterpreterFrame::run_scan(const Node& node,
       EDGEWRIGHT_ASSIGN(Tensor slice, slice_at(tensor, axis, backward ? length - 1 - step : step));
       arguments.emplace_back(std::move(slice));
     }
-    EDGEWRIGHT_ASSIGN(auto results, run_body(*body, arguments));
+    EDGEWRIGHT_ASSIGN(auto results, body->run(arguments));
     for (size_t i = 0; i < state_count; ++i) state[i] = std::move(results[i]);
     for (size_t i = 0; i < collected.size(); ++i) {
       collected[i].push_back(std::move(results[i + state_count]));
@@ -217,24 +226,24 @@ Result<std::vector<Datum>> InterpreterFrame::run_scan(const Node& node,
   }
   std::vector<Datum> outputs = std::move(state);
   for (size_t i = 0; i < collected.size(); ++i) {
-    const Value* made = body->outputs()[i + state_count];
+    const ValueType& made = body->output_types[i + state_count];
     EDGEWRIGHT_ASSIGN(Datum stacked,
                       stacked_or_empty(collected[i], made, entry("scan_output_axes", i),
                                        entry("scan_output_directions", i) != 0));
     outputs.push_back(std::move(stacked));
   }
-  outputs.resize(node.outputs.size());
+  outputs.resize(call.output_count);
   return outputs;
 }
 
-Result<std::vector<Datum>> InterpreterFrame::run_sequence_map(const Node& node,
-                                                              std::span<const Datum> inputs) {
-  const Graph* body = node.subgraph("body");
+Result<std::vector<Datum>> run_sequence_map(const ControlFlowCall& call) {
+  const auto inputs = call.inputs;
+  const ControlFlowBody* body = find_body(call, "body");
   if (body == nullptr || inputs.empty() || !inputs[0].is_sequence() ||
-      body->inputs().size() != inputs.size() || node.outputs.size() > body->outputs().size()) {
+      body->input_count != inputs.size() || call.output_count > body->output_types.size()) {
     return bad_input("the SequenceMap's body does not fit its inputs and outputs");
   }
-  std::vector<std::vector<Datum>> made(node.outputs.size());
+  std::vector<std::vector<Datum>> made(call.output_count);
   for (size_t i = 0; i < inputs[0].elements().size(); ++i) {
     std::vector<Datum> arguments;
     for (const Datum& input : inputs) {
@@ -243,12 +252,37 @@ Result<std::vector<Datum>> InterpreterFrame::run_sequence_map(const Node& node,
       }
       arguments.push_back(input.is_sequence() ? input.elements()[i] : input);
     }
-    EDGEWRIGHT_ASSIGN(auto results, run_body(*body, arguments));
+    EDGEWRIGHT_ASSIGN(auto results, body->run(arguments));
     for (size_t o = 0; o < made.size(); ++o) made[o].push_back(std::move(results[o]));
   }
   std::vector<Datum> outputs;
   for (auto& elements : made) outputs.push_back(Datum::sequence(std::move(elements)));
   return outputs;
+}
+
+struct Handler {
+  std::string_view op;
+  Result<std::vector<Datum>> (*run)(const ControlFlowCall& call);
+};
+constexpr Handler kHandlers[] = {
+    {"If", run_if},
+    {"Loop", run_loop},
+    {"Scan", run_scan},
+    {"SequenceMap", run_sequence_map},
+};
+
+}  // namespace
+
+bool is_control_flow(std::string_view domain, std::string_view op) {
+  return domain.empty() &&
+         std::ranges::any_of(kHandlers, [&](const Handler& handler) { return handler.op == op; });
+}
+
+Result<std::vector<Datum>> run_control_flow(const ControlFlowCall& call) {
+  for (const Handler& handler : kHandlers) {
+    if (handler.op == call.op) return handler.run(call);
+  }
+  return unsupported("{} is no control-flow operator", call.op);
 }
 
 }  // namespace edgewright

@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "kernels/kernel.h"
+#include "runtime/control_flow.h"
 #include "runtime/interpreter_frame.h"
 
 namespace edgewright {
@@ -190,25 +191,29 @@ Result<std::vector<Datum>> InterpreterFrame::run_node(const Node& node) {
 
 Result<std::vector<Datum>> InterpreterFrame::dispatch(const Node& node,
                                                       std::span<const Datum> inputs) {
-  using Handler = Result<std::vector<Datum>> (InterpreterFrame::*)(const Node&,
-                                                                   std::span<const Datum>);
-  static constexpr std::pair<std::string_view, Handler> kControlFlow[] = {
-      {"If", &InterpreterFrame::run_if},
-      {"Loop", &InterpreterFrame::run_loop},
-      {"Scan", &InterpreterFrame::run_scan},
-      {"SequenceMap", &InterpreterFrame::run_sequence_map},
-  };
-  for (const auto& [op, handler] : kControlFlow) {
-    if (!node.is(op)) continue;
-    if (interpreter_.depth_ >= interpreter_.limits_.nesting) {
-      return unsupported("subgraphs are nested deeper than {} levels", interpreter_.depth_);
-    }
-    ++interpreter_.depth_;
-    auto outputs = (this->*handler)(node, inputs);
-    --interpreter_.depth_;
-    return outputs;
+  if (!is_control_flow(node.domain, node.op)) return run_kernel(node, inputs);
+  if (interpreter_.depth_ >= interpreter_.limits_.nesting) {
+    return unsupported("subgraphs are nested deeper than {} levels", interpreter_.depth_);
   }
-  return run_kernel(node, inputs);
+  ++interpreter_.depth_;
+  auto outputs = run_bodies(node, inputs);
+  --interpreter_.depth_;
+  return outputs;
+}
+
+Result<std::vector<Datum>> InterpreterFrame::run_bodies(const Node& node,
+                                                        std::span<const Datum> inputs) {
+  std::vector<ControlFlowBody> bodies;
+  for (const auto& [attribute, body] : node.subgraphs) {
+    std::vector<ValueType> types;
+    for (const Value* output : body->outputs()) types.push_back(output->type);
+    bodies.push_back({attribute, body->inputs().size(), std::move(types),
+                      [this, graph = body.get()](std::span<const Datum> arguments) {
+                        return run_body(*graph, arguments);
+                      }});
+  }
+  return run_control_flow({node.op, &node.attributes, inputs, node.outputs.size(), bodies,
+                           interpreter_.limits_.loop_iterations});
 }
 
 Result<std::vector<Datum>> InterpreterFrame::run_kernel(const Node& node,

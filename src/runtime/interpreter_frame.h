@@ -25,11 +25,8 @@ class InterpreterFrame {
   Result<std::vector<Datum>> dispatch(const Node& node, std::span<const Datum> inputs);
   Result<std::vector<Datum>> run_kernel(const Node& node, std::span<const Datum> inputs);
   Result<std::vector<Datum>> run_expanded(const Node& node, std::span<const Datum> inputs);
+  Result<std::vector<Datum>> run_bodies(const Node& node, std::span<const Datum> inputs);
   Result<std::vector<Datum>> run_body(const Graph& body, std::span<const Datum> inputs) const;
-  Result<std::vector<Datum>> run_if(const Node& node, std::span<const Datum> inputs);
-  Result<std::vector<Datum>> run_loop(const Node& node, std::span<const Datum> inputs);
-  Result<std::vector<Datum>> run_scan(const Node& node, std::span<const Datum> inputs);
-  Result<std::vector<Datum>> run_sequence_map(const Node& node, std::span<const Datum> inputs);
   void release_after(size_t node_index);
   void plan_releases();
 
@@ -39,10 +36,5 @@ class InterpreterFrame {
   std::unordered_map<const Value*, Datum> data_;
   std::vector<std::vector<const Value*>> releases_;  // per node index
 };
-
-// A concatenation of equal-shaped tensors along a new axis: what Loop and Scan collect.
-Result<Tensor> stack(std::span<const Datum> slices, int64_t axis, bool reverse);
-// Slice `index` of a tensor along an axis, that axis removed.
-Result<Tensor> slice_at(const Tensor& tensor, int64_t axis, int64_t index);
 
 }  // namespace edgewright
