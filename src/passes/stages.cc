@@ -14,13 +14,44 @@ Stage simplify() {
 
 // Fusions into larger operators (normalisation, attention, activations): before any rewrite that
 // reorders arithmetic, which would hide the patterns.
-Stage recognise() { return {"recognise", {}}; }
+Stage recognise() {
+  constexpr Dialect kOrt = Dialect::kOrt;
+  return {"recognise",
+          {
+              {"fuse_layer_normalization", "mean, variance and scaling to LayerNormalization",
+               fuse_layer_normalization},
+              {"fuse_rms_normalization", "root mean square scaling to RMSNormalization",
+               fuse_rms_normalization},
+              {"fuse_gelu", "GELU written with Erf or Tanh to Gelu or FastGelu", fuse_gelu},
+              {"fuse_quick_gelu", "x sigmoid(a x) to Swish or QuickGelu", fuse_quick_gelu},
+              {"fuse_dynamic_quantize_matmul",
+               "integer product with dynamic scales to DynamicQuantizeMatMul",
+               fuse_dynamic_quantize_matmul, kOrt},
+          }};
+}
 
 // Fusions into convolutions and matrix products, transposes moved and cancelled.
 Stage combine() { return {"combine", {}}; }
 
 // What must come last: forms that only pay when nothing else wants the nodes any more.
-Stage finish() { return {"finish", {}}; }
+Stage finish() {
+  constexpr Dialect kOrt = Dialect::kOrt;
+  return {"finish",
+          {
+              {"fuse_bias_gelu", "an addition before GELU to BiasGelu or FastGelu", fuse_bias_gelu,
+               kOrt},
+              {"fuse_skip_layer_normalization",
+               "an addition before a normalisation to SkipLayerNormalization",
+               fuse_skip_layer_normalization, kOrt},
+              {"fuse_matmul_transpose", "a transposed factor of MatMul to FusedMatMul",
+               fuse_matmul_transpose, kOrt},
+              {"fuse_matmul_scale", "a number times MatMul to FusedMatMul", fuse_matmul_scale,
+               kOrt},
+              {"fuse_conv_residual", "Conv plus a tensor to FusedConv", fuse_conv_residual, kOrt},
+              {"fuse_activation", "Conv or Gemm and an activation to FusedConv or FusedGemm",
+               fuse_activation, kOrt},
+          }};
+}
 
 }  // namespace
 
