@@ -12,5 +12,7 @@ std::span<const ReferenceKernel> shape_reference_kernels();
 
 // One implementation table per family that has tuned kernels, expected best first.
 std::span<const KernelImplementation> copy_implementations();
+std::span<const KernelImplementation> conv_implementations();
+std::span<const KernelImplementation> matmul_implementations();
 
 }  // namespace edgewright

@@ -17,6 +17,8 @@ constexpr ReferenceTable kReferenceTables[] = {
 using ImplementationTable = std::span<const KernelImplementation> (*)();
 constexpr ImplementationTable kImplementationTables[] = {
     copy_implementations,
+    conv_implementations,
+    matmul_implementations,
 };
 
 using Key = std::pair<std::string_view, std::string_view>;

@@ -1,0 +1,107 @@
+// Times every implementation of the tables on layer shapes of small networks: one line each with
+// microseconds (the least of several rounds) and GFLOP/s.
+//   bench_kernels [SUBSTRING of case or implementation] [THREADS]
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <string>
+
+#include "kernels/trial.h"
+
+namespace edgewright {
+namespace {
+
+double least_us(Trial::Run& run, ThreadPool& pool) {
+  using Clock = std::chrono::steady_clock;
+  const auto time = [&](int calls) {
+    const auto start = Clock::now();
+    for (int i = 0; i < calls; ++i) run(pool);
+    return std::chrono::duration<double, std::micro>(Clock::now() - start).count() / calls;
+  };
+  double least = time(1);
+  const int calls = std::clamp(static_cast<int>(2000.0 / (least + 0.1)), 1, 2000);
+  for (int round = 0; round < 12; ++round) least = std::min(least, time(calls));
+  return least;
+}
+
+struct Bench {
+  std::string filter;
+  int threads;
+
+  void run(const std::string& name, const Trial& trial, double flops) const {
+    ThreadPool pool(threads);
+    const KernelRequest request = trial.request();
+    for (const auto* row : find_implementations(request.domain, request.op)) {
+      if ((name + " " + std::string(row->name)).find(filter) == std::string::npos) continue;
+      auto prepared = trial.prepare(*row, threads);
+      if (!prepared.ok()) continue;
+      const double us = least_us(*prepared, pool);
+      fmt::print("{:44} {:34} {:9.2f} us {:8.1f} GFLOP/s\n", name, row->name, us,
+                 flops / us * 1e-3);
+    }
+  }
+};
+
+struct ConvCase {
+  int64_t in, out, size, kernel, stride, group;
+  Layout layout;
+};
+constexpr Layout kBlocked = Layout::kNchw16c;
+constexpr ConvCase kConvs[] = {
+    {3, 32, 32, 3, 1, 1, Layout::kPlain},  {32, 32, 32, 3, 1, 1, kBlocked},
+    {32, 64, 32, 3, 2, 1, kBlocked},       {64, 64, 16, 3, 1, 1, kBlocked},
+    {64, 128, 16, 3, 2, 1, kBlocked},      {128, 128, 8, 3, 1, 1, kBlocked},
+    {64, 128, 16, 1, 2, 1, kBlocked},      {96, 24, 32, 1, 1, 1, kBlocked},
+    {24, 144, 32, 1, 1, 1, kBlocked},      {192, 32, 16, 1, 1, 1, kBlocked},
+    {384, 64, 8, 1, 1, 1, kBlocked},       {160, 960, 4, 1, 1, 1, kBlocked},
+    {960, 160, 4, 1, 1, 1, kBlocked},      {320, 1280, 4, 1, 1, 1, kBlocked},
+    {3, 64, 224, 3, 2, 1, Layout::kPlain}, {64, 16, 55, 1, 1, 1, kBlocked},
+    {16, 64, 55, 3, 1, 1, kBlocked},       {64, 256, 13, 3, 1, 1, kBlocked},
+    {512, 1000, 13, 1, 1, 1, kBlocked},    {96, 96, 32, 3, 1, 96, kBlocked},
+    {144, 144, 32, 3, 2, 144, kBlocked},   {192, 192, 16, 3, 1, 192, kBlocked},
+    {384, 384, 8, 3, 1, 384, kBlocked},    {960, 960, 4, 3, 1, 960, kBlocked},
+    {64, 64, 30, 3, 1, 64, kBlocked},      {128, 128, 15, 3, 1, 128, kBlocked},
+};
+
+void bench_convs(const Bench& bench) {
+  for (const ConvCase& c : kConvs) {
+    const int64_t pad = c.kernel / 2;
+    const int64_t out = (c.size + 2 * pad - c.kernel) / c.stride + 1;
+    Trial trial("edgewright", "Conv2d");
+    trial.attribute("strides", std::vector<int64_t>{c.stride, c.stride})
+        .attribute("pads", std::vector<int64_t>{pad, pad, pad, pad})
+        .attribute("group", c.group)
+        .attribute("activation", std::string("Relu"))
+        .input({1, c.in, c.size, c.size}, c.layout)
+        .constant({c.out, c.in / c.group, c.kernel, c.kernel})
+        .constant({c.out})
+        .output({1, c.out, out, out}, kBlocked);
+    const double flops = 2.0 * static_cast<double>(c.out * out * out * c.in / c.group *
+                                                   c.kernel * c.kernel);
+    bench.run(fmt::format("conv {}->{} {}x{} k{} s{} g{}", c.in, c.out, c.size, c.size, c.kernel,
+                          c.stride, c.group),
+              trial, flops);
+  }
+}
+
+void bench_matmuls(const Bench& bench) {
+  constexpr int64_t kShapes[][3] = {{65, 192, 576}, {65, 192, 192}, {65, 192, 384}, {65, 384, 192},
+                                    {65, 192, 768}, {65, 768, 192}, {1, 256, 10},   {1, 1280, 10},
+                                    {1, 128, 512},  {64, 48, 192}};
+  for (const auto& [m, k, n] : kShapes) {
+    Trial trial("edgewright", "MatMul");
+    trial.input({m, k}).constant({k, n}).constant({n}).output({m, n});
+    bench.run(fmt::format("matmul {}x{}x{}", m, k, n), trial, 2.0 * static_cast<double>(m * k * n));
+  }
+}
+
+}  // namespace
+}  // namespace edgewright
+
+int main(int argc, char** argv) {
+  const edgewright::Bench bench{argc > 1 ? argv[1] : "", argc > 2 ? std::atoi(argv[2]) : 1};
+  edgewright::bench_convs(bench);
+  edgewright::bench_matmuls(bench);
+}

@@ -1,0 +1,13 @@
+#include "kernels/conv/conv_kernels.h"
+#include "kernels/families.h"
+
+namespace edgewright {
+
+std::span<const KernelImplementation> conv_implementations() {
+  static const KernelImplementation table[] = {
+      implementation("conv2d_direct_f32_hwy", "edgewright", "Conv2d", conv_direct()),
+  };
+  return table;
+}
+
+}  // namespace edgewright

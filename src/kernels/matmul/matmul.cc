@@ -1,0 +1,20 @@
+#include "kernels/families.h"
+#include "kernels/matmul/matmul_kernels.h"
+
+namespace edgewright {
+
+std::span<const KernelImplementation> matmul_implementations() {
+  static const ImplementationFunctions packed = matmul_packed();
+  static const ImplementationFunctions dynamic = matmul_dynamic();
+  static const KernelImplementation table[] = {
+      implementation("matmul_packed_f32_hwy", "edgewright", "MatMul", packed),
+      implementation("matmul_dynamic_f32_hwy", "edgewright", "MatMul", dynamic),
+      implementation("matmul_onnx_packed_f32_hwy", "", "MatMul", packed),
+      implementation("matmul_onnx_dynamic_f32_hwy", "", "MatMul", dynamic),
+      implementation("gemm_packed_f32_hwy", "", "Gemm", packed),
+      implementation("gemm_dynamic_f32_hwy", "", "Gemm", dynamic),
+  };
+  return table;
+}
+
+}  // namespace edgewright

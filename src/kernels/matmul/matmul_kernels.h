@@ -1,0 +1,11 @@
+#pragma once
+
+#include "kernels/implementation.h"
+
+namespace edgewright {
+
+// Products with a constant right side, packed in advance, and with both sides computed.
+ImplementationFunctions matmul_packed();
+ImplementationFunctions matmul_dynamic();
+
+}  // namespace edgewright

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "tensor/tensor.h"
+
+namespace edgewright {
+
+// How far a tuned kernel may be from the reference: |actual - expected| <= absolute * scale +
+// relative * |expected|, where scale is the largest |expected| of the tensor. One row per operation.
+struct Tolerance {
+  std::string_view operation;
+  double relative;
+  double absolute;
+};
+
+// Sums of a few thousand products in another order.
+inline constexpr Tolerance kMatMulTolerance = {"MatMul", 1e-5, 2e-6};
+inline constexpr Tolerance kConvTolerance = {"Conv2d", 1e-5, 2e-6};
+// Winograd F(4x4, 3x3) loses about four bits in its transforms.
+inline constexpr Tolerance kWinogradTolerance = {"Conv2d by Winograd", 1e-4, 2e-5};
+inline constexpr Tolerance kAttentionTolerance = {"Attention", 1e-5, 2e-6};
+inline constexpr Tolerance kElementwiseTolerance = {"Elementwise", 1e-6, 0};
+inline constexpr Tolerance kSoftmaxTolerance = {"Softmax", 4e-6, 1e-7};
+inline constexpr Tolerance kNormalizationTolerance = {"LayerNormalization", 1e-5, 1e-6};
+inline constexpr Tolerance kReduceTolerance = {"ReduceSum", 1e-5, 1e-6};
+inline constexpr Tolerance kPoolTolerance = {"AveragePool", 1e-6, 1e-7};
+inline constexpr Tolerance kResizeTolerance = {"Resize", 1e-5, 1e-6};
+inline constexpr Tolerance kRecurrentTolerance = {"LSTM", 1e-5, 2e-6};
+inline constexpr Tolerance kExact = {"copies", 0, 0};
+
+// Empty when all elements of two float32 tensors agree, else where they first do not.
+std::string difference(const Tensor& actual, const Tensor& expected, const Tolerance& tolerance);
+
+}  // namespace edgewright

@@ -1,0 +1,154 @@
+#include "kernels/trial.h"
+
+#include <cstring>
+
+namespace edgewright {
+namespace {
+
+// Where element (n, c, position) of a tensor of these dims lies in the layout.
+struct Place {
+  int64_t channels, inner, block;
+  Layout layout;
+  int64_t at(int64_t n, int64_t c, int64_t position) const {
+    if (layout == Layout::kNhwc) return (n * inner + position) * channels + c;
+    const int64_t blocks = (channels + block - 1) / block;
+    return ((n * blocks + c / block) * inner + position) * block + c % block;
+  }
+};
+
+Place place_of(const Dims& dims, Layout layout) {
+  int64_t inner = 1;
+  for (size_t i = 2; i < dims.size(); ++i) inner *= dims[i];
+  const int64_t block = layout == Layout::kNchw16c ? 16 : layout == Layout::kNchw8c ? 8 : 1;
+  return {dims[1], inner, block, layout};
+}
+
+Tensor zeros(size_t size_bytes) {
+  auto tensor = Tensor::allocate(DType::kUint8, {static_cast<int64_t>(size_bytes)});
+  EDGEWRIGHT_CHECK(tensor.ok());
+  return *std::move(tensor);
+}
+
+}  // namespace
+
+Tensor to_layout(const Tensor& plain, Layout layout) {
+  if (layout == Layout::kPlain) return plain;
+  Tensor stored = zeros(stored_size_bytes({plain.dtype(), plain.dims(), layout}));
+  float* const out = reinterpret_cast<float*>(stored.mutable_bytes());
+  const Place place = place_of(plain.dims(), layout);
+  const float* from = plain.data<float>();
+  for (int64_t n = 0; n < plain.dim(0); ++n) {
+    for (int64_t c = 0; c < place.channels; ++c) {
+      for (int64_t i = 0; i < place.inner; ++i) out[place.at(n, c, i)] = *from++;
+    }
+  }
+  return stored;
+}
+
+Tensor from_layout(const Tensor& stored, const Dims& dims, Layout layout) {
+  auto plain = Tensor::allocate(DType::kFloat32, dims);
+  EDGEWRIGHT_CHECK(plain.ok());
+  float* to = plain->mutable_data<float>();
+  const float* const from = reinterpret_cast<const float*>(stored.bytes());
+  if (layout == Layout::kPlain) {
+    std::memcpy(to, from, plain->size_bytes());
+    return *std::move(plain);
+  }
+  const Place place = place_of(dims, layout);
+  for (int64_t n = 0; n < dims[0]; ++n) {
+    for (int64_t c = 0; c < place.channels; ++c) {
+      for (int64_t i = 0; i < place.inner; ++i) *to++ = from[place.at(n, c, i)];
+    }
+  }
+  return *std::move(plain);
+}
+
+Trial& Trial::attribute(std::string name, AttributeValue value) {
+  attributes_.set(std::move(name), std::move(value));
+  return *this;
+}
+
+Trial& Trial::tensor(Tensor value, bool is_constant) {
+  inputs_.push_back({value.dtype(), value.dims(), Layout::kPlain});
+  values_.push_back(std::move(value));
+  is_constant_.push_back(is_constant);
+  return *this;
+}
+
+Trial& Trial::input(Dims dims, Layout layout) {
+  constant(std::move(dims));
+  is_constant_.back() = false;
+  inputs_.back().layout = layout;
+  return *this;
+}
+
+Trial& Trial::constant(Dims dims) {
+  auto value = Tensor::allocate(DType::kFloat32, std::move(dims));
+  EDGEWRIGHT_CHECK(value.ok());
+  float* const data = value->mutable_data<float>();
+  for (int64_t i = 0; i < value->element_count(); ++i) {
+    seed_ = seed_ * 1664525u + 1013904223u;
+    data[i] = static_cast<float>(static_cast<int>(seed_ >> 25) - 64) / 64.0f;
+  }
+  return tensor(*std::move(value), true);
+}
+
+Trial& Trial::omitted() {
+  inputs_.push_back({});
+  values_.push_back({});
+  is_constant_.push_back(false);
+  return *this;
+}
+
+Trial& Trial::output(Dims dims, Layout layout) {
+  outputs_.push_back({DType::kFloat32, std::move(dims), layout});
+  return *this;
+}
+
+KernelRequest Trial::request(int threads) const {
+  KernelRequest request{domain_, op_, &attributes_, inputs_, outputs_, threads};
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    if (is_constant_[i]) request.inputs[i].constant = &values_[i];
+  }
+  return request;
+}
+
+Result<Trial::Run> Trial::prepare(const KernelImplementation& implementation, int threads) const {
+  KernelRequest asked = request(threads);
+  if (!implementation.supports(asked)) return unsupported("{}", implementation.name);
+  Run run;
+  PackedBytes packed;
+  if (implementation.pack != nullptr) {
+    EDGEWRIGHT_ASSIGN(run.packed_, implementation.pack(asked));
+    packed = run.packed_.byte_span();
+    for (TensorSpec& spec : asked.inputs) spec.constant = nullptr;
+  }
+  EDGEWRIGHT_ASSIGN(run.kernel_, implementation.create(asked, packed));
+  run.scratch_ = zeros(run.kernel_->scratch_size_bytes());
+  std::memset(run.scratch_.mutable_bytes(), 0xff, run.scratch_.size_bytes());  // NaN
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    const bool gone = inputs_[i].dtype == DType::kUndefined ||
+                      (is_constant_[i] && implementation.pack != nullptr);
+    run.inputs_.push_back(gone ? Tensor() : to_layout(values_[i], inputs_[i].layout));
+    run.input_pointers_.push_back(gone ? nullptr : run.inputs_.back().bytes());
+  }
+  for (const TensorSpec& spec : outputs_) {
+    run.outputs_.push_back(zeros(stored_size_bytes(spec)));
+    std::memset(run.outputs_.back().mutable_bytes(), 0xff, run.outputs_.back().size_bytes());
+    run.output_pointers_.push_back(run.outputs_.back().mutable_bytes());
+  }
+  run.output_specs_ = outputs_;
+  return run;
+}
+
+void Trial::Run::operator()(ThreadPool& pool) {
+  kernel_->run({input_pointers_, output_pointers_, scratch_.mutable_bytes(), &pool});
+}
+
+Tensor Trial::Run::output(size_t i) const {
+  const TensorSpec& spec = output_specs_[i];
+  Tensor plain = from_layout(outputs_[i], spec.dims, spec.layout);
+  return plain;
+}
+
+}  // namespace edgewright

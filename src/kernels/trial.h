@@ -1,0 +1,59 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "kernels/implementation.h"
+
+namespace edgewright {
+
+// One operation with seeded random inputs, to run implementations on: for tests and benches.
+class Trial {
+ public:
+  Trial(std::string_view domain, std::string_view op) : domain_(domain), op_(op) {}
+
+  Trial& attribute(std::string name, AttributeValue value);
+  // Float32 values, uniform in [-1, 1), rounded to 1/64 so that sums of few terms are exact.
+  Trial& input(Dims dims, Layout layout = Layout::kPlain);
+  Trial& constant(Dims dims);
+  Trial& tensor(Tensor value, bool is_constant);
+  Trial& omitted();
+  Trial& output(Dims dims, Layout layout = Layout::kPlain);
+
+  KernelRequest request(int threads = 1) const;
+  const Tensor& value(size_t i) const { return values_[i]; }  // plain
+  const Attributes& attributes() const { return attributes_; }
+
+  // A prepared implementation with memory of its own.
+  class Run {
+   public:
+    void operator()(ThreadPool& pool);
+    // Output in plain layout.
+    Tensor output(size_t i = 0) const;
+
+   private:
+    friend class Trial;
+    std::unique_ptr<PreparedKernel> kernel_;
+    Tensor packed_, scratch_;
+    std::vector<Tensor> inputs_, outputs_;
+    std::vector<TensorSpec> output_specs_;
+    std::vector<const void*> input_pointers_;
+    std::vector<void*> output_pointers_;
+  };
+  // kUnsupported when the implementation does not accept the request.
+  Result<Run> prepare(const KernelImplementation& implementation, int threads = 1) const;
+
+ private:
+  std::string_view domain_, op_;
+  Attributes attributes_;
+  std::vector<TensorSpec> inputs_, outputs_;
+  std::vector<Tensor> values_;
+  std::vector<bool> is_constant_;
+  uint32_t seed_ = 1;
+};
+
+// Blocked and NHWC copies of a plain float32 tensor of rank 3 or 4, and back.
+Tensor to_layout(const Tensor& plain, Layout layout);
+Tensor from_layout(const Tensor& stored, const Dims& dims, Layout layout);
+
+}  // namespace edgewright

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "kernels/each_target.h"
+#include "kernels/tolerance.h"
+#include "kernels/trial.h"
+
+namespace edgewright {
+
+// Runs the implementation on every instruction set, with one and three threads, and compares its
+// first output.
+inline void expect_agrees(const Trial& trial, std::string_view implementation_name,
+                          const Tensor& expected, const Tolerance& tolerance) {
+  const KernelImplementation* implementation = find_implementation(implementation_name);
+  ASSERT_NE(implementation, nullptr) << implementation_name;
+  for_each_target([&](const char* target) {
+    for (const int threads : {1, 3}) {
+      auto run = trial.prepare(*implementation, threads);
+      ASSERT_TRUE(run.ok()) << implementation_name << ": " << run.error().message;
+      ThreadPool pool(threads);
+      (*run)(pool);
+      EXPECT_EQ(difference(run->output(), expected, tolerance), "")
+          << implementation_name << " on " << target << " with " << threads << " threads";
+    }
+  });
+}
+
+// Whether the implementation takes the operation.
+inline bool accepts(const Trial& trial, std::string_view implementation_name) {
+  return find_implementation(implementation_name)->supports(trial.request());
+}
+
+}  // namespace edgewright
