@@ -3,11 +3,12 @@
 
 build_packages=(
   ca-certificates ccache g++ libbenchmark-dev libcli11-dev libfmt-dev libgmock-dev libgtest-dev
-  libhwy-dev libprotobuf-dev make mold ninja-build nlohmann-json3-dev protobuf-compiler
-  python3-venv zlib1g-dev
+  libhwy-dev libprotobuf-dev libzip-dev make mold ninja-build nlohmann-json3-dev pkg-config
+  protobuf-compiler python3-venv zlib1g-dev
 )
 
-digest() { cat "$@" | sha256sum | cut -c1-16; }
+# The digest of some files, comment lines aside.
+digest() { grep -hv '^ *#' "$@" | sha256sum | cut -c1-16; }
 
 # inputs RECIPE FILE...: the digest of requirement files after the number of the step's recipe,
 # which is raised when the step itself changes. A digest of this file instead would make worktrees

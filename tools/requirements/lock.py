@@ -6,6 +6,7 @@ usage: tools/requirements/lock.py NAME.in ...
 The resolver runs once, for the running interpreter; the versions it chooses are then looked up
 for the other interpreters and machines below, so that one file serves them all. A package with no
 wheel for a combination simply contributes no hash for it, and installing there fails loudly.
+A line "# lock: no-deps" in NAME.in pins what is listed and nothing that it depends on.
 """
 
 import json
@@ -49,10 +50,13 @@ def hashes_elsewhere(pin):
 
 
 def lock(source):
-    packages, error = report(["-r", str(source)])
+    arguments = ["-r", str(source)]
+    if "# lock: no-deps" in source.read_text(encoding="utf-8"):
+        arguments.append("--no-deps")
+    packages, error = report(arguments)
     if packages is None:
         raise SystemExit(f"{source}: {error}")
-    lines = [f"# Written by tools/requirements/lock.py from {source.name}; edit that and run it again."]
+    lines = [f"# Written by lock.py from {source.name}; edit that and run it again."]
     for package in sorted(packages, key=lambda p: p["metadata"]["name"].lower()):
         pin = f"{package['metadata']['name'].lower()}=={package['metadata']['version']}"
         hashes = {package["download_info"]["archive_info"]["hashes"]["sha256"]}
