@@ -150,6 +150,11 @@ void for_each_node(const Graph& graph, const std::function<void(const Node&)>& v
 size_t count_nodes(const Graph& graph);  // subgraphs included
 // A deep copy; tensors are shared.
 std::unique_ptr<Graph> clone(const Graph& graph);
+// Copies the nodes and constants of a body into another graph before a node (null: at the end), the
+// arguments in place of the body's inputs; tensors are shared. Returns what the body's outputs have
+// become. The values that the body captures must be visible there.
+std::vector<Value*> inline_graph(const Graph& body, std::span<Value* const> arguments,
+                                 Graph& target, Node* before);
 
 // A graph with what surrounds it in a model file.
 struct Model {

@@ -5,10 +5,25 @@
 // One function per pass, each in the file of its name; optimisation_stages() orders them.
 namespace edgewright {
 
+Result<bool> eliminate_common_subexpressions(Graph& graph, PassContext& context);
 Result<bool> eliminate_dead(Graph& graph, PassContext& context);
+Result<bool> eliminate_dropout(Graph& graph, PassContext& context);
+Result<bool> eliminate_expand(Graph& graph, PassContext& context);
 Result<bool> eliminate_identity(Graph& graph, PassContext& context);
+Result<bool> eliminate_neutral_operand(Graph& graph, PassContext& context);
+Result<bool> eliminate_no_op(Graph& graph, PassContext& context);
+Result<bool> eliminate_rejoined_parts(Graph& graph, PassContext& context);
+Result<bool> eliminate_repeated(Graph& graph, PassContext& context);
+Result<bool> fold_constants(Graph& graph, PassContext& context);
+Result<bool> fold_if(Graph& graph, PassContext& context);
+Result<bool> fold_loop(Graph& graph, PassContext& context);
+Result<bool> fold_reshape_target(Graph& graph, PassContext& context);
+Result<bool> fold_shapes(Graph& graph, PassContext& context);
 Result<bool> fuse_activation(Graph& graph, PassContext& context);
 Result<bool> fuse_bias_gelu(Graph& graph, PassContext& context);
+Result<bool> fuse_casts(Graph& graph, PassContext& context);
+Result<bool> fuse_clips(Graph& graph, PassContext& context);
+Result<bool> fuse_concats(Graph& graph, PassContext& context);
 Result<bool> fuse_conv_residual(Graph& graph, PassContext& context);
 Result<bool> fuse_dynamic_quantize_matmul(Graph& graph, PassContext& context);
 Result<bool> fuse_gelu(Graph& graph, PassContext& context);
@@ -16,7 +31,10 @@ Result<bool> fuse_layer_normalization(Graph& graph, PassContext& context);
 Result<bool> fuse_matmul_scale(Graph& graph, PassContext& context);
 Result<bool> fuse_matmul_transpose(Graph& graph, PassContext& context);
 Result<bool> fuse_quick_gelu(Graph& graph, PassContext& context);
+Result<bool> fuse_reshapes(Graph& graph, PassContext& context);
 Result<bool> fuse_rms_normalization(Graph& graph, PassContext& context);
 Result<bool> fuse_skip_layer_normalization(Graph& graph, PassContext& context);
+Result<bool> fuse_slices(Graph& graph, PassContext& context);
+Result<bool> fuse_transposes(Graph& graph, PassContext& context);
 
 }  // namespace edgewright

@@ -5,11 +5,35 @@ namespace edgewright {
 namespace {
 
 Stage simplify() {
-  return {"simplify",
-          {
-              {"eliminate_identity", "drop Identity nodes", eliminate_identity},
-              {"eliminate_dead", "drop nodes and constants that nothing uses", eliminate_dead},
-          }};
+  return {
+      "simplify",
+      {
+          {"eliminate_identity", "drop Identity nodes", eliminate_identity},
+          {"eliminate_dropout", "drop Dropout of inference", eliminate_dropout},
+          {"fold_constants", "compute what depends on constants only", fold_constants},
+          {"fold_shapes", "compute what depends on known shapes only", fold_shapes},
+          {"fold_if", "put the chosen branch in place of an If", fold_if},
+          {"fold_loop", "unroll loops that run once, drop those that never run", fold_loop},
+          {"fold_reshape_target", "make computed targets of Reshape and Expand constant",
+           fold_reshape_target},
+          {"eliminate_no_op", "drop operators that cannot change their input", eliminate_no_op},
+          {"eliminate_neutral_operand", "drop x + 0, x * 1 and the like", eliminate_neutral_operand},
+          {"eliminate_repeated", "drop repeated idempotent or self-inverse operators",
+           eliminate_repeated},
+          {"fuse_casts", "merge two casts in a row", fuse_casts},
+          {"fuse_reshapes", "merge operators in a row that only reshape", fuse_reshapes},
+          {"fuse_transposes", "merge two transposes in a row", fuse_transposes},
+          {"fuse_slices", "merge two slices in a row", fuse_slices},
+          {"fuse_concats", "merge nested concatenations", fuse_concats},
+          {"fuse_clips", "merge bounds in a row", fuse_clips},
+          {"eliminate_rejoined_parts", "drop splits whose parts are joined again",
+           eliminate_rejoined_parts},
+          {"eliminate_expand", "drop expansions that broadcasting makes needless",
+           eliminate_expand},
+          {"eliminate_common_subexpressions", "compute equal things once",
+           eliminate_common_subexpressions},
+          {"eliminate_dead", "drop nodes and constants that nothing uses", eliminate_dead},
+      }};
 }
 
 // Fusions into larger operators (normalisation, attention, activations): before any rewrite that
