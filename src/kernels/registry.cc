@@ -19,6 +19,11 @@ constexpr ImplementationTable kImplementationTables[] = {
     copy_implementations,
     conv_implementations,
     matmul_implementations,
+    elementwise_implementations,
+    reorder_implementations,
+    softmax_implementations,
+    normalization_implementations,
+    pool_implementations,
 };
 
 using Key = std::pair<std::string_view, std::string_view>;

@@ -30,6 +30,8 @@ class Trial {
     void operator()(ThreadPool& pool);
     // Output in plain layout.
     Tensor output(size_t i = 0) const;
+    // Its bytes as the layout has them.
+    const Tensor& stored_output(size_t i = 0) const { return outputs_[i]; }
 
    private:
     friend class Trial;

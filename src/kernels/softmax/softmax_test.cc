@@ -1,0 +1,47 @@
+#include <cmath>
+
+#include "kernels/trial_check.h"
+
+namespace edgewright {
+namespace {
+
+Tensor expected_output(const Trial& trial, int64_t axis, bool log) {
+  const Tensor& x = trial.value(0);
+  auto y = Tensor::allocate(DType::kFloat32, x.dims());
+  EDGEWRIGHT_CHECK(y.ok());
+  int64_t inner = 1;
+  for (size_t i = static_cast<size_t>(axis) + 1; i < x.rank(); ++i) inner *= x.dim(i);
+  const int64_t count = x.dim(static_cast<size_t>(axis));
+  for (int64_t i = 0; i < x.element_count(); ++i) {
+    const int64_t start = i / (inner * count) * inner * count + i % inner;
+    double sum = 0;
+    for (int64_t k = 0; k < count; ++k) {
+      sum += std::exp(static_cast<double>(x.data<float>()[start + k * inner]));
+    }
+    const double value = static_cast<double>(x.data<float>()[i]);
+    y->mutable_data<float>()[i] =
+        static_cast<float>(log ? value - std::log(sum) : std::exp(value) / sum);
+  }
+  return *std::move(y);
+}
+
+TEST(Softmax, AgreesWithTheDefinition) {
+  for (const int64_t axis : {int64_t{0}, int64_t{1}, int64_t{2}}) {
+    Trial trial("", "Softmax");
+    trial.attribute("axis", axis).input({3, 7, 65}).output({3, 7, 65});
+    expect_agrees(trial, "softmax_f32_hwy", expected_output(trial, axis, false), kSoftmaxTolerance);
+    Trial logarithm("", "LogSoftmax");
+    logarithm.attribute("axis", axis).input({3, 7, 65}).output({3, 7, 65});
+    expect_agrees(logarithm, "log_softmax_f32_hwy", expected_output(logarithm, axis, true),
+                  kSoftmaxTolerance);
+  }
+}
+
+TEST(Softmax, MaskedValuesVanish) {
+  Trial trial("", "Softmax");
+  trial.tensor(Tensor::of<float>({1, 3}, {0.0f, -INFINITY, 0.0f}), false).output({1, 3});
+  expect_agrees(trial, "softmax_f32_hwy", Tensor::of<float>({1, 3}, {0.5f, 0.0f, 0.5f}), kExact);
+}
+
+}  // namespace
+}  // namespace edgewright
