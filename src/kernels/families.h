@@ -21,12 +21,9 @@ std::span<const ReferenceKernel> grid_sample_reference_kernels();
 std::span<const ReferenceKernel> signal_reference_kernels();
 std::span<const ReferenceKernel> quantization_reference_kernels();
 std::span<const ReferenceKernel> detection_reference_kernels();
+std::span<const ReferenceKernel> loss_reference_kernels();
 std::span<const ReferenceKernel> attention_reference_kernels();
 std::span<const ReferenceKernel> linear_attention_reference_kernels();
-std::span<const ReferenceKernel> loss_reference_kernels();
-std::span<const ReferenceKernel> ml_reference_kernels();
-std::span<const ReferenceKernel> tree_reference_kernels();
-std::span<const ReferenceKernel> training_reference_kernels();
 
 // One implementation table per family that has tuned kernels, expected best first.
 std::span<const KernelImplementation> copy_implementations();

@@ -12,6 +12,21 @@ using ReferenceTable = std::span<const ReferenceKernel> (*)();
 constexpr ReferenceTable kReferenceTables[] = {
     arithmetic_reference_kernels,
     shape_reference_kernels,
+    conv_reference_kernels,
+    conv_integer_reference_kernels,
+    deform_conv_reference_kernels,
+    pool_reference_kernels,
+    roi_reference_kernels,
+    norm_reference_kernels,
+    rnn_reference_kernels,
+    resize_reference_kernels,
+    grid_sample_reference_kernels,
+    signal_reference_kernels,
+    quantization_reference_kernels,
+    detection_reference_kernels,
+    loss_reference_kernels,
+    attention_reference_kernels,
+    linear_attention_reference_kernels,
 };
 
 using ImplementationTable = std::span<const KernelImplementation> (*)();
