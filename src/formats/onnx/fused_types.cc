@@ -174,7 +174,8 @@ std::optional<Shape> present_shape(const Shape* input, int64_t heads) {
   if (input->size() == 4) return Shape{(*input)[0], Dim(heads), Dim(), (*input)[3]};
   if (input->size() != 3) return std::nullopt;
   const Dim& hidden = (*input)[2];
-  return Shape{(*input)[0], Dim(heads), Dim(), hidden.is_known() ? Dim(hidden.value / heads) : Dim()};
+  const Dim size = hidden.is_known() ? Dim(hidden.value / heads) : Dim();
+  return Shape{(*input)[0], Dim(heads), Dim(), size};
 }
 
 // query, key, value: output [B,S,Hv], present key and value

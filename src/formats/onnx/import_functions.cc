@@ -102,13 +102,14 @@ Status GraphImporter::replace_call(Graph& graph, Node* call, const onnx::Functio
   for (size_t i = 0; i < call->outputs.size(); ++i) {
     Value* output = call->outputs[i];
     if (output == nullptr) continue;
-    EDGEWRIGHT_ASSIGN(Value * value, resolve(body.output(static_cast<int>(i)), scope));
+    const std::string& formal = body.output(static_cast<int>(i));
+    EDGEWRIGHT_ASSIGN(Value * value, resolve(formal, scope));
     const bool own = value != nullptr && value->producer != nullptr &&
                      scope.positions.contains(value->producer) &&
                      std::ranges::find(renamed, value, [](auto& entry) { return entry.first; }) ==
                          renamed.end();
     if (!own) {
-      if (value == nullptr) return bad_input("output '{}' is an omitted input", body.output(static_cast<int>(i)));
+      if (value == nullptr) return bad_input("output '{}' is an omitted input", formal);
       Node* identity = graph.add_node("Identity", {value}, {output->name}, {}, "", call);
       value = identity->outputs[0];
     }

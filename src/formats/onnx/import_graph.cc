@@ -1,5 +1,7 @@
 #include "formats/onnx/import_graph.h"
 
+#include <onnx/defs/schema.h>
+
 #include <algorithm>
 #include <climits>
 
@@ -139,6 +141,7 @@ Result<Node*> GraphImporter::declare_node(onnx::NodeProto& proto, Graph& graph, 
     return static_cast<Node*>(nullptr);
   }
   if (proto.op_type().empty()) return bad_input("no operator is named");
+  EDGEWRIGHT_TRY(check_by_schema(proto, scope));
   std::vector<std::string> outputs(proto.output().begin(), proto.output().end());
   while (!outputs.empty() && outputs.back().empty()) outputs.pop_back();
   Node* node = graph.add_node(proto.op_type(), {}, outputs, {}, canonical_domain(proto.domain()),
@@ -153,6 +156,23 @@ Result<Node*> GraphImporter::declare_node(onnx::NodeProto& proto, Graph& graph, 
     EDGEWRIGHT_TRY(apply_type(node->outputs[i], outputs[i], scope));
   }
   return node;
+}
+
+// Numbers of inputs and outputs and attributes, where the operator is known.
+Status GraphImporter::check_by_schema(const onnx::NodeProto& proto, const Scope& scope) const {
+  const std::string domain = canonical_domain(proto.domain());
+  if (functions_.contains(function_key(domain, proto.op_type(), proto.overload()))) return {};
+  const Opsets& opsets = scope.opsets != nullptr ? *scope.opsets : opsets_;
+  const auto version = opsets.find(domain);
+  if (version == opsets.end()) return {};
+  const auto* schema = onnx::OpSchemaRegistry::Schema(proto.op_type(), version->second, domain);
+  if (schema == nullptr || schema->deprecated()) return {};
+  try {
+    schema->Verify(proto);
+  } catch (const std::exception& exception) {
+    return bad_input("{} (by opset {} of domain '{}')", exception.what(), version->second, domain);
+  }
+  return {};
 }
 
 Status GraphImporter::declare_constant(onnx::NodeProto& proto, Graph& graph, Scope& scope) {

@@ -28,12 +28,14 @@ using Functions = std::unordered_map<std::string, const onnx::FunctionProto*>;
 // Turns graph messages into graphs. One importer per model; messages are consumed.
 class GraphImporter {
  public:
-  GraphImporter(ExternalData* external, Functions functions, bool keep_initializer_inputs)
+  GraphImporter(ExternalData* external, Functions functions, Opsets opsets,
+                bool keep_initializer_inputs)
       : external_(external),
         functions_(std::move(functions)),
+        opsets_(std::move(opsets)),
         keep_initializer_inputs_(keep_initializer_inputs) {}
 
-  // Fills an empty graph. `opsets` are those of the nodes; null: the model's.
+  // Fills an empty graph.
   Status import_main(onnx::GraphProto& proto, Graph& graph);
   // Puts the body of `function` in the place of `call`.
   Status expand(Graph& graph, Node* call, const onnx::FunctionProto& function);
@@ -53,7 +55,7 @@ class GraphImporter {
     TypeTable types;
     // Attributes of the call while a function body is read, and the opsets of the body.
     const CallAttributes* call_attributes = nullptr;
-    std::shared_ptr<const Opsets> opsets;
+    std::shared_ptr<const Opsets> opsets;  // null: the model's
     // Position of every node of this scope, to see whether a value is read before it is made.
     std::unordered_map<const Node*, int> positions;
     int position = 0;
@@ -67,6 +69,7 @@ class GraphImporter {
   Status add_outputs(const onnx::GraphProto& proto, Graph& graph, Scope& scope);
   Status import_nodes(Nodes& protos, Graph& graph, Scope& scope, Node* before);
   Result<Node*> declare_node(onnx::NodeProto& proto, Graph& graph, Scope& scope, Node* before);
+  Status check_by_schema(const onnx::NodeProto& proto, const Scope& scope) const;
   Status declare_constant(onnx::NodeProto& proto, Graph& graph, Scope& scope);
   Status connect_node(onnx::NodeProto& proto, Node* node, Scope& scope);
   Status resolve_references(onnx::NodeProto& proto, const Scope& scope) const;
@@ -81,6 +84,7 @@ class GraphImporter {
 
   ExternalData* external_;
   Functions functions_;
+  Opsets opsets_;
   bool keep_initializer_inputs_;
   NodeOpsets node_opsets_;
   std::vector<const onnx::FunctionProto*> active_;

@@ -7,6 +7,7 @@
 
 #include "formats/onnx/import_graph.h"
 #include "formats/onnx/onnx.h"
+#include "formats/onnx/opset_upgrades.h"
 
 namespace edgewright {
 namespace {
@@ -86,9 +87,10 @@ Result<Model> import_proto(onnx::ModelProto& proto, const std::string& folder,
   EDGEWRIGHT_TRY(check_header(proto, opsets));
   EDGEWRIGHT_ASSIGN(auto functions, function_table(proto));
   onnx_io::ExternalData external(folder);
-  onnx_io::GraphImporter importer(&external, std::move(functions),
+  onnx_io::GraphImporter importer(&external, std::move(functions), opsets,
                                   options.keep_initializer_inputs);
   EDGEWRIGHT_TRY(importer.import_main(*proto.mutable_graph(), *model.graph));
+  EDGEWRIGHT_TRY(onnx_io::upgrade(*model.graph, opsets, importer.node_opsets()));
   model.source_opset = opsets.contains("") ? opsets[""] : kCanonicalOpset;
   model.domain_versions = opsets;
   model.domain_versions.erase("");

@@ -238,8 +238,9 @@ TEST_F(ExternalDataTest, MapsRangesBesideTheModel) {
 }
 
 TEST_F(ExternalDataTest, RefusesRangesThatOverlapOrEndOutside) {
-  expect_refusal({{{"location", "w.bin"}, {"offset", "0"}}, {{"location", "w.bin"}, {"offset", "8"}}},
-                 "overlap");
+  expect_refusal(
+      {{{"location", "w.bin"}, {"offset", "0"}}, {{"location", "w.bin"}, {"offset", "8"}}},
+      "overlap");
   expect_refusal({{{"location", "w.bin"}, {"offset", "56"}}}, "only 64 bytes");
   expect_refusal({{{"location", "w.bin"}, {"offset", "18446744073709551608"}}}, "only 64 bytes");
   expect_refusal({{{"location", "w.bin"}, {"offset", "99999999999999999999999"}}}, "not a number");

@@ -55,6 +55,9 @@ void to_tensor_type(const ValueType& type, TensorType& proto) {
 }  // namespace
 
 Result<DType> dtype_of_number(int64_t number) {
+  if (number == onnx::TensorProto::FLOAT6E2M3 || number == onnx::TensorProto::FLOAT6E3M2) {
+    return unsupported("element type number {} (a 6-bit float)", number);
+  }
   if (number <= 0 || number >= kDTypeCount) {
     return bad_input("element type number {} is not one of 1 to {}", number, kDTypeCount - 1);
   }
