@@ -5,6 +5,9 @@ namespace edgewright {
 
 std::span<const KernelImplementation> conv_implementations() {
   static const KernelImplementation table[] = {
+      implementation("conv2d_winograd4_f32_hwy", "edgewright", "Conv2d", conv_winograd4()),
+      implementation("conv2d_winograd2_f32_hwy", "edgewright", "Conv2d", conv_winograd2()),
+      implementation("conv2d_depthwise_f32_hwy", "edgewright", "Conv2d", conv_depthwise()),
       implementation("conv2d_direct_f32_hwy", "edgewright", "Conv2d", conv_direct()),
   };
   return table;

@@ -6,5 +6,8 @@ namespace edgewright {
 
 // The implementations of edgewright::Conv2d; conv.cc lists them.
 ImplementationFunctions conv_direct();
+ImplementationFunctions conv_winograd4();  // F(4x4, 3x3)
+ImplementationFunctions conv_winograd2();  // F(2x2, 3x3)
+ImplementationFunctions conv_depthwise();
 
 }  // namespace edgewright

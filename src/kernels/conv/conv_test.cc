@@ -106,6 +106,32 @@ TEST(ConvDirect, AgreesWithTheDefinition) {
   for (const Case& c : cases) check(c, "conv2d_direct_f32_hwy", kConvTolerance);
 }
 
+TEST(ConvWinograd, AgreesWithTheDefinition) {
+  const Case cases[] = {
+      {1, 16, 16, 5, 7, 3, 3, 1, 1, 1, {1, 1, 1, 1}},
+      {2, 32, 48, 9, 33, 3, 3, 1, 1, 1, {1, 1, 1, 1}, "Relu", true},
+      {1, 64, 32, 16, 16, 3, 3, 1, 1, 1, {0, 0, 0, 0}, "Relu", true, 0},
+      {3, 24, 40, 8, 8, 3, 3, 1, 1, 1, {0, 2, 1, 0}, "Silu", true, 0},
+      {1, 16, 16, 41, 67, 3, 3, 1, 1, 1, {1, 1, 1, 1}, "HardSwish", true},
+      {1, 16, 16, 1, 1, 3, 3, 1, 1, 1, {1, 1, 1, 1}},
+  };
+  for (const Case& c : cases) {
+    check(c, "conv2d_winograd4_f32_hwy", kWinogradTolerance);
+    check(c, "conv2d_winograd2_f32_hwy", kWinogradTolerance);
+  }
+}
+
+TEST(ConvDepthwise, AgreesWithTheDefinition) {
+  const Case cases[] = {
+      {1, 16, 16, 5, 7, 3, 3, 1, 1, 16, {1, 1, 1, 1}},
+      {2, 40, 40, 9, 33, 3, 3, 2, 1, 40, {1, 1, 1, 1}, "Relu", true},
+      {1, 32, 32, 8, 19, 5, 3, 1, 2, 32, {2, 1, 2, 1}, "Silu", true, 0},
+      {1, 16, 16, 20, 20, 3, 3, 3, 1, 16, {0, 0, 1, 1}, "HardSwish"},
+      {1, 16, 16, 2, 2, 5, 5, 1, 1, 16, {2, 2, 2, 2}},
+  };
+  for (const Case& c : cases) check(c, "conv2d_depthwise_f32_hwy", kConvTolerance);
+}
+
 TEST(ConvDirect, RefusesWhatWouldFillPaddingChannels) {
   const Case whole = {1, 16, 32, 5, 5, 1, 1, 1, 1, 1, {0, 0, 0, 0}, "Sigmoid"};
   const Case part = {1, 16, 24, 5, 5, 1, 1, 1, 1, 1, {0, 0, 0, 0}, "Sigmoid"};

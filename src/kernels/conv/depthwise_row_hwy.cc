@@ -1,0 +1,103 @@
+#include "kernels/simd_targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/conv/depthwise_row_hwy.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "kernels/conv/depthwise_row.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace edgewright {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using D = hn::CappedTag<float, 16>;
+using V = hn::Vec<D>;
+constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+
+HWY_INLINE void store(const DepthwiseRow& r, V value, int64_t x, int lane) {
+  const D d;
+  const ptrdiff_t at = x * 16 + lane;
+  if (r.residual && r.residual_first) value = hn::Add(value, hn::LoadU(d, r.residual + at));
+  value = hn::Min(hn::Set(d, r.high), hn::Max(hn::Set(d, r.low), value));
+  if (r.residual && !r.residual_first) value = hn::Add(value, hn::LoadU(d, r.residual + at));
+  hn::StoreU(value, d, r.out + at);
+}
+
+// kCount outputs from x on, all of whose inputs are inside the image. kStride 0: any.
+template <int kStride, int kCount>
+HWY_INLINE void inside(const DepthwiseRow& r, int64_t x, int lane) {
+  const D d;
+  const ptrdiff_t step = (kStride > 0 ? kStride : r.stride) * 16;
+  V sum[kCount];
+  const V bias = hn::LoadU(d, r.bias + lane);
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount; ++i) sum[i] = bias;
+  const float* w = r.w + lane;
+  const float* row = r.in + x * step - r.pad_left * 16 + lane;
+  for (int64_t ky = 0; ky < r.kernel_rows; ++ky, row += r.row_step) {
+    const float* in = row;
+    for (int64_t kx = 0; kx < r.kernel_columns; ++kx, in += r.dilation * 16, w += 16) {
+      const V weight = hn::LoadU(d, w);
+#pragma GCC unroll 8
+      for (int i = 0; i < kCount; ++i) {
+        sum[i] = hn::MulAdd(weight, hn::LoadU(d, in + i * step), sum[i]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount; ++i) store(r, sum[i], x + i, lane);
+}
+
+// One output near an edge.
+HWY_NOINLINE void at_edge(const DepthwiseRow& r, int64_t x, int lane) {
+  const D d;
+  V sum = hn::LoadU(d, r.bias + lane);
+  for (int64_t kx = 0; kx < r.kernel_columns; ++kx) {
+    const int64_t column = x * r.stride - r.pad_left + kx * r.dilation;
+    if (column < 0 || column >= r.in_width) continue;
+    for (int64_t ky = 0; ky < r.kernel_rows; ++ky) {
+      const V value = hn::LoadU(d, r.in + ky * r.row_step + column * 16 + lane);
+      sum = hn::MulAdd(value, hn::LoadU(d, r.w + (ky * r.kernel_columns + kx) * 16 + lane), sum);
+    }
+  }
+  store(r, sum, x, lane);
+}
+
+template <int kStride>
+void row_of_stride(const DepthwiseRow& r) {
+  // Outputs in [begin, end) touch no padding.
+  const int64_t span = (r.kernel_columns - 1) * r.dilation + 1;
+  int64_t begin = HWY_MIN((r.pad_left + r.stride - 1) / r.stride, r.out_width);
+  const int64_t reach = r.in_width + r.pad_left - span;
+  int64_t end = reach < 0 ? 0 : HWY_MIN(reach / r.stride + 1, r.out_width);
+  if (end < begin) end = begin;
+  for (int lane = 0; lane < 16; lane += kLanes) {
+    for (int64_t x = 0; x < begin; ++x) at_edge(r, x, lane);
+    int64_t x = begin;
+    for (; x + 8 <= end; x += 8) inside<kStride, 8>(r, x, lane);
+    for (; x + 4 <= end; x += 4) inside<kStride, 4>(r, x, lane);
+    for (; x + 2 <= end; x += 2) inside<kStride, 2>(r, x, lane);
+    for (; x < end; ++x) inside<kStride, 1>(r, x, lane);
+    for (; x < r.out_width; ++x) at_edge(r, x, lane);
+  }
+}
+
+void row_of(const DepthwiseRow& r) {
+  if (r.stride == 1) return row_of_stride<1>(r);
+  if (r.stride == 2) return row_of_stride<2>(r);
+  return row_of_stride<0>(r);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace edgewright
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace edgewright {
+
+HWY_EXPORT(row_of);
+
+void depthwise_row(const DepthwiseRow& row) { HWY_DYNAMIC_DISPATCH(row_of)(row); }
+
+}  // namespace edgewright
+#endif
