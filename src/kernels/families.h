@@ -24,6 +24,7 @@ std::span<const ReferenceKernel> detection_reference_kernels();
 std::span<const ReferenceKernel> loss_reference_kernels();
 std::span<const ReferenceKernel> attention_reference_kernels();
 std::span<const ReferenceKernel> linear_attention_reference_kernels();
+std::span<const ReferenceKernel> fused_reference_kernels();
 
 // One implementation table per family that has tuned kernels, expected best first.
 std::span<const KernelImplementation> copy_implementations();

@@ -27,6 +27,7 @@ constexpr ReferenceTable kReferenceTables[] = {
     loss_reference_kernels,
     attention_reference_kernels,
     linear_attention_reference_kernels,
+    fused_reference_kernels,
 };
 
 using ImplementationTable = std::span<const KernelImplementation> (*)();

@@ -38,11 +38,16 @@ class Compiler {
  private:
   Status compile_nodes(Graph& graph);
   Status compile_node(Node& node);
-  Status compile_kernel(const Node& node, PlanStep& step, bool& found);
+  Result<bool> compile_kernel(PlanStep& step, std::span<const Tensor* const> constants);
+  Status compile_operator(const Node& node, PlanStep& step);
+  Status compile_plain(const Node& node, PlanStep& step, std::span<const Tensor* const> constants);
+  int32_t add_plain_copy(int32_t value);
+  Status add_reorder(int32_t from, int32_t to);
   Status compile_control_flow(const Node& node, PlanStep& step);
   Status expand(Graph& graph, Node& node);
   Status read_layouts(const Node& node, const PlanStep& step);
   bool make_alias(const Node& node);
+  bool make_reorder_alias(const Node& node);
   int32_t index_of(const Value* value);
   int32_t add_value(const Value& value);
   bool all_static(const PlanStep& step) const;
@@ -114,7 +119,26 @@ bool Compiler::all_static(const PlanStep& step) const {
   return std::ranges::all_of(step.inputs, is_static) && std::ranges::all_of(step.outputs, is_static);
 }
 
+// Blocks of 16 of a map of one pixel lie as the plain channels do.
+bool Compiler::make_reorder_alias(const Node& node) {
+  const int32_t from = index_of(node.inputs[0]);
+  const Dims& dims = at(from).dims;
+  const auto layouts = node.attributes.get_ints("output_layouts");
+  constexpr auto kBlocked = static_cast<int64_t>(Layout::kNchw16c);
+  const auto plain_or_blocked = [](int64_t layout) { return layout == 0 || layout == kBlocked; };
+  if (!at(from).is_static() || dims.size() < 3 || dims[1] % 16 != 0 || layouts.size() != 1 ||
+      !plain_or_blocked(layouts[0]) || !plain_or_blocked(static_cast<int64_t>(at(from).layout)) ||
+      std::any_of(dims.begin() + 2, dims.end(), [](int64_t dim) { return dim != 1; })) {
+    return false;
+  }
+  const int32_t to = add_value(*node.outputs[0]);
+  at(to).layout = static_cast<Layout>(layouts[0]);
+  alias_of_[static_cast<size_t>(to)] = from;
+  return true;
+}
+
 bool Compiler::make_alias(const Node& node) {
+  if (node.is("Reorder", "edgewright")) return make_reorder_alias(node);
   if (!node.domain.empty() || std::ranges::find(kAliases, node.op) == std::end(kAliases)) {
     return false;
   }
@@ -161,18 +185,18 @@ Status Compiler::read_layouts(const Node& node, const PlanStep& step) {
   return {};
 }
 
-Status Compiler::compile_kernel(const Node& node, PlanStep& step, bool& found) {
-  found = false;
-  if (!options_.tuned_kernels || !all_static(step)) return {};
+// Makes the step a kernel where an implementation accepts it.
+Result<bool> Compiler::compile_kernel(PlanStep& step, std::span<const Tensor* const> constants) {
+  if (!all_static(step)) return false;
+  const bool is_reorder = step.op == "Reorder" && step.domain == "edgewright";
+  if (!options_.tuned_kernels && !is_reorder) return false;
   KernelRequest request = request_of(*plan_, step);
-  for (size_t i = 0; i < node.inputs.size(); ++i) {
-    request.inputs[i].constant = node.constant_input(i);
-  }
+  for (size_t i = 0; i < constants.size(); ++i) request.inputs[i].constant = constants[i];
   std::vector<const KernelImplementation*> candidates;
   for (const KernelImplementation* one : find_implementations(step.domain, step.op)) {
     if (one->supports(request)) candidates.push_back(one);
   }
-  if (candidates.empty()) return {};
+  if (candidates.empty()) return false;
   step.implementation = candidates.front();
   if (options_.chooser != nullptr) {
     EDGEWRIGHT_ASSIGN(step.implementation, options_.chooser->choose(request, candidates));
@@ -185,7 +209,67 @@ Status Compiler::compile_kernel(const Node& node, PlanStep& step, bool& found) {
   if (!step.packed.empty_handle()) packed = step.packed.byte_span();
   EDGEWRIGHT_ASSIGN(step.kernel, step.implementation->create(request, packed));
   step.kind = StepKind::kKernel;
-  found = true;
+  return true;
+}
+
+int32_t Compiler::add_plain_copy(int32_t value) {
+  PlanValue copy = at(value);
+  copy.layout = Layout::kPlain;
+  copy.size_bytes = stored_size_bytes(copy.spec());
+  plan_->values.push_back(std::move(copy));
+  alias_of_.push_back(-1);
+  return static_cast<int32_t>(plan_->values.size() - 1);
+}
+
+Status Compiler::add_reorder(int32_t from, int32_t to) {
+  PlanStep step;
+  step.name = at(from).name;
+  step.domain = "edgewright";
+  step.op = "Reorder";
+  step.inputs = {from};
+  step.outputs = {to};
+  EDGEWRIGHT_ASSIGN(const bool found, compile_kernel(step, {}));
+  if (!found) {
+    return unsupported("value '{}': no kernel brings layout {} to layout {}", at(from).name,
+                       static_cast<int>(at(from).layout), static_cast<int>(at(to).layout));
+  }
+  plan_->steps.push_back(std::move(step));
+  return {};
+}
+
+// An operator that nothing runs in the layouts that the graph asks for: on plain copies then.
+Status Compiler::compile_plain(const Node& node, PlanStep& step,
+                               std::span<const Tensor* const> constants) {
+  for (int32_t& input : step.inputs) {
+    if (input < 0 || at(input).layout == Layout::kPlain) continue;
+    const int32_t copy = add_plain_copy(input);
+    EDGEWRIGHT_TRY(add_reorder(input, copy));
+    input = copy;
+  }
+  const std::vector<int32_t> outputs = step.outputs;
+  for (int32_t& output : step.outputs) {
+    if (output >= 0 && at(output).layout != Layout::kPlain) output = add_plain_copy(output);
+  }
+  EDGEWRIGHT_ASSIGN(const bool found, compile_kernel(step, constants));
+  if (!found) {
+    const ReferenceKernel* reference = find_reference_kernel(node.domain, node.op);
+    if (reference == nullptr) return unsupported("{}: no kernel for this operator", place(node));
+    step.reference = reference->run;
+  }
+  const std::vector<int32_t> made = step.outputs;
+  plan_->steps.push_back(std::move(step));
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (made[i] != outputs[i]) EDGEWRIGHT_TRY(add_reorder(made[i], outputs[i]));
+  }
+  return {};
+}
+
+Status Compiler::compile_operator(const Node& node, PlanStep& step) {
+  std::vector<const Tensor*> constants;
+  for (size_t i = 0; i < node.inputs.size(); ++i) constants.push_back(node.constant_input(i));
+  EDGEWRIGHT_ASSIGN(const bool found, compile_kernel(step, constants));
+  if (!found) return compile_plain(node, step, constants);
+  plan_->steps.push_back(std::move(step));
   return {};
 }
 
@@ -223,17 +307,8 @@ Status Compiler::compile_node(Node& node) {
     step.outputs.push_back(output == nullptr ? -1 : add_value(*output));
   }
   EDGEWRIGHT_TRY(read_layouts(node, step));
-  bool found = false;
-  if (is_control_flow(node.domain, node.op)) {
-    EDGEWRIGHT_TRY(compile_control_flow(node, step));
-  } else {
-    EDGEWRIGHT_TRY(compile_kernel(node, step, found));
-    if (!found) {
-      const ReferenceKernel* reference = find_reference_kernel(node.domain, node.op);
-      if (reference == nullptr) return unsupported("{}: no kernel for this operator", place(node));
-      step.reference = reference->run;
-    }
-  }
+  if (!is_control_flow(node.domain, node.op)) return compile_operator(node, step);
+  EDGEWRIGHT_TRY(compile_control_flow(node, step));
   plan_->steps.push_back(std::move(step));
   return {};
 }

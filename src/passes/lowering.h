@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "passes/pass.h"
+
+namespace edgewright {
+
+// Passes that turn an optimised graph into the operators of the native engine (domain
+// "edgewright"), in order; they run once, after optimisation, when the target is a plan. Input
+// shapes should be fixed by then: nodes with open shapes stay as they are.
+//
+// edgewright::Conv2d       X, W (constant OIHW or OIW), [B], [R]: explicit Conv attributes strides,
+//                          pads, dilations, group; epilogue
+// edgewright::MatMul       A, B, [bias N], [residual]: transpose_a, transpose_b, alpha_scale (of the
+//                          product); epilogue
+// edgewright::Attention    Q [B,S,heads*size], K, V [B,T,kv_heads*size], [mask that broadcasts to
+//                          B,heads,S,T]: num_heads, kv_num_heads, scale, unidirectional, and
+//                          layout flags q_transposed... (see lower_attention.cc)
+// edgewright::Elementwise  i0, i1, ...: program (see kernels/elementwise/program.h)
+// edgewright::Reorder      X: brings it from one layout to another
+// Epilogue: activation ("" or a name as in kernels/epilogue.h), alpha, beta,
+//                          residual_before_activation (default 1).
+//
+// Layouts are recorded on nodes as ints input_layouts and output_layouts, one per input and output;
+// nodes without them read and write plain tensors.
+std::span<const Pass> lowering_passes();
+
+// How a tensor lies in memory; the values are those of the kernels' Layout.
+enum class LayoutCode : int64_t { kPlain = 0, kNhwc = 1, kNchw16c = 2, kNchw8c = 3 };
+
+}  // namespace edgewright
