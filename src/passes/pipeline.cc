@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 
 namespace edgewright {
 
@@ -67,6 +66,7 @@ class Pipeline {
   Status choose_passes();
   Status check_known(const std::string& name, std::string_view option) const;
   bool wanted(const Pass& pass) const;
+  size_t state_of(const Pass& pass);
   Status check_original() const;
   Status run_stage(const std::vector<size_t>& stage);
   Status run_pass(PassState& state);
@@ -91,6 +91,15 @@ bool Pipeline::wanted(const Pass& pass) const {
   return std::ranges::find(options_.disabled, pass.name) == options_.disabled.end();
 }
 
+// A pass that stands in several stages has one state and one report.
+size_t Pipeline::state_of(const Pass& pass) {
+  const auto named = [&](const PassState& state) { return state.pass->name == pass.name; };
+  const auto it = std::ranges::find_if(states_, named);
+  if (it != states_.end()) return static_cast<size_t>(it - states_.begin());
+  states_.push_back({.pass = &pass, .report = {.name = std::string(pass.name)}});
+  return states_.size() - 1;
+}
+
 Status Pipeline::check_known(const std::string& name, std::string_view option) const {
   const auto named = [&](const Pass& pass) { return pass.name == name; };
   for (const Stage& stage : optimisation_stages()) {
@@ -109,10 +118,7 @@ Status Pipeline::choose_passes() {
     std::vector<size_t> stage;
     bool stop = false;
     for (const Pass& pass : passes) {
-      if (wanted(pass)) {
-        stage.push_back(states_.size());
-        states_.push_back({.pass = &pass, .report = {.name = std::string(pass.name)}});
-      }
+      if (wanted(pass)) stage.push_back(state_of(pass));
       if (stop = pass.name == options_.stop_after; stop) break;
     }
     stages_.push_back(std::move(stage));
@@ -226,6 +232,17 @@ Status Pipeline::find_fault(PassState& state, const Graph& before, const Error& 
 }
 
 }  // namespace
+
+std::vector<Pass> listed_passes() {
+  std::vector<Pass> listed;
+  for (const Stage& stage : optimisation_stages()) {
+    for (const Pass& pass : stage.passes) {
+      const auto named = [&](const Pass& other) { return other.name == pass.name; };
+      if (std::ranges::none_of(listed, named)) listed.push_back(pass);
+    }
+  }
+  return listed;
+}
 
 Result<PipelineReport> optimise(Model& model, const PipelineOptions& options,
                                 const TypeInferer& types, Evaluator& evaluator) {

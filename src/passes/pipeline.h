@@ -45,6 +45,9 @@ struct PipelineReport {
   size_t nodes_before = 0, nodes_after = 0;
 };
 
+// Every pass of the pipeline once, in the order of their first stage.
+std::vector<Pass> listed_passes();
+
 // Optimises the model in place. Fails with kUsage when an option names no pass, with kInternal
 // naming the pass when one leaves a malformed graph; the model is then not to be used.
 Result<PipelineReport> optimise(Model& model, const PipelineOptions& options,

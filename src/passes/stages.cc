@@ -4,37 +4,40 @@
 namespace edgewright {
 namespace {
 
-Stage simplify() {
+// Folding and elimination, cheap and always right to repeat: every stage but the last begins so.
+std::vector<Pass> cleaning_passes() {
   return {
-      "simplify",
-      {
-          {"eliminate_identity", "drop Identity nodes", eliminate_identity},
-          {"eliminate_dropout", "drop Dropout of inference", eliminate_dropout},
-          {"fold_constants", "compute what depends on constants only", fold_constants},
-          {"fold_shapes", "compute what depends on known shapes only", fold_shapes},
-          {"fold_if", "put the chosen branch in place of an If", fold_if},
-          {"fold_loop", "unroll loops that run once, drop those that never run", fold_loop},
-          {"fold_reshape_target", "make computed targets of Reshape and Expand constant",
-           fold_reshape_target},
-          {"eliminate_no_op", "drop operators that cannot change their input", eliminate_no_op},
-          {"eliminate_neutral_operand", "drop x + 0, x * 1 and the like", eliminate_neutral_operand},
-          {"eliminate_repeated", "drop repeated idempotent or self-inverse operators",
-           eliminate_repeated},
-          {"fuse_casts", "merge two casts in a row", fuse_casts},
-          {"fuse_reshapes", "merge operators in a row that only reshape", fuse_reshapes},
-          {"fuse_transposes", "merge two transposes in a row", fuse_transposes},
-          {"fuse_slices", "merge two slices in a row", fuse_slices},
-          {"fuse_concats", "merge nested concatenations", fuse_concats},
-          {"fuse_clips", "merge bounds in a row", fuse_clips},
-          {"eliminate_rejoined_parts", "drop splits whose parts are joined again",
-           eliminate_rejoined_parts},
-          {"eliminate_expand", "drop expansions that broadcasting makes needless",
-           eliminate_expand},
-          {"eliminate_common_subexpressions", "compute equal things once",
-           eliminate_common_subexpressions},
-          {"eliminate_dead", "drop nodes and constants that nothing uses", eliminate_dead},
-      }};
+      {"eliminate_identity", "drop Identity nodes", eliminate_identity},
+      {"eliminate_dropout", "drop Dropout of inference", eliminate_dropout},
+      {"fold_constants", "compute what depends on constants only", fold_constants},
+      {"fold_shapes", "compute what depends on known shapes only", fold_shapes},
+      {"fold_if", "put the chosen branch in place of an If", fold_if},
+      {"fold_loop", "unroll loops that run once, drop those that never run", fold_loop},
+      {"fold_reshape_target", "make computed targets of Reshape and Expand constant",
+       fold_reshape_target},
+      {"eliminate_no_op", "drop operators that cannot change their input", eliminate_no_op},
+      {"eliminate_neutral_operand", "drop x + 0, x * 1 and the like", eliminate_neutral_operand},
+      {"eliminate_repeated", "drop repeated idempotent or self-inverse operators",
+       eliminate_repeated},
+      {"fuse_casts", "merge two casts in a row", fuse_casts},
+      {"fuse_reshapes", "merge operators in a row that only reshape", fuse_reshapes},
+      {"fuse_transposes", "merge two transposes in a row", fuse_transposes},
+      {"fuse_slices", "merge two slices in a row", fuse_slices},
+      {"fuse_concats", "merge nested concatenations", fuse_concats},
+      {"fuse_clips", "merge bounds in a row", fuse_clips},
+      {"eliminate_rejoined_parts", "drop splits whose parts are joined again",
+       eliminate_rejoined_parts},
+      {"eliminate_slice_of_concat", "take a part from before its concatenation",
+       eliminate_slice_of_concat},
+      {"eliminate_expand", "drop expansions that broadcasting makes needless",
+       eliminate_expand},
+      {"eliminate_common_subexpressions", "compute equal things once",
+       eliminate_common_subexpressions},
+      {"eliminate_dead", "drop nodes and constants that nothing uses", eliminate_dead},
+  };
 }
+
+Stage simplify() { return {"simplify", cleaning_passes()}; }
 
 // Fusions into larger operators (normalisation, attention, activations): before any rewrite that
 // reorders arithmetic, which would hide the patterns.
@@ -55,7 +58,33 @@ Stage recognise() {
 }
 
 // Fusions into convolutions and matrix products, transposes moved and cancelled.
-Stage combine() { return {"combine", {}}; }
+Stage combine() {
+  Stage stage{"combine", cleaning_passes()};
+  const Pass passes[] = {
+      {"fuse_conv_affine", "fold scale and shift per channel into Conv and ConvTranspose",
+       fuse_conv_affine},
+      {"fuse_gemm_affine", "fold scale and shift per column into Gemm and MatMul",
+       fuse_gemm_affine},
+      {"fuse_pad", "fold Pad into Conv and pooling", fuse_pad},
+      {"fuse_gemm_transposes", "fold transposes of matrices into Gemm", fuse_gemm_transposes},
+      {"fuse_matmul_add", "merge MatMul and Add of matrices into Gemm", fuse_matmul_add},
+      {"fuse_constant_factors", "merge constant factors or addends in a row",
+       fuse_constant_factors},
+      {"fuse_slices_to_split", "merge slices that together cut a tensor", fuse_slices_to_split},
+      {"fuse_transpose_reduce", "reduce before instead of after a transpose",
+       fuse_transpose_reduce},
+      {"rewrite_transposed_operands", "transpose after instead of before element-wise operators",
+       rewrite_transposed_operands},
+      {"rewrite_transposed_concat", "transpose once, after a concatenation",
+       rewrite_transposed_concat},
+      {"rewrite_transpose_to_reshape", "make transposes that move no data reshapes",
+       rewrite_transpose_to_reshape},
+      {"rewrite_split_squeeze", "make split and squeezed parts gathers", rewrite_split_squeeze},
+      {"rewrite_reduce_mean", "make means over images GlobalAveragePool", rewrite_reduce_mean},
+  };
+  stage.passes.insert(stage.passes.end(), std::begin(passes), std::end(passes));
+  return stage;
+}
 
 // What must come last: forms that only pay when nothing else wants the nodes any more.
 Stage finish() {
