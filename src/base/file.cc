@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <mutex>
 #include <vector>
 
 namespace edgewright {
@@ -14,6 +16,16 @@ namespace {
 
 // Writes are gathered to this size, large enough that system calls do not matter.
 constexpr size_t kBufferBytes = size_t{1} << 18;
+
+// The mappings that live now, begin -> end, so that release_pages() can tell them from other memory.
+struct Mappings {
+  std::mutex mutex;
+  std::map<uintptr_t, uintptr_t> ranges;
+};
+Mappings& mappings() {
+  static Mappings instance;
+  return instance;
+}
 
 std::span<const std::byte> as_bytes(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
@@ -49,12 +61,34 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& pa
   }
   ::close(descriptor);
   if (data == MAP_FAILED) return internal_error("cannot map {}: {}", path, std::strerror(errno));
+  if (size_bytes > 0) {
+    const auto begin = reinterpret_cast<uintptr_t>(data);
+    const std::lock_guard lock(mappings().mutex);
+    mappings().ranges[begin] = begin + size_bytes;
+  }
   return std::shared_ptr<const MappedFile>(
       new MappedFile(path, static_cast<const std::byte*>(data), size_bytes));
 }
 
 MappedFile::~MappedFile() {
-  if (size_bytes_ > 0) ::munmap(const_cast<std::byte*>(data_), size_bytes_);
+  if (size_bytes_ == 0) return;
+  {
+    const std::lock_guard lock(mappings().mutex);
+    mappings().ranges.erase(reinterpret_cast<uintptr_t>(data_));
+  }
+  ::munmap(const_cast<std::byte*>(data_), size_bytes_);
+}
+
+void MappedFile::release_pages(std::span<const std::byte> bytes) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<uintptr_t>(bytes.data()) / page * page;
+  const auto end = reinterpret_cast<uintptr_t>(bytes.data()) + bytes.size();
+  const std::lock_guard lock(mappings().mutex);
+  const auto next = mappings().ranges.upper_bound(begin);
+  if (bytes.empty() || next == mappings().ranges.begin()) return;
+  if (end > std::prev(next)->second) return;
+  // The mapping is private but never written, so that nothing can be lost.
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 Result<AtomicFile> AtomicFile::create(const std::string& path) {

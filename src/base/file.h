@@ -23,6 +23,10 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_bytes_}; }
   const std::string& path() const { return path_; }
 
+  // Gives the memory behind these bytes back to the system; it is read again from the file when
+  // touched. Bytes that are not of a mapped file are left alone. For long walks over large files.
+  static void release_pages(std::span<const std::byte> bytes);
+
  private:
   MappedFile(std::string path, const std::byte* data, size_t size_bytes)
       : path_(std::move(path)), data_(data), size_bytes_(size_bytes) {}

@@ -35,8 +35,12 @@ class Upgrader {
   Upgrader(const Opsets& opsets, const NodeOpsets& special) : opsets_(opsets), special_(special) {}
 
   Status upgrade(Graph& graph) {
+    return upgrade(graph, graph.nodes().begin(), graph.nodes().end());
+  }
+
+  Status upgrade(Graph& graph, std::list<Node>::iterator it, std::list<Node>::iterator last) {
     // Adapters insert nodes before and behind the one they change; all of them get types.
-    for (auto it = graph.nodes().begin(); it != graph.nodes().end();) {
+    while (it != last) {
       Node* node = &*it;
       const bool at_front = it == graph.nodes().begin();
       const auto previous = at_front ? it : std::prev(it);
@@ -103,6 +107,11 @@ class Upgrader {
 
 Status upgrade(Graph& graph, const Opsets& opsets, const NodeOpsets& special) {
   return Upgrader(opsets, special).upgrade(graph);
+}
+
+Status upgrade(Graph& graph, std::list<Node>::iterator first, std::list<Node>::iterator last,
+               const Opsets& opsets, const NodeOpsets& special) {
+  return Upgrader(opsets, special).upgrade(graph, first, last);
 }
 
 }  // namespace edgewright::onnx_io

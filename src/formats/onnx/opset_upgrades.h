@@ -24,5 +24,8 @@ std::span<const UpgradeAdapter> upgrade_adapters();
 // them. `opsets` are the model's, `special` those of single nodes. kUnsupported, naming the node,
 // where an old meaning cannot be expressed.
 Status upgrade(Graph& graph, const Opsets& opsets, const NodeOpsets& special);
+// The same for the nodes from `first` to before `last`.
+Status upgrade(Graph& graph, std::list<Node>::iterator first, std::list<Node>::iterator last,
+               const Opsets& opsets, const NodeOpsets& special);
 
 }  // namespace edgewright::onnx_io

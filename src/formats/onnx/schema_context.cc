@@ -65,7 +65,10 @@ class SubgraphInferencer : public onnx::GraphInferencer {
 
 const onnx::OpSchema* schema_of(const std::string& op, const std::string& domain) {
   const onnx::OpSchema* schema = onnx::OpSchemaRegistry::Schema(op, domain);
-  return schema == nullptr || schema->deprecated() ? nullptr : schema;
+  if (schema == nullptr || !schema->deprecated()) return schema;
+  // What the standard has given up keeps the meaning that it had last.
+  const int version = schema->since_version() - 1;
+  return onnx::OpSchemaRegistry::Schema(op, version, domain);
 }
 
 const onnx::OpSchema* schema_of(const Node& node) { return schema_of(node.op, node.domain); }
