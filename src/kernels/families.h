@@ -25,6 +25,12 @@ std::span<const ReferenceKernel> loss_reference_kernels();
 std::span<const ReferenceKernel> attention_reference_kernels();
 std::span<const ReferenceKernel> linear_attention_reference_kernels();
 std::span<const ReferenceKernel> fused_reference_kernels();
+std::span<const ReferenceKernel> contrib_reference_kernels();
+std::span<const ReferenceKernel> skip_norm_reference_kernels();
+std::span<const ReferenceKernel> fused_attention_reference_kernels();
+std::span<const ReferenceKernel> training_reference_kernels();
+std::span<const ReferenceKernel> ml_reference_kernels();
+std::span<const ReferenceKernel> tree_reference_kernels();
 
 // One implementation table per family that has tuned kernels, expected best first.
 std::span<const KernelImplementation> copy_implementations();

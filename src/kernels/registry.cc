@@ -28,6 +28,12 @@ constexpr ReferenceTable kReferenceTables[] = {
     attention_reference_kernels,
     linear_attention_reference_kernels,
     fused_reference_kernels,
+    contrib_reference_kernels,
+    skip_norm_reference_kernels,
+    fused_attention_reference_kernels,
+    training_reference_kernels,
+    ml_reference_kernels,
+    tree_reference_kernels,
 };
 
 using ImplementationTable = std::span<const KernelImplementation> (*)();
