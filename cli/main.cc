@@ -1,6 +1,82 @@
-#include <cstdio>
+#include <unistd.h>
 
-int main() {
-  std::fputs("edgewright: no commands yet\n", stderr);
-  return 2;
+#include <cstdio>
+#include <exception>
+#include <fstream>
+
+#include "command.h"
+#include "edgewright/version.h"
+
+namespace edgewright::cli {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"inspect", "inputs, outputs, operators, parameters, multiply-adds of a model", declare_inspect},
+    {"convert", "import, optimise, check and export a model", declare_convert},
+    {"run", "one inference; writes every output as .npy", declare_run},
+    {"bench", "latency, load time and memory of a model", declare_bench},
+    {"verify", "do two models compute the same function?", declare_verify},
+};
+
+void add_common(CLI::App& command, CommonOptions& common) {
+  command.add_option("--json", common.json, "write the JSON document to FILE ('-': stdout)")
+      ->type_name("FILE|-");
+  command.add_option("--threads", common.threads, "threads of the engine")
+      ->check(CLI::Range(1, 1024));
+  command.add_option("--seed", common.seed, "seed of everything random");
+}
+
+int fail(const Error& error) {
+  std::fprintf(stderr, "edgewright: %s\n", error.message.c_str());
+  return static_cast<int>(error.kind);
+}
+
+int finish(const Result<Outcome>& outcome, const CommonOptions& common) {
+  if (!outcome.ok()) return fail(outcome.error());
+  if (common.json == "-") {
+    std::fputs(outcome->json.c_str(), stdout);
+  } else {
+    std::fputs(outcome->text.c_str(), stdout);
+  }
+  if (!common.json.empty() && common.json != "-") {
+    std::ofstream file(common.json, std::ios::binary);
+    file << outcome->json;
+    if (!file.flush()) return fail(usage_error("cannot write {}", common.json));
+  }
+  return outcome->passed ? 0 : static_cast<int>(ErrorKind::kCheckFailed);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Edgewright: convert, check and run models on edge devices", "edgewright");
+  app.set_version_flag("--version", std::string(version()));
+  app.require_subcommand(1);
+  CommonOptions common;
+  std::vector<std::pair<CLI::App*, Action>> actions;
+  for (const Command& command : kCommands) {
+    CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
+    add_common(*sub, common);
+    actions.emplace_back(sub, command.declare(*sub, common));
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : static_cast<int>(ErrorKind::kUsage);
+  }
+  for (const auto& [sub, action] : actions) {
+    if (sub->parsed()) return finish(action(), common);
+  }
+  return static_cast<int>(ErrorKind::kUsage);
+}
+
+}  // namespace
+}  // namespace edgewright::cli
+
+int main(int argc, char** argv) {
+  try {
+    return edgewright::cli::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "edgewright: internal error: %s\n", error.what());
+    return static_cast<int>(edgewright::ErrorKind::kInternal);
+  }
 }

@@ -91,7 +91,7 @@ function(edgewright_rooms layers_file)
     target_link_libraries(edgewright_kernels PUBLIC DNNL::dnnl)
     target_compile_definitions(edgewright_kernels PUBLIC EDGEWRIGHT_HAVE_ONEDNN=1)
   endif()
-  target_compile_definitions(edgewright_api PRIVATE EDGEWRIGHT_VERSION="${PROJECT_VERSION}")
+  target_compile_definitions(edgewright_base PRIVATE EDGEWRIGHT_VERSION="${PROJECT_VERSION}")
 endfunction()
 
 # The x_test.cc files beside a room's sources become one test program per room.

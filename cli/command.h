@@ -1,0 +1,58 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "edgewright/inspect.h"
+#include "edgewright/result.h"
+
+namespace edgewright::cli {
+
+// What a command gives back: Results go to stdout, and the document to --json. A check that failed
+// is a successful call with passed = false (exit code 1).
+struct Outcome {
+  std::string text;
+  std::string json;
+  bool passed = true;
+};
+
+// Options that mean the same in every command.
+struct CommonOptions {
+  std::string json;  // file, or "-" for stdout
+  int threads = 1;
+  uint64_t seed = 0;
+};
+
+// One command: declares its flags on `app` and returns what to call when it was chosen.
+using Action = std::function<Result<Outcome>()>;
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  Action (*declare)(CLI::App& app, CommonOptions& common);
+};
+
+Action declare_bench(CLI::App& app, CommonOptions& common);
+Action declare_convert(CLI::App& app, CommonOptions& common);
+Action declare_inspect(CLI::App& app, CommonOptions& common);
+Action declare_run(CLI::App& app, CommonOptions& common);
+Action declare_verify(CLI::App& app, CommonOptions& common);
+
+// "input=1x3x32x32" pairs.
+Result<InputShapes> parse_shapes(const std::vector<std::string>& texts);
+// "name=value" pairs; kUsage naming the flag when there is no '='.
+Result<std::map<std::string, std::string>> parse_pairs(const std::vector<std::string>& texts,
+                                                       std::string_view flag);
+
+// Draws a progress bar on stderr when that is a terminal; returns an empty function otherwise.
+std::function<void(std::string_view, size_t, size_t)> progress_bar();
+
+// Columns of text, aligned; the first row is the heading.
+std::string table(const std::vector<std::vector<std::string>>& rows);
+// "1.83 M", "41.0 k": at most three digits before the unit prefix.
+std::string with_prefix(double value);
+std::string warnings_text(const std::vector<std::string>& warnings);
+
+}  // namespace edgewright::cli

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "edgewright/inspect.h"
+#include "edgewright/verify.h"
+
+namespace edgewright {
+
+struct ConvertOptions {
+  std::string to;                  // "onnx" or "plan"; empty: from the output's ending
+  int opset = 0;                   // 0: the input's
+  std::string dialect = "standard";  // or "ort"
+  InputShapes shapes;
+  std::map<std::string, std::string> fixes;  // input -> "16000", "1,2,3" or "@file.npy"
+  std::vector<std::string> disabled;         // passes
+  std::string stop_after;
+  bool verify = true;             // compare with the original on seeded inputs when done
+  bool verify_each_pass = false;  // after every pass too; what breaks the model is dropped
+  bool lossy = false;
+  bool keep_initializer_inputs = false;
+  bool tune = true;  // plans: measure and choose the kernels of every layer
+  uint64_t seed = 0;
+  int threads = 1;
+  std::function<void(std::string_view stage, size_t done, size_t total)> progress;
+};
+
+struct PassResult {
+  std::string name;
+  bool changed = false;
+  int64_t time_us = 0;
+  bool verified = false;
+  std::vector<std::string> faults;
+};
+
+struct Choice {
+  std::string what, chosen, runner_up, why;
+};
+
+struct ConvertReport {
+  int64_t nodes_before = 0, nodes_after = 0;
+  std::vector<PassResult> passes;
+  std::vector<std::string> dropped_passes;
+  std::map<std::string, std::string> precision;  // node -> type
+  std::vector<Choice> choices;
+  int opset = 0;
+  int64_t size_bytes = 0;
+  // The final comparison; absent when it was switched off or could not run (see warnings).
+  std::optional<VerifyReport> verification;
+  bool passed = false;
+  std::vector<std::string> warnings;
+};
+
+// Imports, optimises, checks and writes a model. The output appears only when everything passed.
+Result<ConvertReport> convert(const std::string& input, const std::string& output,
+                              const ConvertOptions& options = {});
+
+// Every pass in order: name and one line of description.
+struct PassDescription {
+  std::string name, summary, dialect;
+  bool lossy = false;
+};
+std::vector<PassDescription> list_passes();
+
+}  // namespace edgewright
