@@ -3,35 +3,13 @@
 #include <cmath>
 #include <random>
 
+#include "graph/fix_shapes.h"
 #include "tensor/element.h"
 
 namespace edgewright {
 namespace {
 
-using Symbols = std::map<std::string, int64_t>;
-
-Result<Symbols> bind_symbols(const Graph& graph, const InputOptions& options) {
-  Symbols symbols;
-  for (const Value* input : graph.inputs()) {
-    const auto given = options.shapes.find(input->name);
-    if (given == options.shapes.end() || !input->type.shape) continue;
-    const Shape& shape = *input->type.shape;
-    if (shape.size() != given->second.size()) {
-      return usage_error("shape {} for input '{}', whose declared shape is {}",
-                         dims_text(given->second), input->name, shape_text(shape));
-    }
-    for (size_t i = 0; i < shape.size(); ++i) {
-      if (shape[i].is_known() && shape[i].value != given->second[i]) {
-        return usage_error("shape {} for input '{}', whose declared shape is {}",
-                           dims_text(given->second), input->name, shape_text(shape));
-      }
-      if (!shape[i].symbol.empty()) symbols.emplace(shape[i].symbol, given->second[i]);
-    }
-  }
-  return symbols;
-}
-
-Dims dims_of(const Value& input, const InputOptions& options, const Symbols& symbols) {
+Dims dims_of(const Value& input, const InputOptions& options, const SymbolSizes& symbols) {
   if (const auto it = options.shapes.find(input.name); it != options.shapes.end()) {
     return it->second;
   }
@@ -114,7 +92,7 @@ std::string_view input_kind_name(InputKind kind) {
 }
 
 Result<std::vector<Datum>> make_inputs(const Graph& graph, const InputOptions& options) {
-  EDGEWRIGHT_ASSIGN(const Symbols symbols, bind_symbols(graph, options));
+  EDGEWRIGHT_ASSIGN(const SymbolSizes symbols, bind_symbols(graph, options.shapes));
   std::mt19937_64 random(options.seed * 0x9e3779b97f4a7c15u + 1);
   std::vector<Datum> inputs;
   for (const Value* input : graph.inputs()) {
