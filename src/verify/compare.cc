@@ -58,6 +58,7 @@ Result<Comparison> compare(Subject& reference, Subject& candidate,
   std::vector<Entry> outputs;
   for (const std::string& name : names) outputs.push_back({name, {}, {}});
   LayerTable layers;
+  size_t done = 0;
   for (const auto& sample : samples) {
     Subject::Observer keep, match;
     if (options.layers) {
@@ -70,6 +71,7 @@ Result<Comparison> compare(Subject& reference, Subject& candidate,
     if (!found.ok()) return std::move(found).error().at("the candidate");
     for (size_t i = 0; i < outputs.size(); ++i) outputs[i].add((*expected)[i], (*found)[i]);
     layers.next_sample();
+    if (options.progress) options.progress("verify", ++done, samples.size());
   }
   Comparison comparison;
   comparison.samples = samples.size();

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/progress.h"
 #include "verify/difference.h"
 
 namespace edgewright {
@@ -39,6 +40,7 @@ struct CompareOptions {
   // Values inside may differ more than outputs: errors partly cancel on the way.
   Tolerance layer_tolerance{1e-3, 1e-4};
   bool layers = true;
+  Progress progress;
 };
 
 // Runs both on every sample and gathers the differences of outputs (matched by position) and of
