@@ -3,6 +3,7 @@
 
 #include "formats/onnx/import_graph.h"
 #include "formats/onnx/onnx.h"
+#include "formats/onnx/opset_upgrades.h"
 
 namespace edgewright {
 namespace {
@@ -67,8 +68,11 @@ Result<bool> expand_function(Graph& graph, Node& node) {
     EDGEWRIGHT_TRY(add_default_attributes(node, *schema));
     onnx::FunctionProto body;
     if (!build_body(node, *schema, body)) return false;
-    onnx_io::GraphImporter importer(nullptr, {}, false);
+    const onnx_io::Opsets opsets = {{"", kCanonicalOpset}};
+    onnx_io::GraphImporter importer(nullptr, {}, opsets, false);
     EDGEWRIGHT_TRY(importer.expand(graph, &node, body));
+    // The body may be written for the opset in which its own operators changed last.
+    EDGEWRIGHT_TRY(onnx_io::upgrade(graph, opsets, importer.node_opsets()));
   } catch (const std::exception& error) {
     return bad_input("the function of {} cannot be opened: {}", node.op, error.what());
   }
