@@ -41,5 +41,8 @@ std::span<const KernelImplementation> reorder_implementations();
 std::span<const KernelImplementation> softmax_implementations();
 std::span<const KernelImplementation> normalization_implementations();
 std::span<const KernelImplementation> pool_implementations();
+std::span<const KernelImplementation> mapped_copy_implementations();
+std::span<const KernelImplementation> concat_implementations();
+std::span<const KernelImplementation> transpose_implementations();
 
 }  // namespace edgewright

@@ -46,6 +46,9 @@ constexpr ImplementationTable kImplementationTables[] = {
     softmax_implementations,
     normalization_implementations,
     pool_implementations,
+    mapped_copy_implementations,
+    concat_implementations,
+    transpose_implementations,
 };
 
 using Key = std::pair<std::string_view, std::string_view>;

@@ -1,0 +1,110 @@
+// Concat and Split: runs of bytes between one tensor and several. Blocked tensors join at channels
+// when each has whole blocks.
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/copy/mapped_copy.h"
+#include "kernels/families.h"
+
+namespace edgewright {
+namespace {
+
+// The parts as [outer][part bytes] of a whole [outer][sum of part bytes].
+class JoinedCopy : public PreparedKernel {
+ public:
+  JoinedCopy(bool split, size_t outer, std::vector<size_t> part_bytes)
+      : split_(split), outer_(outer), part_bytes_(std::move(part_bytes)) {
+    for (const size_t bytes : part_bytes_) whole_bytes_ += bytes;
+  }
+
+  void run(const KernelIo& io) const override {
+    constexpr size_t kTaskBytes = 1 << 16;
+    const size_t rows_per_task = std::max<size_t>(1, kTaskBytes / std::max<size_t>(1, whole_bytes_));
+    const size_t tasks = (outer_ + rows_per_task - 1) / rows_per_task;
+    io.pool->parallel_for(tasks, [&](size_t task, int) {
+      const size_t end = std::min(outer_, (task + 1) * rows_per_task);
+      for (size_t row = task * rows_per_task; row < end; ++row) copy_row(io, row);
+    });
+  }
+
+ private:
+  void copy_row(const KernelIo& io, size_t row) const {
+    size_t at = row * whole_bytes_;
+    for (size_t part = 0; part < part_bytes_.size(); ++part) {
+      const size_t bytes = part_bytes_[part];
+      if (split_) {
+        if (io.outputs[part] != nullptr) {
+          std::memcpy(static_cast<std::byte*>(io.outputs[part]) + row * bytes,
+                      static_cast<const std::byte*>(io.inputs[0]) + at, bytes);
+        }
+      } else if (bytes > 0) {
+        std::memcpy(static_cast<std::byte*>(io.outputs[0]) + at,
+                    static_cast<const std::byte*>(io.inputs[part]) + row * bytes, bytes);
+      }
+      at += bytes;
+    }
+  }
+
+  bool split_;
+  size_t outer_;
+  std::vector<size_t> part_bytes_;
+  size_t whole_bytes_ = 0;
+};
+
+struct Joint {
+  size_t outer = 1;
+  std::vector<size_t> part_bytes;
+};
+
+Result<Joint> parse_joint(const KernelRequest& request) {
+  const bool split = request.op == "Split";
+  const TensorSpec& whole = split ? request.inputs[0] : request.outputs[0];
+  const std::vector<TensorSpec>& parts = split ? request.outputs : request.inputs;
+  const int64_t rank = static_cast<int64_t>(whole.dims.size());
+  int64_t axis = request.attributes->get_int("axis", 0);
+  if (axis < 0) axis += rank;
+  const size_t element = copyable_bytes(whole.dtype);
+  if (axis < 0 || axis >= rank || element == 0) return unsupported("axis or type of a concat");
+  const bool blocked = whole.layout == Layout::kNchw16c;
+  if (!blocked && whole.layout != Layout::kPlain) return unsupported("layout of a concat");
+  if (blocked && axis != 1) return unsupported("blocked concat of another axis");
+  const size_t at = static_cast<size_t>(axis);
+  Joint joint;
+  for (size_t i = 0; i < at; ++i) joint.outer *= static_cast<size_t>(whole.dims[i]);
+  int64_t sum = 0;
+  for (const TensorSpec& part : parts) {
+    Dims expected = whole.dims;
+    if (part.dims.size() == whole.dims.size()) expected[at] = part.dims[at];
+    if (part.dtype != whole.dtype || part.layout != whole.layout || part.dims != expected ||
+        (blocked && part.dims[1] % 16 != 0)) {
+      return unsupported("a part of a concat does not fit");
+    }
+    sum += part.dims[at];
+    int64_t inner = 1;
+    for (size_t i = at; i < part.dims.size(); ++i) inner *= part.dims[i];
+    joint.part_bytes.push_back(static_cast<size_t>(inner) * element);
+  }
+  if (sum != whole.dims[at]) return unsupported("parts of a concat do not add up");
+  return joint;
+}
+
+bool supports(const KernelRequest& request) {
+  return !request.inputs.empty() && !request.outputs.empty() && parse_joint(request).ok();
+}
+
+Created create(const KernelRequest& request, PackedBytes) {
+  EDGEWRIGHT_ASSIGN(Joint joint, parse_joint(request));
+  return Created(std::make_unique<JoinedCopy>(request.op == "Split", joint.outer,
+                                              std::move(joint.part_bytes)));
+}
+
+constexpr KernelImplementation kImplementations[] = {
+    {"concat_copy", "", "Concat", supports, nullptr, create},
+    {"split_copy", "", "Split", supports, nullptr, create},
+};
+
+}  // namespace
+
+std::span<const KernelImplementation> concat_implementations() { return kImplementations; }
+
+}  // namespace edgewright
