@@ -44,5 +44,8 @@ std::span<const KernelImplementation> pool_implementations();
 std::span<const KernelImplementation> mapped_copy_implementations();
 std::span<const KernelImplementation> concat_implementations();
 std::span<const KernelImplementation> transpose_implementations();
+std::span<const KernelImplementation> attention_implementations();
+std::span<const KernelImplementation> recurrent_implementations();
+std::span<const KernelImplementation> reduce_implementations();
 
 }  // namespace edgewright

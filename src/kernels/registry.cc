@@ -49,6 +49,9 @@ constexpr ImplementationTable kImplementationTables[] = {
     mapped_copy_implementations,
     concat_implementations,
     transpose_implementations,
+    attention_implementations,
+    recurrent_implementations,
+    reduce_implementations,
 };
 
 using Key = std::pair<std::string_view, std::string_view>;
