@@ -117,6 +117,9 @@ struct KernelImplementation {
   // Bit i: output 0 may lie over input i when both take the same number of bytes, because every
   // element is read before its place is written.
   uint32_t in_place_inputs = 0;
+  // Raised when the packed form or the speed changes: plan files and timings of other versions are
+  // not used.
+  uint32_t version = 1;
 };
 
 // All implementations for an operation, expected best first.

@@ -1,0 +1,97 @@
+#include "runtime/autotune.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/file.h"
+
+namespace edgewright {
+namespace {
+
+class TimingFile : public testing::Test {
+ protected:
+  void SetUp() override {
+    path_ = testing::TempDir() + "edgewright_" +
+            testing::UnitTest::GetInstance()->current_test_info()->name() + ".json";
+    std::filesystem::remove(path_);
+  }
+  void TearDown() override { std::filesystem::remove(path_); }
+  std::string path_;
+};
+
+TEST_F(TimingFile, KeepsTimesBetweenProcesses) {
+  TimingCache cache(path_);
+  cache.put("a", 1.5);
+  ASSERT_TRUE(cache.save().ok());
+  TimingCache other(path_);
+  other.put("b", 2.5);
+  // Another process adds an entry meanwhile.
+  TimingCache third(path_);
+  third.put("c", 3.5);
+  ASSERT_TRUE(third.save().ok());
+  ASSERT_TRUE(other.save().ok());
+  const TimingCache last(path_);
+  EXPECT_EQ(last.size(), 3u);
+  EXPECT_EQ(last.find("a"), 1.5);
+  EXPECT_EQ(last.find("d"), std::nullopt);
+}
+
+TEST_F(TimingFile, IgnoresWhatItCannotUse) {
+  const std::string_view texts[] = {
+      "", "{", "[]", "null", "{\"schema\": 7}", "{\"schema\": \"edgewright.timings/9\"}",
+      "{\"schema\": \"edgewright.timings/1\", \"times_us\": [1]}",
+      "{\"schema\": \"edgewright.timings/1\", \"times_us\": {\"a\": \"fast\", \"b\": -1}}"};
+  for (const std::string_view text : texts) {
+    ASSERT_TRUE(write_file(path_, text).ok());
+    EXPECT_EQ(TimingCache(path_).size(), 0u) << text;
+  }
+}
+
+struct Product {
+  Tensor weights = *Tensor::allocate(DType::kFloat32, {32, 16});
+  Attributes attributes;
+  KernelRequest request() {
+    const TensorSpec x{DType::kFloat32, {8, 32}}, y{DType::kFloat32, {8, 16}};
+    return {"", "MatMul", &attributes, {x, {DType::kFloat32, {32, 16}, Layout::kPlain, &weights}},
+            {y}};
+  }
+};
+
+TEST(Autotune, TakesTheFasterOfTheCachedTimesWithoutMeasuring) {
+  Product product;
+  const KernelRequest request = product.request();
+  const auto all = find_implementations("", "MatMul");
+  ASSERT_GE(all.size(), 2u);
+  TimingCache cache;
+  cache.put(timing_key(request, *all[0]), 20.0);
+  cache.put(timing_key(request, *all[1]), 10.0);
+  Autotuner tuner(cache);
+  auto chosen = tuner.choose(request, std::span(all).first(2));
+  ASSERT_TRUE(chosen.ok());
+  EXPECT_EQ((*chosen)->name, all[1]->name);
+  EXPECT_EQ(tuner.measured(), 0u);
+}
+
+TEST(Autotune, MeasuresWhatTheCacheDoesNotHave) {
+  Product product;
+  const KernelRequest request = product.request();
+  const auto all = find_implementations("", "MatMul");
+  TimingCache cache;
+  // Times of another version, or for other shapes, are other entries.
+  KernelRequest larger = request;
+  larger.inputs[0].dims = {16, 32};
+  EXPECT_NE(timing_key(larger, *all[0]), timing_key(request, *all[0]));
+  KernelImplementation newer = *all[0];
+  ++newer.version;
+  EXPECT_NE(timing_key(request, newer), timing_key(request, *all[0]));
+  Autotuner tuner(cache);
+  ASSERT_TRUE(tuner.choose(request, std::span(all).first(2)).ok());
+  EXPECT_EQ(tuner.measured(), 2u);
+  EXPECT_EQ(cache.size(), 2u);
+  ASSERT_TRUE(tuner.choose(request, std::span(all).first(2)).ok());
+  EXPECT_EQ(tuner.measured(), 2u);
+}
+
+}  // namespace
+}  // namespace edgewright
