@@ -71,6 +71,13 @@ Value* source_of(PassContext& context, Graph& graph, Node& product, const Factor
   return cast->output(0);
 }
 
+// A product of matrices before an addition is better off as a Gemm.
+bool becomes_gemm(const Node& node) {
+  const Node* user = single_user(node.output(0));
+  return node.is("MatMul") && user != nullptr && user->is("Add") &&
+         rank_of(node.output(0)) == size_t{2};
+}
+
 Result<bool> fuse(PassContext& context, Graph& graph, Node& node) {
   static constexpr const char* kTranspose[] = {"transA", "transB"};
   static constexpr const char* kBatch[] = {"transBatchA", "transBatchB"};
@@ -98,7 +105,7 @@ Result<bool> fuse(PassContext& context, Graph& graph, Node& node) {
 Result<bool> fuse_matmul_transpose(Graph& graph, PassContext& context) {
   return rewrite_nodes(graph, "", [&](Graph& owner, Node& node) -> Result<bool> {
     if (!node.is("MatMul") && !node.is("FusedMatMul", kMicrosoft)) return false;
-    return fuse(context, owner, node);
+    return becomes_gemm(node) ? false : fuse(context, owner, node);
   });
 }
 

@@ -39,10 +39,12 @@ inline std::string rewritten(PassFunction pass, std::string_view before, PassOpt
   return print(**graph);
 }
 
-// The canonical text of a graph.
+// The canonical text of a graph, without what is dead.
 inline std::string canonical(std::string_view text) {
   auto graph = parse_graph(text);
-  return graph.ok() ? print(**graph) : "after: " + graph.error().message;
+  if (!graph.ok()) return "after: " + graph.error().message;
+  (*graph)->remove_dead();
+  return print(**graph);
 }
 
 inline PassOptions ort_options(int opset = 12) {

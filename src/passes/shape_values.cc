@@ -26,13 +26,44 @@ std::optional<ShapeElements> numbers(const Tensor& tensor) {
   return elements;
 }
 
+// Where an axis comes from: one step towards the value that first had it; false at the end.
+bool step_back(const Value*& value, size_t& axis) {
+  const Node* node = value->producer;
+  if (node == nullptr || node->domain != "" || value->output_index != 0) return false;
+  const Value* input = node->input(0);
+  const auto rank = rank_of(input);
+  if (!rank) return false;
+  constexpr std::string_view kKeepShape[] = {
+      "Cast", "Erf", "Gelu",  "LayerNormalization", "RMSNormalization", "Relu",
+      "Sigmoid", "Softmax", "Tanh"};
+  if (node->op == "Transpose") {
+    if (axis >= *rank) return false;
+    axis = static_cast<size_t>(permutation_of(*node, *rank)[axis]);
+  } else if (node->op == "Reshape") {
+    const auto target = int_constant(node->input(1));
+    if (!target || axis >= target->size() || (*target)[axis] != 0 || axis >= *rank ||
+        node->attributes.get_int("allowzero", 0) != 0) {
+      return false;
+    }
+  } else if (std::ranges::find(kKeepShape, node->op) == std::end(kKeepShape)) {
+    return false;
+  }
+  value = input;
+  return true;
+}
+
 ShapeElement dimension(const Value& value, size_t axis) {
-  const Dim& dim = (*value.type.shape)[axis];
-  if (dim.is_known()) return number(dim.value);
+  const Value* source = &value;
   ShapeElement element;
-  element.symbol = dim.symbol;
-  element.source = &value;
-  element.axis = axis;
+  for (int step = 0; step < kMaxDepth; ++step) {
+    if (rank_of(source).value_or(0) <= axis) break;
+    const Dim& dim = (*source->type.shape)[axis];
+    if (dim.is_known()) return number(dim.value);
+    if (!dim.symbol.empty()) element.symbol = dim.symbol;
+    element.source = source;
+    element.axis = axis;
+    if (!step_back(source, axis)) break;
+  }
   return element;
 }
 
@@ -106,6 +137,11 @@ bool ShapeElement::equals(const ShapeElement& other) const {
   if (number || other.number) return number == other.number;
   if (!symbol.empty() && symbol == other.symbol) return true;
   return source != nullptr && source == other.source && axis == other.axis;
+}
+
+std::optional<ShapeElement> axis_length(const Value* value, size_t axis) {
+  if (rank_of(value).value_or(0) <= axis) return std::nullopt;
+  return dimension(*value, axis);
 }
 
 const ShapeElements* ShapeValues::find(const Value* value) { return find(value, 0); }

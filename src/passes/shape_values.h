@@ -22,6 +22,10 @@ struct ShapeElement {
 };
 using ShapeElements = std::vector<ShapeElement>;
 
+// The length of an axis, traced back to the value that first had it; empty when the axis is not
+// known to exist.
+std::optional<ShapeElement> axis_length(const Value* value, size_t axis);
+
 // What is known of the elements of scalars and vectors of integers, by following Shape, Gather,
 // Slice, Concat, arithmetic and the like. Results are kept, so one object serves one unchanged graph.
 class ShapeValues {

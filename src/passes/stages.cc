@@ -45,6 +45,10 @@ Stage recognise() {
   constexpr Dialect kOrt = Dialect::kOrt;
   return {"recognise",
           {
+              {"rewrite_flattened_gemm", "Gemm between two reshapes to MatMul and Add",
+               rewrite_flattened_gemm},
+              {"eliminate_uniform_where", "drop choices that always go one way",
+               eliminate_uniform_where},
               {"fuse_layer_normalization", "mean, variance and scaling to LayerNormalization",
                fuse_layer_normalization},
               {"fuse_rms_normalization", "root mean square scaling to RMSNormalization",
@@ -54,6 +58,18 @@ Stage recognise() {
               {"fuse_dynamic_quantize_matmul",
                "integer product with dynamic scales to DynamicQuantizeMatMul",
                fuse_dynamic_quantize_matmul, kOrt},
+              {"fuse_attention_projections", "self-attention with its projections to Attention",
+               fuse_attention_projections, kOrt},
+          }};
+}
+
+// Products that take transposed factors: after attention, which has transposes of its own, and before
+// matrices become Gemm.
+Stage multiply() {
+  return {"multiply",
+          {
+              {"fuse_matmul_transpose", "a transposed factor of MatMul to FusedMatMul",
+               fuse_matmul_transpose, Dialect::kOrt},
           }};
 }
 
@@ -68,6 +84,9 @@ Stage combine() {
       {"fuse_pad", "fold Pad into Conv and pooling", fuse_pad},
       {"fuse_gemm_transposes", "fold transposes of matrices into Gemm", fuse_gemm_transposes},
       {"fuse_matmul_add", "merge MatMul and Add of matrices into Gemm", fuse_matmul_add},
+      {"fuse_gemm_sum", "a term added to Gemm by Sum becomes its C", fuse_gemm_sum},
+      {"rewrite_transposed_gemm", "a transposed Gemm to Gemm of exchanged factors",
+       rewrite_transposed_gemm},
       {"fuse_constant_factors", "merge constant factors or addends in a row",
        fuse_constant_factors},
       {"fuse_slices_to_split", "merge slices that together cut a tensor", fuse_slices_to_split},
@@ -96,8 +115,6 @@ Stage finish() {
               {"fuse_skip_layer_normalization",
                "an addition before a normalisation to SkipLayerNormalization",
                fuse_skip_layer_normalization, kOrt},
-              {"fuse_matmul_transpose", "a transposed factor of MatMul to FusedMatMul",
-               fuse_matmul_transpose, kOrt},
               {"fuse_matmul_scale", "a number times MatMul to FusedMatMul", fuse_matmul_scale,
                kOrt},
               {"fuse_conv_residual", "Conv plus a tensor to FusedConv", fuse_conv_residual, kOrt},
@@ -109,7 +126,7 @@ Stage finish() {
 }  // namespace
 
 const std::vector<Stage>& optimisation_stages() {
-  static const auto* stages = new std::vector<Stage>{simplify(), recognise(), combine(), finish()};
+  static const auto* stages = new std::vector<Stage>{simplify(), recognise(), multiply(), combine(), finish()};
   return *stages;
 }
 
