@@ -96,7 +96,10 @@ void GraphExporter::fill_node(const Node& node, onnx::NodeProto& proto) {
     onnx::AttributeProto& attribute = *proto.add_attribute();
     attribute.set_name(name);
     attribute.set_type(onnx::AttributeProto::GRAPH);
+    // Sibling graphs may use the same names.
+    const std::unordered_set<std::string> outer_names = taken_;
     fill_subgraph(*subgraph, *attribute.mutable_g());
+    taken_ = outer_names;
   }
 }
 

@@ -11,7 +11,8 @@
 
 namespace edgewright::onnx_io {
 
-// Turns graphs into messages. Names are unique over all enclosing graphs, as ONNX wants them.
+// Turns graphs into messages. Names differ from those of all enclosing graphs, as ONNX
+// wants them.
 class GraphExporter {
  public:
   // Everything but the constants of the outermost graph, which may be too large for a message.

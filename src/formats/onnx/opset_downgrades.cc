@@ -62,6 +62,22 @@ Status drop_younger_attributes(Node& node, const onnx::OpSchema& schema,
   return {};
 }
 
+// For most operators axes that count from the end came with opset 11.
+Status count_axes_from_front(Node& node) {
+  const Value* measure = node.is("Unsqueeze") ? node.output(0) : node.input(0);
+  const bool known = measure != nullptr && measure->type.is_tensor() && measure->type.shape;
+  const int64_t rank = known ? static_cast<int64_t>(measure->type.shape->size()) : 0;
+  std::vector<int64_t> axes = node.attributes.get_ints("axes");
+  const int64_t axis = node.attributes.get_int("axis", 0);
+  const bool negative = axis < 0 || std::ranges::any_of(axes, [](int64_t a) { return a < 0; });
+  if (!negative) return {};
+  if (!known) return unsupported("a negative axis of an unknown rank");
+  if (axis < 0) node.attributes.set("axis", axis + rank);
+  for (int64_t& a : axes) a += a < 0 ? rank : 0;
+  if (!axes.empty()) node.attributes.set("axes", axes);
+  return {};
+}
+
 // Whether the types of values are those that the schema allows, equal where it wants them equal.
 class TypeCheck {
  public:
@@ -184,6 +200,7 @@ class Downgrader {
     const onnx::OpSchema* schema = schema_at(node->op, opset_);
     if (schema == nullptr) return unsupported("opset {} does not have the operator", opset_);
     EDGEWRIGHT_TRY(drop_younger_attributes(*node, *schema, *canonical));
+    if (opset_ < 11) EDGEWRIGHT_TRY(count_axes_from_front(*node));
     return check_node(*node, *schema);
   }
 
