@@ -1,0 +1,39 @@
+# The commands that people type; CMakePresets.json and tools/ do the work.
+
+.PHONY: setup build test test-extended bench demo format lint clean
+
+cmake := .deps/tools/bin/cmake
+ctest := .deps/tools/bin/ctest
+jobs := $(shell nproc)
+
+build: setup
+	@$(cmake) --preset release --log-level=WARNING
+	@$(cmake) --build --preset release
+
+setup:
+	@tools/setup
+
+test: build
+	@$(ctest) --preset release --parallel $(jobs)
+
+# With the shared models and suites beside the project, and the tools to compare with.
+test-extended: build
+	@tools/setup --bench --cross
+	@$(ctest) --preset extended
+
+bench: build
+	@tools/setup --bench
+	@.deps/bench/bin/python bench/compare.py
+
+demo: build
+	@tools/setup --demo
+	@examples/01_optimise_and_verify/run.sh
+
+format: setup
+	@tools/lint --fix-format
+
+lint: build
+	@tools/lint
+
+clean:
+	rm -rf build build-dev build-asan build-tsan build-aarch64
