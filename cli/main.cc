@@ -11,7 +11,8 @@ namespace edgewright::cli {
 namespace {
 
 constexpr Command kCommands[] = {
-    {"inspect", "inputs, outputs, operators, parameters, multiply-adds of a model", declare_inspect},
+    {"inspect", "inputs, outputs, operators, parameters, multiply-adds of a model",
+     declare_inspect},
 };
 
 void add_common(CLI::App& command, CommonOptions& common) {

@@ -37,7 +37,8 @@ Result<InputShapes> parse_shapes(const std::vector<std::string>& texts) {
       rest.remove_prefix(static_cast<size_t>(end - rest.data()));
       const bool separated = rest.empty() || rest[0] == 'x' || rest[0] == ',';
       if (code != std::errc() || dim < 0 || !separated) {
-        return usage_error("found --shape {}={}, expected dimensions such as 1x3x32x32", name, text);
+        return usage_error("found --shape {}={}, expected dimensions such as 1x3x32x32", name,
+                           text);
       }
       if (!rest.empty()) rest.remove_prefix(1);
       dims.push_back(dim);

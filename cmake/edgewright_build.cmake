@@ -108,7 +108,8 @@ function(edgewright_room_tests)
   endforeach()
 endfunction()
 
-# edgewright_test(NAME SOURCES ... ROOMS ... [LABELS ...]): a GoogleTest program, run as one ctest per case.
+# edgewright_test(NAME SOURCES ... ROOMS ... [LABELS ...]): a GoogleTest program, run as one ctest
+# per case.
 function(edgewright_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;ROOMS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})

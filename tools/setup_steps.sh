@@ -119,12 +119,16 @@ build_onnx() {
     -DCMAKE_INSTALL_PREFIX="$prefix" -DCMAKE_INSTALL_LIBDIR=lib -DONNX_ML=ON \
     -DONNX_BUILD_TESTS=OFF -DONNX_USE_LITE_PROTO=OFF -DONNX_USE_PROTOBUF_SHARED_LIBS=ON \
     -DPython3_EXECUTABLE="$deps/tools/bin/python" -DPython_EXECUTABLE="$deps/tools/bin/python" \
-    "${launcher[@]}" "$@" >"$work/log" 2>&1 || { cat "$work/log" >&2 && fail "cannot configure ONNX"; }
+    "${launcher[@]}" "$@" >"$work/log" 2>&1 ||
+    { cat "$work/log" >&2 && fail "cannot configure ONNX"; }
+  # Of another version nothing may stay behind.
+  rm -rf "$prefix"/include/onnx "$prefix"/lib/cmake/ONNX "$prefix"/lib/libonnx*.a
   ninja -C "$work/build" -j "$jobs" install >"$work/log" 2>&1 ||
     { tail -40 "$work/log" >&2 && fail "cannot build ONNX"; }
   # With shared protobuf ONNX's own file leaves finding it to whoever asks for ONNX.
   local config=$prefix/lib/cmake/ONNX/ONNXConfig.cmake
-  sed -i 's/^# import targets$/include(CMakeFindDependencyMacro)\nfind_dependency(Protobuf)\n&/' "$config"
+  local find='include(CMakeFindDependencyMacro)\nfind_dependency(Protobuf)'
+  sed -i "s/^# import targets\$/$find\\n&/" "$config"
   grep -q find_dependency "$config" || fail "cannot add protobuf to $config"
   rm -rf "$work"
 }

@@ -23,13 +23,15 @@ std::string summary(const InspectReport& report) {
   std::string out;
   for (const auto& input : report.inputs) out += "input   " + value_text(input) + "\n";
   for (const auto& output : report.outputs) out += "output  " + value_text(output) + "\n";
-  out += fmt::format("opset {}, {} nodes, {} parameters ({}B), {} multiply-adds{}\n\n",
-                     report.opset, report.nodes, with_prefix(static_cast<double>(report.parameters)),
-                     with_prefix(static_cast<double>(report.parameter_bytes)),
-                     with_prefix(static_cast<double>(report.macs)),
-                     report.macs_complete ? "" : " where shapes are known (see --shape)");
+  out +=
+      fmt::format("opset {}, {} nodes, {} parameters ({}B), {} multiply-adds{}\n\n", report.opset,
+                  report.nodes, with_prefix(static_cast<double>(report.parameters)),
+                  with_prefix(static_cast<double>(report.parameter_bytes)),
+                  with_prefix(static_cast<double>(report.macs)),
+                  report.macs_complete ? "" : " where shapes are known (see --shape)");
   std::vector<std::vector<std::string>> rows = {{"operator", "nodes"}};
-  for (const auto& [name, count] : report.operators) rows.push_back({name, fmt::format("{}", count)});
+  for (const auto& [name, count] : report.operators)
+    rows.push_back({name, fmt::format("{}", count)});
   return out + table(rows) + warnings_text(report.warnings);
 }
 

@@ -24,7 +24,8 @@ using TensorMap = std::map<std::string, Tensor>;
 class InferenceSession {
  public:
   // An .onnx file or a .ewplan file.
-  static Result<InferenceSession> open(const std::string& path, const InferenceOptions& options = {});
+  static Result<InferenceSession> open(const std::string& path,
+                                       const InferenceOptions& options = {});
   ~InferenceSession();
   InferenceSession(InferenceSession&&) noexcept;
   InferenceSession& operator=(InferenceSession&&) noexcept;

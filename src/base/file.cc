@@ -17,7 +17,8 @@ namespace {
 // Writes are gathered to this size, large enough that system calls do not matter.
 constexpr size_t kBufferBytes = size_t{1} << 18;
 
-// The mappings that live now, begin -> end, so that release_pages() can tell them from other memory.
+// The mappings that live now, begin -> end, so that release_pages() can tell them from other
+// memory.
 struct Mappings {
   std::mutex mutex;
   std::map<uintptr_t, uintptr_t> ranges;

@@ -60,7 +60,8 @@ bool ValueType::operator==(const ValueType& other) const {
 
 std::string type_text(const ValueType& type) {
   const auto tensor_text = [&] {
-    return fmt::format("{}{}", dtype_name(type.dtype), type.shape ? shape_text(*type.shape) : "[*]");
+    return fmt::format("{}{}", dtype_name(type.dtype),
+                       type.shape ? shape_text(*type.shape) : "[*]");
   };
   const auto element_text = [&] { return type.element ? type_text(*type.element) : "?"; };
   switch (type.kind) {

@@ -29,7 +29,15 @@ Shape to_shape(const Dims& dims);
 
 // The type of a graph value, as far as it is known.
 struct ValueType {
-  enum class Kind : uint8_t { kUnknown, kTensor, kSparseTensor, kSequence, kOptional, kMap, kOpaque };
+  enum class Kind : uint8_t {
+    kUnknown,
+    kTensor,
+    kSparseTensor,
+    kSequence,
+    kOptional,
+    kMap,
+    kOpaque
+  };
 
   Kind kind = Kind::kUnknown;
   DType dtype = DType::kUndefined;  // of a tensor; of a map's keys

@@ -84,12 +84,13 @@ HWY_INLINE V vector_erf(D d, V x) {
   const V square = hn::Mul(x, x);
   const V small = hn::Mul(x, polynomial(d, square, kSmall));
   const V one = hn::Set(d, 1.0f);
-  // Beyond 3.92 erf is 1 in float32, below it the middle polynomial is exact enough: what is left of
-  // 1 is small.
+  // Beyond 3.92 erf is 1 in float32, below it the middle polynomial is exact enough: what is left
+  // of 1 is small.
   const V magnitude = hn::Min(hn::Abs(x), hn::Set(d, 4.0f));
   const V inverse = hn::Div(one, magnitude);
   const V p = polynomial(d, hn::Mul(inverse, inverse), kMiddle);
-  const V rest = hn::Mul(hn::Mul(vector_exp(d, hn::Neg(hn::Mul(magnitude, magnitude))), inverse), p);
+  const V rest =
+      hn::Mul(hn::Mul(vector_exp(d, hn::Neg(hn::Mul(magnitude, magnitude))), inverse), p);
   const V large = hn::CopySign(hn::Sub(one, rest), x);
   return hn::IfThenElse(hn::Lt(hn::Abs(x), one), small, hn::IfThenElse(hn::IsNaN(x), x, large));
 }

@@ -1,5 +1,5 @@
-// Loads and stores of the first few lanes that touch no memory beyond them. Highway's MaskedLoad and
-// BlendedStore want alignment and touch whole vectors where the instruction set has no masks.
+// Loads and stores of the first few lanes that touch no memory beyond them. Highway's MaskedLoad
+// and BlendedStore want alignment and touch whole vectors where the instruction set has no masks.
 #if defined(EDGEWRIGHT_KERNELS_PARTIAL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef EDGEWRIGHT_KERNELS_PARTIAL_INL_H_
 #undef EDGEWRIGHT_KERNELS_PARTIAL_INL_H_

@@ -8,7 +8,8 @@
 namespace edgewright {
 
 // How far a tuned kernel may be from the reference: |actual - expected| <= absolute * scale +
-// relative * |expected|, where scale is the largest |expected| of the tensor. One row per operation.
+// relative * |expected|, where scale is the largest |expected| of the tensor. One row per
+// operation.
 struct Tolerance {
   std::string_view operation;
   double relative;

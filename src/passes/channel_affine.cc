@@ -7,7 +7,8 @@ namespace edgewright {
 namespace {
 
 std::optional<std::vector<double>> vector_constant(const Value* value, size_t channels) {
-  if (value == nullptr || !value->is_constant() || value->constant->rank() != 1) return std::nullopt;
+  if (value == nullptr || !value->is_constant() || value->constant->rank() != 1)
+    return std::nullopt;
   auto elements = float_elements(*value->constant);
   if (!elements || elements->size() != channels) return std::nullopt;
   return elements;

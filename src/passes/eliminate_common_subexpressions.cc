@@ -18,7 +18,8 @@ constexpr std::array<std::string_view, 7> kRandom = {
     "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
     "Multinomial",  "Bernoulli",        "Dropout"};
 constexpr std::array<std::string_view, 11> kCommutative = {
-    "Add", "Mul", "And", "Or", "Xor", "Equal", "Max", "Min", "BitwiseAnd", "BitwiseOr", "BitwiseXor"};
+    "Add", "Mul", "And",        "Or",        "Xor",       "Equal",
+    "Max", "Min", "BitwiseAnd", "BitwiseOr", "BitwiseXor"};
 // Of a longer constant only the first and last bytes are hashed.
 constexpr size_t kHashedBytes = 1024;
 
@@ -40,7 +41,8 @@ Hash hash_tensor(const Tensor& tensor) {
 
 Hash hash_attribute(const AttributeValue& value) {
   Hash hash = value.index();
-  if (const auto* number = std::get_if<int64_t>(&value)) return mix(hash, static_cast<Hash>(*number));
+  if (const auto* number = std::get_if<int64_t>(&value))
+    return mix(hash, static_cast<Hash>(*number));
   if (const auto* text = std::get_if<std::string>(&value)) return mix(hash, hash_text(*text));
   if (const auto* list = std::get_if<std::vector<int64_t>>(&value)) {
     for (const int64_t number : *list) hash = mix(hash, static_cast<Hash>(number));
@@ -85,8 +87,8 @@ struct Scope {
 
   Node* find_node(Hash hash, const Node& node) const {
     const auto [first, last] = nodes.equal_range(hash);
-    const auto it =
-        std::find_if(first, last, [&](const auto& entry) { return same_node(*entry.second, node); });
+    const auto it = std::find_if(first, last,
+                                 [&](const auto& entry) { return same_node(*entry.second, node); });
     if (it != last) return it->second;
     return outer == nullptr ? nullptr : outer->find_node(hash, node);
   }
@@ -119,7 +121,8 @@ bool merge_constants(Graph& graph, Scope& scope) {
 bool merge_node(Node& node, Node& first, PassContext& context) {
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] == nullptr) continue;
-    if (first.outputs[i] == nullptr || !can_replace(node.outputs[i], first.outputs[i])) return false;
+    if (first.outputs[i] == nullptr || !can_replace(node.outputs[i], first.outputs[i]))
+      return false;
   }
   if (!context.allow(node)) return false;
   for (size_t i = 0; i < node.outputs.size(); ++i) {

@@ -29,7 +29,8 @@ constexpr int64_t kMaxElements = 1 << 16;
 bool filled_with(const Tensor& tensor, double number) {
   const DType dtype = tensor.dtype();
   const bool numeric = is_floating_point(dtype) || is_integer(dtype) || dtype == DType::kBool;
-  if (!numeric || tensor.element_count() > kMaxElements || tensor.element_count() == 0) return false;
+  if (!numeric || tensor.element_count() > kMaxElements || tensor.element_count() == 0)
+    return false;
   for (int64_t i = 0; i < tensor.element_count(); ++i) {
     if (load_double(dtype, tensor.bytes(), i) != number) return false;
   }
@@ -38,7 +39,8 @@ bool filled_with(const Tensor& tensor, double number) {
 
 bool keeps_shape(const Value* kept, const Value* other, const Value* output) {
   const auto rank = rank_of(kept);
-  if (rank && other->constant->element_count() == 1 && other->constant->rank() <= *rank) return true;
+  if (rank && other->constant->element_count() == 1 && other->constant->rank() <= *rank)
+    return true;
   return same_shape(kept, output);
 }
 

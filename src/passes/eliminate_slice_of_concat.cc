@@ -34,7 +34,8 @@ Result<bool> eliminate_slice_of_concat(Graph& graph, PassContext& context) {
     const Node* concat = producer(node.input(0), "Concat");
     if (concat == nullptr || node.domain != "") return false;
     Value* part = taken_part(node, *concat);
-    if (part == nullptr || !can_replace(node.outputs[0], part) || !context.allow(node)) return false;
+    if (part == nullptr || !can_replace(node.outputs[0], part) || !context.allow(node))
+      return false;
     replace_value(node.outputs[0], part);
     erase_if_dead(&node);
     return true;

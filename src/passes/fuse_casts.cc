@@ -31,7 +31,8 @@ bool holds_all(DType wide, DType narrow) {
   if (!w || !n || (n->is_signed && !w->is_signed)) return false;
   if (w->mantissa_bits < n->mantissa_bits || wide == DType::kBool) return false;
   // Integers of up to 24 bits fit the exponents of float32 and float64 but not always float16's.
-  if (n->exponent_bits == 0) return w->exponent_bits == 0 || n->mantissa_bits <= 11 || w->exponent_bits >= 8;
+  if (n->exponent_bits == 0)
+    return w->exponent_bits == 0 || n->mantissa_bits <= 11 || w->exponent_bits >= 8;
   return w->exponent_bits >= n->exponent_bits;
 }
 

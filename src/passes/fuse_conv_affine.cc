@@ -8,8 +8,8 @@
 namespace edgewright {
 namespace {
 
-// Where the weights hold the output channels: Conv (M, C/g, k...); ConvTranspose (C, M/g, k...), for
-// one group only.
+// Where the weights hold the output channels: Conv (M, C/g, k...); ConvTranspose (C, M/g, k...),
+// for one group only.
 std::optional<size_t> channel_axis(const Node& node) {
   if (node.is("Conv")) return 0;
   if (node.is("ConvTranspose") && node.attributes.get_int("group", 1) == 1) return 1;
@@ -18,7 +18,8 @@ std::optional<size_t> channel_axis(const Node& node) {
 
 bool has_constant_weights(const Node& node) {
   const Tensor* weights = node.constant_input(1);
-  if (weights == nullptr || weights->rank() < 3 || !is_floating_point(weights->dtype())) return false;
+  if (weights == nullptr || weights->rank() < 3 || !is_floating_point(weights->dtype()))
+    return false;
   return node.input(2) == nullptr || node.constant_input(2) != nullptr;
 }
 

@@ -44,7 +44,8 @@ bool window_fits(const Node& node) {
   return (auto_pad == "NOTSET" || auto_pad == "VALID") && node.outputs.size() == 1;
 }
 
-// Pads of a window must stay below its size in some engines' pooling; beyond that nothing is gained.
+// Pads of a window must stay below its size in some engines' pooling; beyond that nothing is
+// gained.
 bool pads_below_kernel(const Node& node, const std::vector<int64_t>& pads) {
   const auto kernel = node.attributes.get_ints("kernel_shape");
   if (node.is("Conv")) return true;

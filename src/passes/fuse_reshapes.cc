@@ -1,8 +1,8 @@
 // Before: two of Reshape, Flatten, Squeeze, Unsqueeze in a row.       After: one Reshape.
-// Conditions: of the final shape at most one dimension is unknown, and none is 0. Each of them keeps
-// the elements in order, so only the last shape counts.
-// Two Unsqueeze in a row become one Unsqueeze.
-// Likewise Squeeze(Unsqueeze(x, a), a) and Unsqueeze(Squeeze(x, a), a) become x, whatever the shape.
+// Conditions: of the final shape at most one dimension is unknown, and none is 0. Each of them
+// keeps the elements in order, so only the last shape counts. Two Unsqueeze in a row become one
+// Unsqueeze. Likewise Squeeze(Unsqueeze(x, a), a) and Unsqueeze(Squeeze(x, a), a) become x,
+// whatever the shape.
 #include <algorithm>
 
 #include "passes/passes.h"

@@ -12,7 +12,8 @@ Result<bool> fuse_slices(Graph& graph, PassContext& context) {
     const Node* inner = producer(node.input(0), "Slice");
     if (inner == nullptr || inner->graph != &owner || !has_single_use(node.input(0))) return false;
     const auto outer_ranges = slice_ranges(node), inner_ranges = slice_ranges(*inner);
-    if (!outer_ranges || !inner_ranges || outer_ranges->size() != inner_ranges->size()) return false;
+    if (!outer_ranges || !inner_ranges || outer_ranges->size() != inner_ranges->size())
+      return false;
     if (!context.allow(node)) return false;
     std::vector<SliceRange> ranges;
     for (size_t axis = 0; axis < outer_ranges->size(); ++axis) {

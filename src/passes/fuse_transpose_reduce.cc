@@ -9,7 +9,8 @@ namespace edgewright {
 
 Result<bool> fuse_transpose_reduce(Graph& graph, PassContext& context) {
   return rewrite_nodes(graph, "", [&](Graph& owner, Node& node) -> Result<bool> {
-    if (node.domain != "" || !node.op.starts_with("Reduce") || node.input(1) == nullptr) return false;
+    if (node.domain != "" || !node.op.starts_with("Reduce") || node.input(1) == nullptr)
+      return false;
     Node* transpose = producer(node.input(0), "Transpose");
     const auto rank = rank_of(node.input(0));
     const auto given = int_constant(node.input(1));

@@ -13,7 +13,8 @@ namespace edgewright {
 //
 // edgewright::Conv2d       X, W (constant OIHW or OIW), [B], [R]: explicit Conv attributes strides,
 //                          pads, dilations, group; epilogue
-// edgewright::MatMul       A, B, [bias N], [residual]: transpose_a, transpose_b, alpha_scale (of the
+// edgewright::MatMul       A, B, [bias N], [residual]: transpose_a, transpose_b, alpha_scale (of
+// the
 //                          product); epilogue
 // edgewright::Attention    Q [B,S,heads*size], K, V [B,T,kv_heads*size], [mask that broadcasts to
 //                          B,heads,S,T]: num_heads, kv_num_heads, scale, unidirectional, and

@@ -7,7 +7,8 @@ namespace edgewright {
 
 bool RewriteGate::allow(const Node& node) {
   if (granted_ >= limit_) return false;
-  const auto named = std::ranges::find_if(node.outputs, [](const Value* v) { return v != nullptr; });
+  const auto named =
+      std::ranges::find_if(node.outputs, [](const Value* v) { return v != nullptr; });
   const std::string output = named == node.outputs.end() ? std::string() : (*named)->name;
   std::string key = fmt::format("{}:{}", node.op, output);
   if (blocked_.contains(key)) return false;

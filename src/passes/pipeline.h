@@ -9,8 +9,8 @@
 
 namespace edgewright {
 
-// Says whether the graph still computes what the original did: kCheckFailed with the output or value
-// that differs. Asked first with the untouched graph, where any failure ends the pipeline.
+// Says whether the graph still computes what the original did: kCheckFailed with the output or
+// value that differs. Asked first with the untouched graph, where any failure ends the pipeline.
 using NumericCheck = std::function<Status(const Graph& graph)>;
 
 struct PipelineOptions {

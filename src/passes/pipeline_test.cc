@@ -84,8 +84,9 @@ TEST(Pipeline, NamesAreUniqueAndInHouseStyle) {
   for (const Pass& pass : listed_passes()) {
     EXPECT_TRUE(names.insert(pass.name).second) << pass.name;
     EXPECT_FALSE(pass.summary.empty()) << pass.name;
-    EXPECT_THAT(std::string(pass.name),
-                testing::MatchesRegex("(eliminate|fuse|fold|split|rewrite|lower|annotate)_[a-z_]+"));
+    EXPECT_THAT(
+        std::string(pass.name),
+        testing::MatchesRegex("(eliminate|fuse|fold|split|rewrite|lower|annotate)_[a-z_]+"));
   }
 }
 

@@ -154,9 +154,10 @@ Node* insert_node(PassContext& context, Graph& graph, Node* before, std::string_
                   std::vector<Value*> inputs, std::string_view output_name, Attributes attributes,
                   std::string_view domain) {
   while (!inputs.empty() && inputs.back() == nullptr) inputs.pop_back();
-  Node* node = graph.add_node(std::string(op), std::move(inputs),
-                              {output_name.empty() ? std::string("value") : std::string(output_name)},
-                              std::move(attributes), std::string(domain), before);
+  Node* node =
+      graph.add_node(std::string(op), std::move(inputs),
+                     {output_name.empty() ? std::string("value") : std::string(output_name)},
+                     std::move(attributes), std::string(domain), before);
   // Left unknown where inference cannot tell; the caller may know the type.
   if (!context.types.infer(*node).ok()) node->outputs[0]->type = {};
   return node;

@@ -14,7 +14,8 @@ Result<bool> rewrite_reduce_mean(Graph& graph, PassContext& context) {
     if (node.domain != "" || !rank || *rank < 4 || *rank > 5 || !given) return false;
     if (node.attributes.get_int("keepdims", 1) == 0) return false;
     const DType dtype = dtype_of(node.input(0));
-    if (dtype != DType::kFloat32 && dtype != DType::kFloat16 && dtype != DType::kFloat64) return false;
+    if (dtype != DType::kFloat32 && dtype != DType::kFloat16 && dtype != DType::kFloat64)
+      return false;
     auto axes = normalised_axes(*given, *rank);
     if (!axes || axes->size() != *rank - 2) return false;
     std::ranges::sort(*axes);

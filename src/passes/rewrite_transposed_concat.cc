@@ -15,7 +15,8 @@ Result<bool> rewrite_transposed_concat(Graph& graph, PassContext& context) {
     std::vector<Value*> parts;
     for (const Value* input : node.inputs) {
       const Node* transpose = producer(input, "Transpose");
-      if (transpose == nullptr || transpose->graph != &owner || !has_single_use(input)) return false;
+      if (transpose == nullptr || transpose->graph != &owner || !has_single_use(input))
+        return false;
       const auto own = permutation_of(*transpose, *rank);
       if (!permutation.empty() && own != permutation) return false;
       permutation = own;

@@ -1,8 +1,8 @@
 // Before: an element-wise operator of transposed operands, Op(Transpose(a), Transpose(b), c).
 // After: Transpose(Op(a, b, c')), c' the constant transposed back.
-// Conditions: all operands but constants are transposed alike and used here only. With one transposed
-// operand only where the Transpose then meets its inverse, or another like it, behind operators of
-// this kind: otherwise nothing is gained.
+// Conditions: all operands but constants are transposed alike and used here only. With one
+// transposed operand only where the Transpose then meets its inverse, or another like it, behind
+// operators of this kind: otherwise nothing is gained.
 #include <algorithm>
 #include <array>
 
@@ -13,11 +13,12 @@ namespace edgewright {
 namespace {
 
 constexpr std::array<std::string_view, 40> kElementwise = {
-    "Add",   "Sub",     "Mul",     "Div",       "Pow",      "Max",         "Min",      "Where",
-    "Relu",  "Sigmoid", "Tanh",    "LeakyRelu", "Elu",      "Gelu",        "Erf",      "Exp",
-    "Log",   "Sqrt",    "Neg",     "Abs",       "Cast",     "Clip",        "HardSigmoid", "HardSwish",
-    "Softplus", "Selu", "Softsign", "Reciprocal", "Floor",  "Ceil",        "Round",    "Not",
-    "Equal", "Less",    "Greater", "And",       "Or",       "Identity",    "Mish",     "Sign"};
+    "Add",   "Sub",         "Mul",       "Div",      "Pow",       "Max",      "Min",
+    "Where", "Relu",        "Sigmoid",   "Tanh",     "LeakyRelu", "Elu",      "Gelu",
+    "Erf",   "Exp",         "Log",       "Sqrt",     "Neg",       "Abs",      "Cast",
+    "Clip",  "HardSigmoid", "HardSwish", "Softplus", "Selu",      "Softsign", "Reciprocal",
+    "Floor", "Ceil",        "Round",     "Not",      "Equal",     "Less",     "Greater",
+    "And",   "Or",          "Identity",  "Mish",     "Sign"};
 constexpr int kLookAhead = 16;
 
 bool is_elementwise(const Node& node) {

@@ -72,11 +72,14 @@ std::optional<ShapeElements> shape_of(const Node& node) {
   const auto rank = rank_of(value);
   if (!rank) return std::nullopt;
   const auto limit = static_cast<int64_t>(*rank);
-  const auto clamp = [&](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + limit : i, 0, limit); };
+  const auto clamp = [&](int64_t i) {
+    return std::clamp<int64_t>(i < 0 ? i + limit : i, 0, limit);
+  };
   const int64_t start = clamp(node.attributes.get_int("start", 0));
   const int64_t end = clamp(node.attributes.get_int("end", limit));
   ShapeElements elements;
-  for (int64_t i = start; i < end; ++i) elements.push_back(dimension(*value, static_cast<size_t>(i)));
+  for (int64_t i = start; i < end; ++i)
+    elements.push_back(dimension(*value, static_cast<size_t>(i)));
   return elements;
 }
 
@@ -90,9 +93,12 @@ std::optional<ShapeElements> size_of(const Node& node) {
 
 std::optional<int64_t> apply(std::string_view op, int64_t a, int64_t b) {
   int64_t result = 0;
-  if (op == "Add") return __builtin_add_overflow(a, b, &result) ? std::nullopt : std::optional(result);
-  if (op == "Sub") return __builtin_sub_overflow(a, b, &result) ? std::nullopt : std::optional(result);
-  if (op == "Mul") return __builtin_mul_overflow(a, b, &result) ? std::nullopt : std::optional(result);
+  if (op == "Add")
+    return __builtin_add_overflow(a, b, &result) ? std::nullopt : std::optional(result);
+  if (op == "Sub")
+    return __builtin_sub_overflow(a, b, &result) ? std::nullopt : std::optional(result);
+  if (op == "Mul")
+    return __builtin_mul_overflow(a, b, &result) ? std::nullopt : std::optional(result);
   if (op == "Div") return b == 0 || b == -1 ? std::nullopt : std::optional(a / b);
   if (op == "Max") return std::max(a, b);
   if (op == "Min") return std::min(a, b);
@@ -234,7 +240,8 @@ std::optional<ShapeElements> ShapeValues::arithmetic(const Node& node, int depth
   }
   ShapeElements elements;
   for (size_t i = 0; i < size; ++i) {
-    elements.push_back(combine(node.op, (*a)[a->size() == 1 ? 0 : i], (*b)[b->size() == 1 ? 0 : i]));
+    elements.push_back(
+        combine(node.op, (*a)[a->size() == 1 ? 0 : i], (*b)[b->size() == 1 ? 0 : i]));
   }
   return elements;
 }

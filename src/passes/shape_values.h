@@ -27,7 +27,8 @@ using ShapeElements = std::vector<ShapeElement>;
 std::optional<ShapeElement> axis_length(const Value* value, size_t axis);
 
 // What is known of the elements of scalars and vectors of integers, by following Shape, Gather,
-// Slice, Concat, arithmetic and the like. Results are kept, so one object serves one unchanged graph.
+// Slice, Concat, arithmetic and the like. Results are kept, so one object serves one unchanged
+// graph.
 class ShapeValues {
  public:
   // Null when nothing is known of how many elements there are. A scalar has one.

@@ -63,8 +63,8 @@ Stage recognise() {
           }};
 }
 
-// Products that take transposed factors: after attention, which has transposes of its own, and before
-// matrices become Gemm.
+// Products that take transposed factors: after attention, which has transposes of its own, and
+// before matrices become Gemm.
 Stage multiply() {
   return {"multiply",
           {
@@ -126,7 +126,8 @@ Stage finish() {
 }  // namespace
 
 const std::vector<Stage>& optimisation_stages() {
-  static const auto* stages = new std::vector<Stage>{simplify(), recognise(), multiply(), combine(), finish()};
+  static const auto* stages =
+      new std::vector<Stage>{simplify(), recognise(), multiply(), combine(), finish()};
   return *stages;
 }
 

@@ -17,7 +17,9 @@ class NativeSession : public BackendSession {
                                  const ValueObserver& observer) override {
     if (!observer) return session_->run(inputs);
     RunHooks hooks;
-    hooks.on_value = [&](const PlanValue& value, const Datum& datum) { observer(value.name, datum); };
+    hooks.on_value = [&](const PlanValue& value, const Datum& datum) {
+      observer(value.name, datum);
+    };
     return session_->run(inputs, &hooks);
   }
 

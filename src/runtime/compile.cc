@@ -116,7 +116,8 @@ bool Compiler::all_static(const PlanStep& step) const {
   const auto is_static = [&](int32_t value) {
     return value < 0 || (at(value).is_static() && at(value).dtype != DType::kString);
   };
-  return std::ranges::all_of(step.inputs, is_static) && std::ranges::all_of(step.outputs, is_static);
+  return std::ranges::all_of(step.inputs, is_static) &&
+         std::ranges::all_of(step.outputs, is_static);
 }
 
 // Blocks of 16 of a map of one pixel lie as the plain channels do.
@@ -142,7 +143,8 @@ bool Compiler::make_alias(const Node& node) {
   if (!node.domain.empty() || std::ranges::find(kAliases, node.op) == std::end(kAliases)) {
     return false;
   }
-  if (node.input(0) == nullptr || node.outputs.size() != 1 || node.outputs[0] == nullptr) return false;
+  if (node.input(0) == nullptr || node.outputs.size() != 1 || node.outputs[0] == nullptr)
+    return false;
   const int32_t from = index_of(node.inputs[0]);
   const auto dims = static_dims(node.outputs[0]->type);
   if (!at(from).is_static() || !dims.has_value() || at(from).layout != Layout::kPlain ||

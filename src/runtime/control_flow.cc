@@ -47,7 +47,8 @@ Result<Datum> stacked_or_empty(const std::vector<Datum>& slices, const ValueType
   // No iteration ran: the declared type says what an empty result looks like.
   const DType dtype = type.is_tensor() ? type.dtype : DType::kFloat32;
   Dims dims;
-  for (const Dim& dim : type.shape.value_or(Shape{})) dims.push_back(dim.is_known() ? dim.value : 0);
+  for (const Dim& dim : type.shape.value_or(Shape{}))
+    dims.push_back(dim.is_known() ? dim.value : 0);
   dims.insert(dims.begin(), 0);
   EDGEWRIGHT_ASSIGN(Tensor empty, Tensor::allocate(dtype, std::move(dims)));
   return Datum(std::move(empty));

@@ -229,8 +229,8 @@ Result<std::vector<Datum>> InterpreterFrame::run_kernel(const Node& node,
 Result<std::vector<Datum>> InterpreterFrame::run_expanded(const Node& node,
                                                           std::span<const Datum> inputs) {
   const auto missing = [&] {
-    return unsupported("no kernel for operator {}{}{}", node.domain, node.domain.empty() ? "" : "::",
-                       node.op);
+    return unsupported("no kernel for operator {}{}{}", node.domain,
+                       node.domain.empty() ? "" : "::", node.op);
   };
   if (!interpreter_.expander_ || interpreter_.depth_ >= interpreter_.limits_.nesting) {
     return missing();

@@ -74,7 +74,8 @@ template <class Key>
 Order sorted_by(std::span<const Lifetime> blocks, Key key) {
   Order order(blocks.size());
   std::iota(order.begin(), order.end(), 0u);
-  std::ranges::stable_sort(order, [&](uint32_t a, uint32_t b) { return key(blocks[a]) > key(blocks[b]); });
+  std::ranges::stable_sort(order,
+                           [&](uint32_t a, uint32_t b) { return key(blocks[a]) > key(blocks[b]); });
   return order;
 }
 

@@ -98,7 +98,8 @@ void Placer::measure_lifetimes() {
 // Output 0 may lie over this input: the step is the last reader, and no other input shares it.
 bool Placer::may_overwrite(const PlanStep& step, size_t position, int32_t at_step) {
   const uint32_t allowed = step.implementation->in_place_inputs;
-  if ((allowed >> position & 1) == 0 || step.inputs[position] < 0 || step.outputs[0] < 0) return false;
+  if ((allowed >> position & 1) == 0 || step.inputs[position] < 0 || step.outputs[0] < 0)
+    return false;
   const int32_t from = root_of_[index(step.inputs[position])];
   if (!in_arena(from) || root(from).last != at_step || root(from).is_output ||
       value(from).size_bytes != value(step.outputs[0]).size_bytes) {
@@ -192,7 +193,8 @@ void Placer::copy_to_aliases() {
 void Placer::release_heap_slots() {
   for (size_t i = 0; i < plan_.values.size(); ++i) {
     const Root& info = roots_[i];
-    if (plan_.values[i].storage != Storage::kHeap || info.is_output || info.last == kNever) continue;
+    if (plan_.values[i].storage != Storage::kHeap || info.is_output || info.last == kNever)
+      continue;
     plan_.steps[index(info.last)].released.push_back(plan_.values[i].slot);
   }
 }

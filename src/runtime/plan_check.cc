@@ -24,7 +24,9 @@ class Checker {
   }
 
  private:
-  static Error broken(std::string_view what) { return bad_input("damaged plan: {} is wrong", what); }
+  static Error broken(std::string_view what) {
+    return bad_input("damaged plan: {} is wrong", what);
+  }
   const PlanValue& at(int32_t index) const { return plan_.values[static_cast<size_t>(index)]; }
   bool exists(int32_t index) const { return index >= 0 && index < std::ssize(plan_.values); }
 

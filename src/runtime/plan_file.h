@@ -7,8 +7,8 @@
 
 namespace edgewright {
 
-// Plan files (.ewplan), described in docs/formats/plan.md: the steps, places and packed weights of a
-// plan, ready to run from the mapped file.
+// Plan files (.ewplan), described in docs/formats/plan.md: the steps, places and packed weights of
+// a plan, ready to run from the mapped file.
 
 // Writes the file as a whole or not at all. kUnsupported when an attribute has no form in the file.
 Status write_plan(const Plan& plan, const std::string& path);

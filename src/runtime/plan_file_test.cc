@@ -34,7 +34,8 @@ std::unique_ptr<Graph> sample_graph() {
   attributes.set("activation", std::string("Clip"));
   attributes.set("alpha", -std::numeric_limits<float>::infinity());
   attributes.set("beta", 6.0f);
-  Value* product = graph->add_node("MatMul", {x, w}, {"product"}, attributes, "edgewright")->outputs[0];
+  Value* product =
+      graph->add_node("MatMul", {x, w}, {"product"}, attributes, "edgewright")->outputs[0];
   product->type = floats({4, 4});
   Node* branch = graph->add_node("If", {which}, {"chosen"});
   branch->outputs[0]->type = floats({4, 4});

@@ -131,8 +131,9 @@ Result<std::string_view> Reader::header() {
     return bad_input("this is no plan file: the first bytes are wrong");
   }
   if (preamble.version != kPlanVersion) {
-    return unsupported("the plan has format version {}, this program reads {}; convert the model again",
-                       preamble.version, kPlanVersion);
+    return unsupported(
+        "the plan has format version {}, this program reads {}; convert the model again",
+        preamble.version, kPlanVersion);
   }
   if (preamble.file_bytes != bytes.size() ||
       preamble.header_bytes > bytes.size() - sizeof(preamble)) {
@@ -313,9 +314,10 @@ Status Reader::read_step(const Json& json, Plan& plan, PlanStep& step, int depth
   EDGEWRIGHT_ASSIGN(step.scratch_offset, number_member<size_t>(json, "scratch"));
   step.implementation = find_implementation(name);
   if (step.implementation == nullptr || step.implementation->version != version) {
-    return unsupported("step '{}': kernel {} of version {} is not in this program; convert the model "
-                       "again",
-                       step.name, name, version);
+    return unsupported(
+        "step '{}': kernel {} of version {} is not in this program; convert the model "
+        "again",
+        step.name, name, version);
   }
   if (const auto it = json.find("packed"); it != json.end()) {
     EDGEWRIGHT_ASSIGN(const auto bytes, blob(*it));

@@ -73,7 +73,8 @@ Json attribute_json(const AttributeValue& value, Blobs& blobs) {
         } else {
           Json list = Json::array();
           for (const auto& element : held) {
-            if constexpr (std::is_same_v<T, std::vector<float>>) list.push_back(float_json(element));
+            if constexpr (std::is_same_v<T, std::vector<float>>)
+              list.push_back(float_json(element));
             if constexpr (std::is_same_v<T, std::vector<int64_t>>) list.push_back(element);
             if constexpr (std::is_same_v<T, std::vector<std::string>>) {
               list.push_back(to_json_text(element));
@@ -106,7 +107,8 @@ Result<Json> step_json(const PlanStep& step, Blobs& blobs) {
   for (const auto& [name, value] : step.attributes) {
     Json written = attribute_json(value, blobs);
     if (written.is_null()) {
-      return unsupported("step '{}': attribute '{}' cannot be kept in a plan file", step.name, name);
+      return unsupported("step '{}': attribute '{}' cannot be kept in a plan file", step.name,
+                         name);
     }
     attributes[to_json_text(name)] = std::move(written);
   }

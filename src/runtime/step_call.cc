@@ -3,7 +3,10 @@
 namespace edgewright {
 
 StepCall::StepCall(const PlanStep& step, std::span<const Datum> data, std::span<Tensor> results)
-    : step_(step), results_(results), in_place_(step.outputs.size()), outputs_(step.outputs.size()) {
+    : step_(step),
+      results_(results),
+      in_place_(step.outputs.size()),
+      outputs_(step.outputs.size()) {
   op = step.op;
   attributes = &step.attributes;
   inputs = data;

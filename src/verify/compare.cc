@@ -62,8 +62,12 @@ Result<Comparison> compare(Subject& reference, Subject& candidate,
   for (const auto& sample : samples) {
     Subject::Observer keep, match;
     if (options.layers) {
-      keep = [&](const std::string& name, const Datum& datum) { layers.add_reference(name, datum); };
-      match = [&](const std::string& name, const Datum& datum) { layers.add_candidate(name, datum); };
+      keep = [&](const std::string& name, const Datum& datum) {
+        layers.add_reference(name, datum);
+      };
+      match = [&](const std::string& name, const Datum& datum) {
+        layers.add_candidate(name, datum);
+      };
     }
     auto expected = reference.run(sample, keep);
     if (!expected.ok()) return std::move(expected).error().at("the reference");

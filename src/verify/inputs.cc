@@ -70,7 +70,8 @@ Result<Datum> make_datum(const ValueType& type, const Dims& dims, const InputOpt
                          std::mt19937_64& random) {
   if (type.kind == ValueType::Kind::kSequence) return Datum::sequence({});
   if (type.kind == ValueType::Kind::kOptional) return Datum::empty_optional();
-  if (!type.is_tensor()) return unsupported("no values can be made for its type {}", type_text(type));
+  if (!type.is_tensor())
+    return unsupported("no values can be made for its type {}", type_text(type));
   EDGEWRIGHT_ASSIGN(Tensor tensor, Tensor::allocate(type.dtype, dims));
   if (type.dtype == DType::kString) {
     for (std::string& text : tensor.mutable_string_elements()) {

@@ -52,7 +52,8 @@ Result<Dims> parse_shape(std::string_view text) {
     if (rest.empty()) return dims;
     int64_t dim = 0;
     const auto [stop, code] = std::from_chars(rest.data(), rest.data() + rest.size(), dim);
-    if (code != std::errc() || dim < 0) return bad_input("the shape in the .npy header is not numbers");
+    if (code != std::errc() || dim < 0)
+      return bad_input("the shape in the .npy header is not numbers");
     dims.push_back(dim);
     rest.remove_prefix(static_cast<size_t>(stop - rest.data()));
   }
@@ -116,7 +117,8 @@ Result<Tensor> parse_strings(const Header& header, std::span<const std::byte> da
         out += {static_cast<char>(0xe0 | code >> 12), static_cast<char>(0x80 | (code >> 6 & 63)),
                 static_cast<char>(0x80 | (code & 63))};
       } else {
-        out += {static_cast<char>(0xf0 | (code >> 18 & 7)), static_cast<char>(0x80 | (code >> 12 & 63)),
+        out += {static_cast<char>(0xf0 | (code >> 18 & 7)),
+                static_cast<char>(0x80 | (code >> 12 & 63)),
                 static_cast<char>(0x80 | (code >> 6 & 63)), static_cast<char>(0x80 | (code & 63))};
       }
     }
@@ -165,8 +167,9 @@ Result<Tensor> parse_npy(std::span<const std::byte> bytes) {
   EDGEWRIGHT_ASSIGN(const int64_t count, checked_element_count(header.dims));
   const auto item = static_cast<size_t>(dtype_bits(row->dtype) / 8);
   if (data.size() / item < static_cast<size_t>(count)) {
-    return bad_input("the .npy file is cut short: {} elements of {} bytes are expected, {} bytes found",
-                     count, item, data.size());
+    return bad_input(
+        "the .npy file is cut short: {} elements of {} bytes are expected, {} bytes found", count,
+        item, data.size());
   }
   EDGEWRIGHT_ASSIGN(Tensor tensor, Tensor::allocate_uninitialised(row->dtype, header.dims));
   if (tensor.size_bytes() > 0) {

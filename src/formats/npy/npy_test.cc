@@ -10,7 +10,9 @@
 namespace edgewright {
 namespace {
 
-std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+std::span<const std::byte> bytes_of(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
 
 TEST(Npy, EveryTypeComesBack) {
   const Tensor tensors[] = {
@@ -51,7 +53,8 @@ TEST(Npy, BrokenFilesAreRefused) {
 }
 
 TEST(Npz, ArchiveComesBackAndIsReproducible) {
-  const auto folder = std::filesystem::temp_directory_path() / fmt::format("npz_test_{}", ::getpid());
+  const auto folder =
+      std::filesystem::temp_directory_path() / fmt::format("npz_test_{}", ::getpid());
   std::filesystem::create_directories(folder);
   const std::string path = (folder / "data.npz").string();
   const NamedTensors tensors = {{"x", Tensor::of<float>({2}, {1, 2})},

@@ -22,7 +22,8 @@ Result<Archive> open_archive(const std::string& path) {
   if (archive == nullptr) {
     zip_error_t error;
     zip_error_init_with_code(&error, code);
-    Error result = bad_input("cannot read {} as a .npz archive: {}", path, zip_error_strerror(&error));
+    Error result =
+        bad_input("cannot read {} as a .npz archive: {}", path, zip_error_strerror(&error));
     zip_error_fini(&error);
     return result;
   }

@@ -2,10 +2,10 @@
 // gemm/tile.h. A block of query rows at a time: the scores of a block stay in cache and those of a
 // long sequence never exist as a whole.
 //
-// Inputs Q [B, S, heads * d], K and V [B, T, kv_heads * d], and optionally a mask that is added to the
-// scores, of shape [.., S, T] that broadcasts to [B, heads, S, T]. Output as Q. Attributes num_heads,
-// kv_num_heads (num_heads where absent), scale (1 / sqrt(d) where absent or 0), unidirectional (query
-// i sees keys up to i + T - S).
+// Inputs Q [B, S, heads * d], K and V [B, T, kv_heads * d], and optionally a mask that is added to
+// the scores, of shape [.., S, T] that broadcasts to [B, heads, S, T]. Output as Q. Attributes
+// num_heads, kv_num_heads (num_heads where absent), scale (1 / sqrt(d) where absent or 0),
+// unidirectional (query i sees keys up to i + T - S).
 #include <algorithm>
 #include <cmath>
 #include <limits>

@@ -15,7 +15,8 @@ Status check_sizes(const ConvShape& s, const KernelRequest& request) {
     }
   }
   for (const int64_t value : {s.stride_y, s.stride_x, s.dilation_y, s.dilation_x, s.group}) {
-    if (value <= 0 || value > kLargest) return not_this("a stride, dilation or group is not usable");
+    if (value <= 0 || value > kLargest)
+      return not_this("a stride, dilation or group is not usable");
   }
   for (const int64_t pad : {s.pad_top, s.pad_left, s.pad_bottom, s.pad_right}) {
     if (pad < 0 || pad > kLargest) return not_this("a pad is negative or very large");

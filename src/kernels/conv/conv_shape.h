@@ -8,8 +8,8 @@
 namespace edgewright {
 
 // A fused two-dimensional convolution as edgewright::Conv2d states it: inputs X, W (constant, plain
-// OIHW), B (constant or omitted), R (omitted, or laid out as Y); attributes strides, pads, dilations,
-// group and those of parse_epilogue(). One-dimensional ones become height 1.
+// OIHW), B (constant or omitted), R (omitted, or laid out as Y); attributes strides, pads,
+// dilations, group and those of parse_epilogue(). One-dimensional ones become height 1.
 struct ConvShape {
   int64_t batch = 0;
   int64_t in_channels = 0, in_height = 0, in_width = 0;

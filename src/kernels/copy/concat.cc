@@ -19,7 +19,8 @@ class JoinedCopy : public PreparedKernel {
 
   void run(const KernelIo& io) const override {
     constexpr size_t kTaskBytes = 1 << 16;
-    const size_t rows_per_task = std::max<size_t>(1, kTaskBytes / std::max<size_t>(1, whole_bytes_));
+    const size_t rows_per_task =
+        std::max<size_t>(1, kTaskBytes / std::max<size_t>(1, whole_bytes_));
     const size_t tasks = (outer_ + rows_per_task - 1) / rows_per_task;
     io.pool->parallel_for(tasks, [&](size_t task, int) {
       const size_t end = std::min(outer_, (task + 1) * rows_per_task);

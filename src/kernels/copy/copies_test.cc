@@ -31,46 +31,59 @@ TEST(MappedCopy, SlicesWithNegativeSteps) {
       .tensor(ints({0, 2}), true)
       .tensor(ints({-2, 2}), true)
       .output({3, 7, 2});
-  expect_agrees(trial, "slice_mapped", mapped(trial.value(0), {3, 7, 2}, [](int64_t i, int64_t j, int64_t k) {
-                  return Dims{4 - 2 * i, j, 2 + 2 * k};
-                }), kExact);
+  expect_agrees(
+      trial, "slice_mapped",
+      mapped(trial.value(0), {3, 7, 2},
+             [](int64_t i, int64_t j, int64_t k) { return Dims{4 - 2 * i, j, 2 + 2 * k}; }),
+      kExact);
 }
 
 TEST(MappedCopy, PadsWithAValueAndByReflection) {
   Trial value("", "Pad");
   value.input({2, 3, 4}).tensor(ints({0, 1, 2, 1, 0, 1}), true);
   value.tensor(Tensor::scalar(7.0f), true).output({3, 4, 7});
-  expect_agrees(value, "pad_mapped", mapped(value.value(0), {3, 4, 7}, [](int64_t i, int64_t j, int64_t k) {
-                  const bool inside = i < 2 && j >= 1 && k >= 2 && k < 6;
-                  return inside ? Dims{i, j - 1, k - 2} : Dims{-1, 0, 0};
-                }), kExact);
+  expect_agrees(value, "pad_mapped",
+                mapped(value.value(0), {3, 4, 7},
+                       [](int64_t i, int64_t j, int64_t k) {
+                         const bool inside = i < 2 && j >= 1 && k >= 2 && k < 6;
+                         return inside ? Dims{i, j - 1, k - 2} : Dims{-1, 0, 0};
+                       }),
+                kExact);
   Trial reflect("", "Pad");
   reflect.attribute("mode", std::string("reflect")).input({2, 3, 4});
   reflect.tensor(ints({0, 0, 3, 0, 0, 2}), true).output({2, 3, 9});
-  expect_agrees(reflect, "pad_mapped", mapped(reflect.value(0), {2, 3, 9}, [](int64_t i, int64_t j, int64_t k) {
-                  const int64_t x = k - 3;
-                  return Dims{i, j, x < 0 ? -x : x > 3 ? 6 - x : x};
-                }), kExact);
+  expect_agrees(reflect, "pad_mapped",
+                mapped(reflect.value(0), {2, 3, 9},
+                       [](int64_t i, int64_t j, int64_t k) {
+                         const int64_t x = k - 3;
+                         return Dims{i, j, x < 0 ? -x : x > 3 ? 6 - x : x};
+                       }),
+                kExact);
 }
 
 TEST(MappedCopy, ExpandsTilesAndGathers) {
   Trial expand("", "Expand");
   expand.input({2, 1, 3}).tensor(ints({2, 4, 3}), true).output({2, 4, 3});
-  expect_agrees(expand, "expand_mapped", mapped(expand.value(0), {2, 4, 3}, [](int64_t i, int64_t, int64_t k) {
-                  return Dims{i, 0, k};
-                }), kExact);
+  expect_agrees(expand, "expand_mapped",
+                mapped(expand.value(0), {2, 4, 3},
+                       [](int64_t i, int64_t, int64_t k) { return Dims{i, 0, k}; }),
+                kExact);
   Trial tile("", "Tile");
   tile.input({2, 2, 3}).tensor(ints({1, 2, 3}), true).output({2, 4, 9});
-  expect_agrees(tile, "tile_mapped", mapped(tile.value(0), {2, 4, 9}, [](int64_t i, int64_t j, int64_t k) {
-                  return Dims{i, j % 2, k % 3};
-                }), kExact);
+  expect_agrees(tile, "tile_mapped",
+                mapped(tile.value(0), {2, 4, 9},
+                       [](int64_t i, int64_t j, int64_t k) { return Dims{i, j % 2, k % 3}; }),
+                kExact);
   Trial gather("", "Gather");
   gather.attribute("axis", int64_t{1}).input({2, 5, 3}).tensor(ints({4, -5, 2, 2}), true);
   gather.output({2, 4, 3});
-  expect_agrees(gather, "gather_mapped", mapped(gather.value(0), {2, 4, 3}, [](int64_t i, int64_t j, int64_t k) {
-                  constexpr int64_t kIndices[] = {4, 0, 2, 2};
-                  return Dims{i, kIndices[j], k};
-                }), kExact);
+  expect_agrees(gather, "gather_mapped",
+                mapped(gather.value(0), {2, 4, 3},
+                       [](int64_t i, int64_t j, int64_t k) {
+                         constexpr int64_t kIndices[] = {4, 0, 2, 2};
+                         return Dims{i, kIndices[j], k};
+                       }),
+                kExact);
   Trial outside("", "Gather");
   outside.input({2, 5, 3}).tensor(ints({2}), true).output({1, 5, 3});
   EXPECT_FALSE(accepts(outside, "gather_mapped"));
@@ -84,9 +97,10 @@ TEST(MappedCopy, ResizesToTheNearest) {
       .omitted()
       .tensor(Tensor::of<float>({3}, {1.0f, 2.0f, 3.0f}), true)
       .output({2, 6, 12});
-  expect_agrees(trial, "resize_nearest_mapped", mapped(trial.value(0), {2, 6, 12}, [](int64_t i, int64_t j, int64_t k) {
-                  return Dims{i, j / 2, k / 3};
-                }), kExact);
+  expect_agrees(trial, "resize_nearest_mapped",
+                mapped(trial.value(0), {2, 6, 12},
+                       [](int64_t i, int64_t j, int64_t k) { return Dims{i, j / 2, k / 3}; }),
+                kExact);
 }
 
 TEST(Concat, JoinsPlainAndBlockedTensors) {
@@ -98,7 +112,8 @@ TEST(Concat, JoinsPlainAndBlockedTensors) {
     return j < 3 ? Dims{i, j, k} : Dims{-1, 0, 0};
   });
   for (int64_t n = 0; n < 40; ++n) {
-    if (n / 4 % 5 >= 3) expected.mutable_data<float>()[n] = b.data<float>()[n / 20 * 8 + n % 20 - 12];
+    if (n / 4 % 5 >= 3)
+      expected.mutable_data<float>()[n] = b.data<float>()[n / 20 * 8 + n % 20 - 12];
   }
   expect_agrees(trial, "concat_copy", expected, kExact);
   Trial ragged("", "Concat");

@@ -9,8 +9,8 @@ namespace edgewright {
 
 // A copy in which every axis of the output is mapped by itself: element (i, j, ..) of the output is
 // the input's element at tables[0][i] + tables[1][j] + .., or the fill value where an entry is
-// kFill. Slice, Expand, Tile, Pad, Gather with constant indices and Resize to the nearest element are
-// all of this form.
+// kFill. Slice, Expand, Tile, Pad, Gather with constant indices and Resize to the nearest element
+// are all of this form.
 struct CopyMap {
   static constexpr int64_t kFill = INT64_MIN / 32;  // sums of a few stay negative
   std::vector<std::vector<int64_t>> tables;  // in elements

@@ -1,6 +1,6 @@
 // Transpose of plain tensors. Axes that stay neighbours are joined first; what remains is copied in
-// runs where the innermost axis stays innermost, else in square tiles that both sides read and write
-// by whole cache lines.
+// runs where the innermost axis stays innermost, else in square tiles that both sides read and
+// write by whole cache lines.
 #include <algorithm>
 #include <cstring>
 #include <numeric>

@@ -1,5 +1,5 @@
-// Element-wise programs in one pass over memory: chunk by chunk, every instruction on the chunk while
-// it is in the first-level cache.
+// Element-wise programs in one pass over memory: chunk by chunk, every instruction on the chunk
+// while it is in the first-level cache.
 #include <algorithm>
 #include <array>
 
@@ -318,7 +318,8 @@ std::span<const KernelImplementation> elementwise_implementations() {
   static const auto table = [] {
     std::vector<KernelImplementation> rows = {
         {"elementwise_f32_hwy", "edgewright", "Elementwise", supports, nullptr, create}};
-    for (const auto& [name, op] : kOnnxOps) rows.push_back({name, "", op, supports, nullptr, create});
+    for (const auto& [name, op] : kOnnxOps)
+      rows.push_back({name, "", op, supports, nullptr, create});
     return rows;
   }();
   return table;

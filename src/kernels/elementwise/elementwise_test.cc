@@ -27,7 +27,9 @@ TEST(ElementProgram, RefusesWhatItDoesNotUnderstand) {
 
 TEST(Elementwise, RunsAProgramInOnePass) {
   Trial trial("edgewright", "Elementwise");
-  trial.attribute("program", std::string("t0=Add(i0,i1);t1=Mul(t0,2.5);t2=Sub(1,t1);t3=LeakyRelu(t2,0.1)"))
+  trial
+      .attribute("program",
+                 std::string("t0=Add(i0,i1);t1=Mul(t0,2.5);t2=Sub(1,t1);t3=LeakyRelu(t2,0.1)"))
       .input({3, 700, 5})
       .input({700, 1})
       .output({3, 700, 5});

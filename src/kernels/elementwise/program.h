@@ -30,9 +30,9 @@ struct ElementInstruction {
 
 // The text form "t0=Add(i0,i1);t1=LeakyRelu(t0,0.1)": instruction n defines tn, operands are inputs
 // iN, earlier results tN or decimal literals. The last instruction is the result. Operators:
-// Add Sub Mul Div Max Min Pow (two operands); Neg Abs Sqrt Reciprocal Exp Log Erf Tanh Sigmoid Floor
-// Ceil Round Relu HardSwish Silu Gelu GeluTanh Sin Cos (one); LeakyRelu(x,slope), Clip(x,low,high),
-// HardSigmoid(x,slope,offset) with literals after x.
+// Add Sub Mul Div Max Min Pow (two operands); Neg Abs Sqrt Reciprocal Exp Log Erf Tanh Sigmoid
+// Floor Ceil Round Relu HardSwish Silu Gelu GeluTanh Sin Cos (one); LeakyRelu(x,slope),
+// Clip(x,low,high), HardSigmoid(x,slope,offset) with literals after x.
 struct ElementProgram {
   std::vector<ElementInstruction> instructions;
 };

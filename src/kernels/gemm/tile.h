@@ -10,8 +10,9 @@ namespace edgewright {
 // The register-blocked core of matrix products and convolutions: C = epilogue(A * B) for a few rows
 // of C and a few panels of 16 columns.
 //
-// A: the value for row m at step (b, k) is a[m * a_step + offsets[b] + k], k < klen, b < blocks. One
-//    block of K values is a row of a matrix; a convolution has one block per (channel group, ky, kx).
+// A: the value for row m at step (b, k) is a[m * a_step + offsets[b] + k], k < klen, b < blocks.
+//    One block of K values is a row of a matrix; a convolution has one block per (channel group,
+//    ky, kx).
 // B: panels of 16 columns, each [blocks * klen][16], w_panel floats apart.
 // C: row m of panel p begins at c + p * c_panel + m * c_step; the residual lies in the same way.
 // All pointers are to floats, all distances in floats.
@@ -28,8 +29,8 @@ struct TileArgs {
   ptrdiff_t c_panel = 0;
   const float* bias = nullptr;      // 16 a panel; null: none
   const float* residual = nullptr;  // null: none
-  bool residual_first = false;      // activation(A * B + residual), else activation(A * B) + residual
-  int columns = 16;                 // valid columns of the last panel; fewer are neither read nor written
+  bool residual_first = false;  // activation(A * B + residual), else activation(A * B) + residual
+  int columns = 16;  // valid columns of the last panel; fewer are neither read nor written
   float scale = 1.0f;               // factor of A * B
   float low = -std::numeric_limits<float>::infinity();  // clamp, the activation of most layers
   float high = std::numeric_limits<float>::infinity();

@@ -98,7 +98,8 @@ Result<Table> read_table(const OpCall& call, DType input) {
     EDGEWRIGHT_ASSIGN(table.keys, listed(call, "keys"));
     EDGEWRIGHT_ASSIGN(table.values, listed(call, "values"));
   }
-  const bool numeric = table.values.dtype() == DType::kString || dtype_bits(table.values.dtype()) >= 8;
+  const bool numeric =
+      table.values.dtype() == DType::kString || dtype_bits(table.values.dtype()) >= 8;
   if (table.keys.element_count() != table.values.element_count() ||
       table.keys.dtype() != input || !numeric) {
     return bad_input("{} of {} with {} keys of {} and {} values of {}", call.op, dtype_name(input),

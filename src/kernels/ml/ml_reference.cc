@@ -127,7 +127,8 @@ Status imputer(OpCall& call) {
 // One more axis with a 1 at the position of the element's category.
 Status one_hot_encoder(OpCall& call) {
   EDGEWRIGHT_ASSIGN(const Tensor* x, call.tensor(0));
-  EDGEWRIGHT_ASSIGN(const ClassLabels categories, class_labels(call, "cats_strings", "cats_int64s"));
+  EDGEWRIGHT_ASSIGN(const ClassLabels categories,
+                    class_labels(call, "cats_strings", "cats_int64s"));
   const bool text = x->dtype() == DType::kString;
   const int64_t count = categories.count();
   if (text == categories.strings.empty()) {

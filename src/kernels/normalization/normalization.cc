@@ -132,7 +132,8 @@ bool supports(const KernelRequest& request) {
   int64_t count = 1;
   for (size_t i = static_cast<size_t>(axis); i < dims.size(); ++i) count *= dims[i];
   if (parts->skip >= 0) {
-    if (!has_input(request, static_cast<size_t>(parts->skip)) || axis + 1 != static_cast<int64_t>(dims.size())) {
+    if (!has_input(request, static_cast<size_t>(parts->skip)) ||
+        axis + 1 != static_cast<int64_t>(dims.size())) {
       return false;
     }
     const Dims& skip = request.inputs[static_cast<size_t>(parts->skip)].dims;

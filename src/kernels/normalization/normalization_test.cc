@@ -16,14 +16,16 @@ Tensor expected_output(const Trial& trial, const Inputs& inputs) {
   auto y = Tensor::allocate(DType::kFloat32, trial.value(0).dims());
   EDGEWRIGHT_CHECK(y.ok());
   const auto at = [&](int input, int64_t i) {
-    return input < 0 ? 0.0
-                     : static_cast<double>(trial.value(static_cast<size_t>(input)).data<float>()[i]);
+    return input < 0
+               ? 0.0
+               : static_cast<double>(trial.value(static_cast<size_t>(input)).data<float>()[i]);
   };
   for (int64_t row = 0; row < kRows; ++row) {
     std::vector<double> x;
     double mean = 0, square = 0;
     for (int64_t i = 0; i < kCount; ++i) {
-      x.push_back(at(0, row * kCount + i) + at(inputs.skip, row * kCount + i) + at(inputs.extra, i));
+      x.push_back(at(0, row * kCount + i) + at(inputs.skip, row * kCount + i) +
+                  at(inputs.extra, i));
       mean += x.back() / kCount;
     }
     if (!inputs.subtract_mean) mean = 0;

@@ -15,7 +15,8 @@ struct Granularity {
   bool blocked = false;
 
   int64_t operator()(int64_t i) const {
-    if (blocked) return (i / (inner * size) * blocks + i / inner % size / block) * inner + i % inner;
+    if (blocked)
+      return (i / (inner * size) * blocks + i / inner % size / block) * inner + i % inner;
     return per_axis ? i / inner % size : 0;
   }
 };

@@ -1,5 +1,5 @@
-// ai.onnx LSTM with default activations: the input products of all steps as one matrix product, then
-// step by step the recurrent product and the gates.
+// ai.onnx LSTM with default activations: the input products of all steps as one matrix product,
+// then step by step the recurrent product and the gates.
 #include <algorithm>
 
 #include "kernels/elementwise/chunk.h"

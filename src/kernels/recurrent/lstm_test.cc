@@ -72,7 +72,8 @@ TEST(Lstm, AgreesWithTheDefinition) {
         .constant({directions, 4 * c.hidden, c.hidden})
         .constant({directions, 8 * c.hidden})
         .omitted();
-    if (c.states) trial.input({directions, c.batch, c.hidden}).input({directions, c.batch, c.hidden});
+    if (c.states)
+      trial.input({directions, c.batch, c.hidden}).input({directions, c.batch, c.hidden});
     trial.output({c.steps, directions, c.batch, c.hidden})
         .output({directions, c.batch, c.hidden})
         .output({directions, c.batch, c.hidden});

@@ -107,7 +107,8 @@ Result<Sampler> sampler_of(const OpCall& call) {
 
 // The value of one plane at the given taps of every axis.
 template <class T>
-double weighted(const T* plane, const Dims& dims, size_t first_axis, const std::vector<Taps>& taps) {
+double weighted(const T* plane, const Dims& dims, size_t first_axis,
+                const std::vector<Taps>& taps) {
   double sum = 0;
   int choice[8] = {};
   for (;;) {

@@ -1,6 +1,6 @@
 // Decides how tensors lie in memory: convolutions write blocks of 16 channels, what follows them
-// keeps the blocks for as long as it can, edgewright::Reorder stands at the borders. The decision is
-// recorded as input_layouts and output_layouts on the nodes.
+// keeps the blocks for as long as it can, edgewright::Reorder stands at the borders. The decision
+// is recorded as input_layouts and output_layouts on the nodes.
 #include <algorithm>
 #include <map>
 #include <unordered_map>

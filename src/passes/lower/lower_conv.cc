@@ -75,7 +75,8 @@ bool read_fused(const Node& node, EpilogueMatch& match) {
   match.activation = node.attributes.get_string("activation", "");
   const auto params = node.attributes.get_floats("activation_params");
   constexpr std::string_view kWithParams[] = {"LeakyRelu", "Clip", "HardSigmoid"};
-  const bool takes_params = std::ranges::find(kWithParams, match.activation) != std::end(kWithParams);
+  const bool takes_params =
+      std::ranges::find(kWithParams, match.activation) != std::end(kWithParams);
   if (takes_params && !params.empty()) match.alpha = params[0];
   if (takes_params && params.size() > 1) match.beta = params[1];
   return takes_params || match.activation.empty() || match.activation == "Relu" ||

@@ -91,7 +91,8 @@ Result<bool> lower_one(PassContext& context, Node& node) {
   Product product;
   EpilogueMatch match;
   match.last = node.output(0);
-  if (node.domain == kEngineDomain || !can_lower(node) || !read_node(node, product, match)) return false;
+  if (node.domain == kEngineDomain || !can_lower(node) || !read_node(node, product, match))
+    return false;
   if (product.bias == nullptr && match.residual == nullptr) {
     match_scale(product, match);
     match_bias(product, match);

@@ -6,10 +6,11 @@ namespace edgewright {
 namespace {
 
 constexpr Pass kPasses[] = {
-    {"lower_conv", "convolutions with bias, residual sum and activation as one operator", lower_conv,
+    {"lower_conv", "convolutions with bias, residual sum and activation as one operator",
+     lower_conv, Dialect::kPlan},
+    {"lower_matmul",
+     "matrix products with scale, bias, residual sum and activation as one operator", lower_matmul,
      Dialect::kPlan},
-    {"lower_matmul", "matrix products with scale, bias, residual sum and activation as one operator",
-     lower_matmul, Dialect::kPlan},
     {"lower_elementwise", "chains of element-wise operators as one pass over memory",
      lower_elementwise, Dialect::kPlan},
     {"annotate_layout", "blocks of 16 channels around convolutions", annotate_layout,
