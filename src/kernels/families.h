@@ -27,6 +27,7 @@ std::span<const ReferenceKernel> linear_attention_reference_kernels();
 std::span<const ReferenceKernel> fused_reference_kernels();
 std::span<const ReferenceKernel> contrib_reference_kernels();
 std::span<const ReferenceKernel> skip_norm_reference_kernels();
+std::span<const ReferenceKernel> contrib_quantized_reference_kernels();
 std::span<const ReferenceKernel> fused_attention_reference_kernels();
 std::span<const ReferenceKernel> training_reference_kernels();
 std::span<const ReferenceKernel> ml_reference_kernels();

@@ -30,6 +30,7 @@ constexpr ReferenceTable kReferenceTables[] = {
     fused_reference_kernels,
     contrib_reference_kernels,
     skip_norm_reference_kernels,
+    contrib_quantized_reference_kernels,
     fused_attention_reference_kernels,
     training_reference_kernels,
     ml_reference_kernels,

@@ -106,10 +106,10 @@ Result<Window> transposed_window(const OpCall& call, const Tensor& x, const Tens
     }
   }
   window.output = input;
-  constexpr int64_t kLargest = int64_t{1} << 31;
+  constexpr int64_t kLargest = int64_t{1} << 30;
   for (size_t axis = 0; axis < rank; ++axis) {
     if (extra[axis] < 0 || extra[axis] > kLargest || wanted[axis] > kLargest) {
-      return bad_input("{} has output_padding {} and output_shape {}, expected at most 2^31",
+      return bad_input("{} has output_padding {} and output_shape {}, expected at most 2^30",
                        call.op, extra[axis], wanted[axis]);
     }
     EDGEWRIGHT_TRY(size_axis(call, window, axis, extra[axis], wanted[axis]));
@@ -132,7 +132,7 @@ Result<TransposedShape> transposed_shape(const OpCall& call, const Tensor& x, co
   shape.batch = x.dim(0);
   shape.in_channels = x.dim(1) / shape.groups;
   shape.out_channels = w.dim(1);
-  if (shape.out_channels > 0 && shape.groups > (int64_t{1} << 31) / shape.out_channels) {
+  if (shape.out_channels > 0 && shape.groups > (int64_t{1} << 30) / shape.out_channels) {
     return bad_input("{} makes {} groups of {} channels", call.op, shape.groups,
                      shape.out_channels);
   }
@@ -216,8 +216,8 @@ Status conv_transpose_with_pads(OpCall& call) {
     return bad_input("{} of X {} has {} pads", call.op, dims_text(x->dims()), values.size());
   }
   for (const int64_t value : values) {
-    if (value < 0 || value > (int64_t{1} << 31)) {
-      return bad_input("{} has a pad of {}, expected 0 to 2^31", call.op, value);
+    if (value < 0 || value > (int64_t{1} << 30)) {
+      return bad_input("{} has a pad of {}, expected 0 to 2^30", call.op, value);
     }
   }
   return run_transposed(call, bias, &values);

@@ -206,6 +206,8 @@ constexpr ReferenceKernel kKernels[] = {
     {"", "DequantizeLinear", dequantize_linear},
     {"", "DynamicQuantizeLinear", dynamic_quantize_linear},
     {"", "QLinearMatMul", qlinear_matmul},
+    {"com.microsoft", "QuantizeLinear", quantize_linear},
+    {"com.microsoft", "DequantizeLinear", dequantize_linear},
 };
 
 }  // namespace

@@ -5,8 +5,8 @@
 namespace edgewright::reference {
 namespace {
 
-// Keeps products of two such values within int64.
-constexpr int64_t kLargest = int64_t{1} << 31;
+// Keeps sums of products of two such values within int64.
+constexpr int64_t kLargest = int64_t{1} << 30;
 
 Result<Dims> per_axis(const OpCall& call, std::string_view name, size_t count, int64_t otherwise,
                       int64_t lowest) {
@@ -17,7 +17,7 @@ Result<Dims> per_axis(const OpCall& call, std::string_view name, size_t count, i
   }
   for (const int64_t value : values) {
     if (value < lowest || value > kLargest) {
-      return bad_input("{} of {} holds {}, expected {} to 2^31", name, call.op, value, lowest);
+      return bad_input("{} of {} holds {}, expected {} to 2^30", name, call.op, value, lowest);
     }
   }
   return values;
@@ -61,7 +61,7 @@ Result<Window> read_window(const OpCall& call, Dims input, Dims kernel) {
   }
   for (size_t i = 0; i < rank; ++i) {
     if (kernel[i] < 1 || kernel[i] > kLargest || input[i] > kLargest) {
-      return bad_input("{} has kernel size {} over size {}, expected 1 to 2^31", call.op,
+      return bad_input("{} has kernel size {} over size {}, expected 1 to 2^30", call.op,
                        kernel[i], input[i]);
     }
   }

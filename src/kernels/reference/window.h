@@ -24,7 +24,7 @@ struct Window {
 
 // Reads strides, pads, dilations, auto_pad and ceil_mode as the ONNX specification of Conv, MaxPool
 // and AveragePool has them, and computes the output. `input` are the spatial dimensions. Wrong
-// lengths, values below 1 (pads below 0), values above 2^31 or a window that does not fit:
+// lengths, values below 1 (pads below 0), values above 2^30 or a window that does not fit:
 // kBadInput.
 Result<Window> sliding_window(const OpCall& call, Dims input, Dims kernel);
 

@@ -27,9 +27,9 @@ Result<std::vector<size_t>> named_axes(const OpCall& call, size_t rank) {
   return axes;
 }
 
-// Holds what may become a dimension; more than 2^40 elements never fit.
+// Holds what may become a dimension: no honest image comes near 2^26 positions along an axis.
 Result<int64_t> whole_size(const OpCall& call, double size) {
-  if (size >= 0 && size < 0x1p40) return static_cast<int64_t>(size);
+  if (size >= 0 && size <= 0x1p26) return static_cast<int64_t>(size);
   return bad_input("{} to a size of {}", call.op, size);
 }
 

@@ -11,7 +11,7 @@ namespace {
 using namespace reference;
 
 // Longest transform and window: the plain sums below grow with the square of the length.
-constexpr int64_t kLongest = int64_t{1} << 24;
+constexpr int64_t kLongest = int64_t{1} << 20;
 
 // cos and sin of the angles 2 pi k / n, k < n.
 struct Circle {
@@ -56,14 +56,16 @@ void element(const Line& line, const T* in, int64_t i, double& re, double& im) {
 // `values` is working memory for 2 * length numbers.
 template <class T>
 void transform(const Line& line, const Circle& unit, const T* in, double* values, T* out) {
-  for (int64_t i = 0; i < line.length; ++i) element(line, in, i, values[2 * i], values[2 * i + 1]);
+  // Only what is given can be other than zero.
+  const int64_t count = line.mirrored ? line.length : line.given;
+  for (int64_t i = 0; i < count; ++i) element(line, in, i, values[2 * i], values[2 * i + 1]);
   const double sign = line.inverse ? 1 : -1;
   const double scale = line.inverse ? 1 / static_cast<double>(line.length) : 1;
   for (int64_t k = 0; k < line.made; ++k) {
     double re = 0;
     double im = 0;
     int64_t turn = 0;
-    for (int64_t i = 0; i < line.length; ++i) {
+    for (int64_t i = 0; i < count; ++i) {
       const double c = unit.cosine[turn];
       const double s = sign * unit.sine[turn];
       re += values[2 * i] * c - values[2 * i + 1] * s;
