@@ -18,7 +18,12 @@ struct Walk {
   int64_t height = 0, width = 0;
   int64_t rows = 0, columns = 0;  // outputs a call of run_tiles() may take as one row
   size_t klen = 0;
+  size_t tail_blocks = 0, tail_klen = 0;  // of a last channel block with fewer than 16
   std::vector<ptrdiff_t> offsets;
+
+  size_t k_values() const {
+    return (offsets.size() - tail_blocks) * klen + tail_blocks * tail_klen;
+  }
 };
 
 Walk make_walk(const ConvShape& s) {
@@ -41,6 +46,10 @@ Walk make_walk(const ConvShape& s) {
       }
     }
   }
+  if (blocked && s.in_channels % 16 != 0) {
+    walk.tail_blocks = static_cast<size_t>(s.kernel_height * s.kernel_width);
+    walk.tail_klen = static_cast<size_t>(s.in_channels % 16);
+  }
   // Outputs of all rows are one row when nothing lies between them.
   if (s.stride_y == 1 && s.stride_x == 1 && walk.width == s.out_width) {
     walk.columns = s.out_height * s.out_width;
@@ -51,19 +60,22 @@ Walk make_walk(const ConvShape& s) {
 
 class ConvDirect : public PreparedKernel {
  public:
-  ConvDirect(const ConvShape& shape, PackedBytes packed)
+  ConvDirect(const ConvShape& shape, PackedBytes packed, int threads)
       : s_(shape), walk_(make_walk(shape)) {
     weights_ = reinterpret_cast<const float*>(packed.data());
-    panel_ = static_cast<ptrdiff_t>(walk_.offsets.size() * walk_.klen * 16);
+    panel_ = static_cast<ptrdiff_t>(walk_.k_values() * 16);
     bias_ = weights_ + panel_ * s_.out_blocks();
-    // About 30,000 multiply-adds a task: much more than handing it out costs.
-    const int64_t row_cost = panel_ * s_.out_blocks() * walk_.columns;
-    rows_per_task_ = std::clamp<int64_t>(300000 / std::max<int64_t>(row_cost, 1), 1, walk_.rows);
-    // One row only: cut the output channels instead.
-    const int64_t groups = (s_.out_blocks() + kMaxTilePanels - 1) / kMaxTilePanels;
-    panels_per_task_ = walk_.rows == 1 && s_.batch == 1 && groups > 1
-                           ? (s_.out_blocks() + groups - 1) / groups
-                           : s_.out_blocks();
+    // A few tasks a thread, of at least 300,000 multiply-adds: much more than handing one out
+    // costs. Rows are cut, or output channels where there is one row only.
+    const int64_t cost = panel_ * s_.out_blocks() * walk_.columns * walk_.rows;
+    const int64_t most = threads <= 1 ? 1 : 4 * int64_t{threads};
+    const int64_t wanted = std::clamp<int64_t>(cost / 300000, 1, most);
+    rows_per_task_ = std::max<int64_t>((walk_.rows + wanted - 1) / wanted, 1);
+    panels_per_task_ = s_.out_blocks();
+    if (walk_.rows == 1 && s_.batch == 1) {
+      panels_per_task_ = std::max<int64_t>((s_.out_blocks() + wanted - 1) / wanted,
+                                           std::min<int64_t>(s_.out_blocks(), kMaxTilePanels));
+    }
   }
 
   size_t scratch_size_bytes() const override {
@@ -127,6 +139,8 @@ class ConvDirect : public PreparedKernel {
     tile.offsets = walk_.offsets.data();
     tile.blocks = walk_.offsets.size();
     tile.klen = walk_.klen;
+    tile.tail_blocks = walk_.tail_blocks;
+    tile.tail_klen = walk_.tail_klen;
     tile.w = weights_ + panel * panel_;
     tile.w_panel = panel_;
     tile.c_step = 16;
@@ -164,7 +178,7 @@ Result<Tensor> pack(const KernelRequest& request) {
   EDGEWRIGHT_ASSIGN(const ConvShape s, parse_conv(request));
   const Walk walk = make_walk(s);
   const int64_t taps = s.kernel_height * s.kernel_width;
-  const int64_t panel = walk.planes * taps * walk.inner * 16;
+  const int64_t panel = static_cast<int64_t>(walk.k_values()) * 16;
   const int64_t count = (panel + 16) * s.out_blocks();
   EDGEWRIGHT_ASSIGN(Tensor packed, Tensor::allocate(DType::kUint8, {count * 4}));
   float* const out = reinterpret_cast<float*>(packed.mutable_bytes());
@@ -172,8 +186,9 @@ Result<Tensor> pack(const KernelRequest& request) {
   for (int64_t oc = 0; oc < s.out_channels; ++oc) {
     for (int64_t ic = 0; ic < s.in_channels; ++ic) {
       const int64_t plane = ic / walk.inner;
+      const int64_t inner = std::min(walk.inner, s.in_channels - plane * walk.inner);
       for (int64_t tap = 0; tap < taps; ++tap) {
-        const int64_t k = (plane * taps + tap) * walk.inner + ic % walk.inner;
+        const int64_t k = plane * taps * walk.inner + tap * inner + ic % walk.inner;
         out[oc / 16 * panel + k * 16 + oc % 16] = w[(oc * s.in_channels + ic) * taps + tap];
       }
     }
@@ -185,11 +200,11 @@ Result<Tensor> pack(const KernelRequest& request) {
 Created create(const KernelRequest& request, PackedBytes packed) {
   EDGEWRIGHT_ASSIGN(const ConvShape shape, parse_conv(request));
   const Walk walk = make_walk(shape);
-  const size_t panel = walk.offsets.size() * walk.klen * 16;
+  const size_t panel = walk.k_values() * 16;
   if (packed.size() != (panel + 16) * static_cast<size_t>(shape.out_blocks()) * sizeof(float)) {
     return bad_input("packed weights of a direct convolution have {} bytes", packed.size());
   }
-  return std::unique_ptr<PreparedKernel>(std::make_unique<ConvDirect>(shape, packed));
+  return std::unique_ptr<PreparedKernel>(std::make_unique<ConvDirect>(shape, packed, request.threads));
 }
 
 }  // namespace

@@ -48,19 +48,26 @@ HWY_INLINE void inside(const DepthwiseRow& r, int64_t x, int lane) {
   for (int i = 0; i < kCount; ++i) store(r, sum[i], x + i, lane);
 }
 
-// One output near an edge.
+// One output near an edge: the kernel columns inside the image, two at a time.
 HWY_NOINLINE void at_edge(const DepthwiseRow& r, int64_t x, int lane) {
   const D d;
-  V sum = hn::LoadU(d, r.bias + lane);
-  for (int64_t kx = 0; kx < r.kernel_columns; ++kx) {
-    const int64_t column = x * r.stride - r.pad_left + kx * r.dilation;
-    if (column < 0 || column >= r.in_width) continue;
-    for (int64_t ky = 0; ky < r.kernel_rows; ++ky) {
-      const V value = hn::LoadU(d, r.in + ky * r.row_step + column * 16 + lane);
-      sum = hn::MulAdd(value, hn::LoadU(d, r.w + (ky * r.kernel_columns + kx) * 16 + lane), sum);
+  const int64_t left = x * r.stride - r.pad_left;
+  const int64_t first = left >= 0 ? 0 : (-left + r.dilation - 1) / r.dilation;
+  int64_t last = r.kernel_columns;
+  while (last > first && left + (last - 1) * r.dilation >= r.in_width) --last;
+  V sum = hn::LoadU(d, r.bias + lane), other = hn::Zero(d);
+  const float* in = r.in + left * 16 + lane;
+  const float* w = r.w + lane;
+  for (int64_t ky = 0; ky < r.kernel_rows; ++ky, in += r.row_step, w += r.kernel_columns * 16) {
+    const ptrdiff_t step = r.dilation * 16;
+    int64_t kx = first;
+    for (; kx + 2 <= last; kx += 2) {
+      sum = hn::MulAdd(hn::LoadU(d, in + kx * step), hn::LoadU(d, w + kx * 16), sum);
+      other = hn::MulAdd(hn::LoadU(d, in + (kx + 1) * step), hn::LoadU(d, w + kx * 16 + 16), other);
     }
+    if (kx < last) sum = hn::MulAdd(hn::LoadU(d, in + kx * step), hn::LoadU(d, w + kx * 16), sum);
   }
-  store(r, sum, x, lane);
+  store(r, hn::Add(sum, other), x, lane);
 }
 
 template <int kStride>

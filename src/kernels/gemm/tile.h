@@ -13,7 +13,7 @@ namespace edgewright {
 // A: the value for row m at step (b, k) is a[m * a_step + offsets[b] + k], k < klen, b < blocks.
 //    One block of K values is a row of a matrix; a convolution has one block per (channel group,
 //    ky, kx).
-// B: panels of 16 columns, each [blocks * klen][16], w_panel floats apart.
+// B: panels of 16 columns, each [all K values][16], w_panel floats apart.
 // C: row m of panel p begins at c + p * c_panel + m * c_step; the residual lies in the same way.
 // All pointers are to floats, all distances in floats.
 struct TileArgs {
@@ -22,6 +22,8 @@ struct TileArgs {
   const ptrdiff_t* offsets = nullptr;
   size_t blocks = 1;
   size_t klen = 0;
+  size_t tail_blocks = 0;  // the last of the blocks, which have
+  size_t tail_klen = 0;    // fewer values: a channel group cut short
   const float* w = nullptr;
   ptrdiff_t w_panel = 0;
   float* c = nullptr;

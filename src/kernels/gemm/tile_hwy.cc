@@ -97,9 +97,10 @@ HWY_NOINLINE void tile(const TileArgs& t) {
   const float* w = t.w;
   const ptrdiff_t step = t.a_step;
   const ptrdiff_t panel = t.w_panel;
+  const size_t whole = t.blocks - t.tail_blocks;
   for (size_t b = 0; b < t.blocks; ++b) {
     const float* a = t.a + t.offsets[b];
-    const float* const end = a + t.klen;
+    const float* const end = a + (b < whole ? t.klen : t.tail_klen);
     for (; a != end; ++a, w += 16) {
       V weights[kTilePanels * kVectors];
 #pragma GCC unroll 16

@@ -1,6 +1,7 @@
 #include "kernels/matmul/matmul_shape.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace edgewright {
 namespace {
@@ -99,6 +100,11 @@ Result<MatMulShape> parse_matmul(const KernelRequest& request) {
 void pack_panels(const float* b, int64_t k, int64_t n, bool transposed, float* out) {
   for (int64_t first = 0; first < n; first += 16) {
     const int64_t columns = std::min<int64_t>(16, n - first);
+    if (!transposed && columns == 16) {
+      // A constant size, so that a row is one or two vector moves.
+      for (int64_t i = 0; i < k; ++i, out += 16) std::memcpy(out, b + i * n + first, 64);
+      continue;
+    }
     for (int64_t i = 0; i < k; ++i, out += 16) {
       for (int64_t j = 0; j < columns; ++j) {
         out[j] = transposed ? b[(first + j) * k + i] : b[i * n + first + j];

@@ -16,17 +16,18 @@ int64_t panels_size(const MatMulShape& s) { return s.panels() * s.k * 16; }
 class MatMulTiled : public PreparedKernel {
  public:
   // `packed` is empty when B is computed.
-  MatMulTiled(MatMulShape shape, PackedBytes packed)
+  MatMulTiled(MatMulShape shape, PackedBytes packed, int threads)
       : s_(std::move(shape)), packed_(reinterpret_cast<const float*>(packed.data())) {
-    // About 300,000 multiply-adds a task: much more than handing it out costs. Rows are cut, or
-    // columns where rows are few.
-    const int64_t cost = s_.m * s_.k * s_.n;
-    const int64_t wanted = std::clamp<int64_t>(cost / 300000, 1, 64);
-    if (s_.m >= 2 * wanted) {
+    // A few tasks a thread, of at least 300,000 multiply-adds: much more than handing one out
+    // costs. Rows are cut, or columns where rows are few: B is read once a cut.
+    const int64_t most = threads <= 1 ? 1 : 4 * int64_t{threads};
+    const int64_t wanted = std::clamp<int64_t>(s_.m * s_.k * s_.n / 300000, 1, most);
+    constexpr int64_t kFewRows = 24;
+    rows_per_task_ = s_.m;
+    panels_per_task_ = s_.panels();
+    if (s_.m >= wanted * kFewRows) {
       rows_per_task_ = (s_.m + wanted - 1) / wanted;
-      panels_per_task_ = s_.panels();
     } else {
-      rows_per_task_ = s_.m;
       panels_per_task_ = std::max<int64_t>((s_.panels() + wanted - 1) / wanted, kMaxTilePanels);
     }
   }
@@ -153,12 +154,12 @@ Created create_packed(const KernelRequest& request, PackedBytes packed) {
   if (packed.size() != static_cast<size_t>(panels_size(s) + s.panels() * 16) * sizeof(float)) {
     return bad_input("packed matrix has {} bytes", packed.size());
   }
-  return Created(std::make_unique<MatMulTiled>(std::move(s), packed));
+  return Created(std::make_unique<MatMulTiled>(std::move(s), packed, request.threads));
 }
 
 Created create_dynamic(const KernelRequest& request, PackedBytes) {
   EDGEWRIGHT_ASSIGN(MatMulShape s, parse_matmul(request));
-  return Created(std::make_unique<MatMulTiled>(std::move(s), PackedBytes()));
+  return Created(std::make_unique<MatMulTiled>(std::move(s), PackedBytes(), request.threads));
 }
 
 }  // namespace
