@@ -6,6 +6,7 @@
 #include <map>
 
 #include "formats/onnx/export_graph.h"
+#include "formats/onnx/onnx.h"
 #include "formats/onnx/schema_context.h"
 #include "formats/onnx/schema_functions.h"
 

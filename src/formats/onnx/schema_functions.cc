@@ -4,6 +4,7 @@
 
 #include "formats/onnx/adapter_edits.h"
 #include "formats/onnx/export_graph.h"
+#include "formats/onnx/onnx.h"
 #include "formats/onnx/opset_upgrades.h"
 #include "formats/onnx/schema_context.h"
 
