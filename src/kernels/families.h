@@ -8,6 +8,19 @@ namespace edgewright {
 
 // One reference table per family folder.
 std::span<const ReferenceKernel> arithmetic_reference_kernels();
+std::span<const ReferenceKernel> variadic_reference_kernels();
+std::span<const ReferenceKernel> logic_reference_kernels();
+std::span<const ReferenceKernel> unary_reference_kernels();
+std::span<const ReferenceKernel> activation_reference_kernels();
+std::span<const ReferenceKernel> softmax_reference_kernels();
+std::span<const ReferenceKernel> cumulative_reference_kernels();
+std::span<const ReferenceKernel> generate_reference_kernels();
+std::span<const ReferenceKernel> matmul_reference_kernels();
+std::span<const ReferenceKernel> einsum_reference_kernels();
+std::span<const ReferenceKernel> reduce_reference_kernels();
+std::span<const ReferenceKernel> select_reference_kernels();
+std::span<const ReferenceKernel> unique_reference_kernels();
+std::span<const ReferenceKernel> random_reference_kernels();
 std::span<const ReferenceKernel> shape_reference_kernels();
 std::span<const ReferenceKernel> conv_reference_kernels();
 std::span<const ReferenceKernel> conv_integer_reference_kernels();
@@ -32,6 +45,13 @@ std::span<const ReferenceKernel> fused_attention_reference_kernels();
 std::span<const ReferenceKernel> training_reference_kernels();
 std::span<const ReferenceKernel> ml_reference_kernels();
 std::span<const ReferenceKernel> tree_reference_kernels();
+std::span<const ReferenceKernel> movement_reference_kernels();
+std::span<const ReferenceKernel> pad_reference_kernels();
+std::span<const ReferenceKernel> gather_reference_kernels();
+std::span<const ReferenceKernel> scatter_reference_kernels();
+std::span<const ReferenceKernel> cast_reference_kernels();
+std::span<const ReferenceKernel> strings_reference_kernels();
+std::span<const ReferenceKernel> sequence_reference_kernels();
 
 // One implementation table per family that has tuned kernels, expected best first.
 std::span<const KernelImplementation> copy_implementations();

@@ -11,6 +11,19 @@ namespace {
 using ReferenceTable = std::span<const ReferenceKernel> (*)();
 constexpr ReferenceTable kReferenceTables[] = {
     arithmetic_reference_kernels,
+    variadic_reference_kernels,
+    logic_reference_kernels,
+    unary_reference_kernels,
+    activation_reference_kernels,
+    softmax_reference_kernels,
+    cumulative_reference_kernels,
+    generate_reference_kernels,
+    matmul_reference_kernels,
+    einsum_reference_kernels,
+    reduce_reference_kernels,
+    select_reference_kernels,
+    unique_reference_kernels,
+    random_reference_kernels,
     shape_reference_kernels,
     conv_reference_kernels,
     conv_integer_reference_kernels,
@@ -35,6 +48,13 @@ constexpr ReferenceTable kReferenceTables[] = {
     training_reference_kernels,
     ml_reference_kernels,
     tree_reference_kernels,
+    movement_reference_kernels,
+    pad_reference_kernels,
+    gather_reference_kernels,
+    scatter_reference_kernels,
+    cast_reference_kernels,
+    strings_reference_kernels,
+    sequence_reference_kernels,
 };
 
 using ImplementationTable = std::span<const KernelImplementation> (*)();

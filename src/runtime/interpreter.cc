@@ -232,7 +232,9 @@ Result<std::vector<Datum>> InterpreterFrame::run_expanded(const Node& node,
     return unsupported("no kernel for operator {}{}{}", node.domain,
                        node.domain.empty() ? "" : "::", node.op);
   };
-  if (!interpreter_.expander_ || interpreter_.depth_ >= interpreter_.limits_.nesting) {
+  // Functions take plain attributes: what a body in an attribute changes would be lost.
+  const bool expands = interpreter_.expander_ && node.subgraphs.empty();
+  if (!expands || interpreter_.depth_ >= interpreter_.limits_.nesting) {
     return missing();
   }
   Graph graph;

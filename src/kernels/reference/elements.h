@@ -22,6 +22,12 @@ class ElementCopier {
   int bits_;
 };
 
+// `to`, read in row-major order of `dims`, becomes the elements of `from` at `start` plus the sum
+// of position times stride: transpositions, slices, repetitions. All must lie inside `from`, and
+// `to` must have as many elements as `dims`.
+void copy_view(const Tensor& from, int64_t start, const Dims& dims, const Dims& strides,
+               Tensor& to);
+
 // Every element of `to` becomes element 0 of `value`, a tensor of the same type.
 void fill(Tensor& to, const Tensor& value);
 

@@ -16,9 +16,10 @@ Dims row_major_strides(std::span<const int64_t> dims) {
 }
 
 int64_t product(std::span<const int64_t> dims, size_t first, size_t last) {
-  int64_t count = 1;
-  for (size_t i = first; i < last; ++i) count *= dims[i];
-  return count;
+  // Unsigned for the same reason.
+  uint64_t count = 1;
+  for (size_t i = first; i < last; ++i) count *= static_cast<uint64_t>(dims[i]);
+  return static_cast<int64_t>(count);
 }
 
 StridedWalk::StridedWalk(Dims dims, std::vector<Dims> strides)
