@@ -13,6 +13,10 @@ namespace {
 constexpr Command kCommands[] = {
     {"inspect", "inputs, outputs, operators, parameters, multiply-adds of a model",
      declare_inspect},
+    {"convert", "import, optimise, check and export a model", declare_convert},
+    {"run", "one inference; writes every output as .npy", declare_run},
+    {"bench", "latency, load time and memory of a model", declare_bench},
+    {"verify", "do two models compute the same function?", declare_verify},
 };
 
 void add_common(CLI::App& command, CommonOptions& common) {

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "formats/npy/npy.h"
 #include "formats/onnx/onnx.h"
+#include "formats/onnx/schema_functions.h"
 #include "graph/text.h"
 #include "tensor/element.h"
 

@@ -48,8 +48,4 @@ Result<Tensor> load_tensor_proto(const std::string& path);
 // values of this type. An unknown type is read as a tensor.
 Result<Datum> load_datum_proto(const std::string& path, const ValueType& type);
 
-// Puts the function body that ONNX gives for an operator in the place of the node (the types of its
-// inputs should be known). False when the operator is no function.
-Result<bool> expand_function(Graph& graph, Node& node);
-
 }  // namespace edgewright

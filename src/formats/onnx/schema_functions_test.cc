@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "formats/onnx/onnx.h"
+#include "formats/onnx/schema_functions.h"
 #include "graph/text.h"
 
 namespace edgewright {

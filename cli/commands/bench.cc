@@ -1,0 +1,59 @@
+#include "edgewright/bench.h"
+
+#include "command.h"
+#include "edgewright/files.h"
+#include "edgewright/json.h"
+
+namespace edgewright::cli {
+namespace {
+
+struct Options {
+  std::string model;
+  std::vector<std::string> inputs, shapes;
+  bool no_tune = false;
+  BenchOptions bench;
+};
+
+std::string summary(const BenchReport& report) {
+  return fmt::format(
+             "latency     median {:.1f} us, min {:.1f}, p90 {:.1f}, p99 {:.1f} ({} runs, {} "
+             "threads, {})\nthroughput  {:.1f} inferences/s\nload        {:.1f} us, first inference "
+             "{:.1f} us\nmemory      peak {}B, arena {}B, largest live set {}B\n",
+             report.latency_us.median, report.latency_us.min, report.latency_us.p90,
+             report.latency_us.p99, report.runs, report.threads, report.backend,
+             report.throughput_per_s, report.load_us, report.first_inference_us,
+             with_prefix(static_cast<double>(report.peak_rss_bytes)),
+             with_prefix(static_cast<double>(report.arena_bytes)),
+             with_prefix(static_cast<double>(report.live_set_bytes))) +
+         warnings_text(report.warnings);
+}
+
+}  // namespace
+
+Action declare_bench(CLI::App& app, CommonOptions& common) {
+  auto options = std::make_shared<Options>();
+  app.add_option("MODEL", options->model, "an ONNX model or a plan")->required();
+  app.add_option("--input", options->inputs, "an input's value")->type_name("NAME=FILE.npy");
+  app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
+  app.add_option("--backend", options->bench.session.backend, "native or reference")
+      ->check(CLI::IsMember({"native", "reference"}));
+  app.add_option("--runs", options->bench.runs, "counted runs (default: as many as fit)");
+  app.add_option("--warmup", options->bench.warmup, "runs before, not counted");
+  app.add_option("--seconds", options->bench.seconds, "time for the counted runs");
+  app.add_flag("--no-tune", options->no_tune, "take the first kernel that fits");
+  return [options, &common]() -> Result<Outcome> {
+    EDGEWRIGHT_ASSIGN(const auto files, parse_pairs(options->inputs, "--input"));
+    for (const auto& [name, file] : files) {
+      EDGEWRIGHT_ASSIGN(options->bench.inputs[name], load_npy(file));
+    }
+    EDGEWRIGHT_ASSIGN(options->bench.session.shapes, parse_shapes(options->shapes));
+    options->bench.session.threads = common.threads;
+    options->bench.session.tune = !options->no_tune;
+    options->bench.seed = common.seed;
+    options->bench.progress = progress_bar();
+    EDGEWRIGHT_ASSIGN(const BenchReport report, bench(options->model, options->bench));
+    return Outcome{summary(report), to_json(report), report.passed};
+  };
+}
+
+}  // namespace edgewright::cli

@@ -1,0 +1,93 @@
+#include "edgewright/bench.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "api/engine.h"
+#include "api/open_backend.h"
+#include "graph/fix_shapes.h"
+#include "verify/inputs.h"
+
+namespace edgewright {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double microseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+}
+
+// The smallest value that at least a share of all values do not exceed.
+double percentile(const std::vector<double>& sorted, double share) {
+  const auto rank = static_cast<size_t>(std::ceil(share * static_cast<double>(sorted.size())));
+  return sorted[std::clamp<size_t>(rank, 1, sorted.size()) - 1];
+}
+
+LatencySummary summarise(std::vector<double> latencies) {
+  std::ranges::sort(latencies);
+  return {latencies.front(), percentile(latencies, 0.5), percentile(latencies, 0.9),
+          percentile(latencies, 0.99)};
+}
+
+Result<std::vector<Datum>> bench_inputs(const BackendSession& session, const BenchOptions& options) {
+  Graph graph;
+  for (const auto& port : session.inputs()) graph.add_input(port.name, port.type);
+  InputOptions input_options;
+  input_options.seed = options.seed;
+  input_options.shapes = options.session.shapes;
+  for (const auto& [name, tensor] : options.inputs) input_options.shapes[name] = tensor.dims();
+  EDGEWRIGHT_ASSIGN(auto inputs, make_inputs(graph, input_options));
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const auto given = options.inputs.find(session.inputs()[i].name);
+    if (given != options.inputs.end()) inputs[i] = given->second;
+  }
+  return inputs;
+}
+
+int64_t peak_rss_bytes() {
+  struct rusage usage {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * 1024;  // Linux counts in KiB
+}
+
+}  // namespace
+
+Result<BenchReport> bench(const std::string& path, const BenchOptions& options) {
+  BenchReport report;
+  report.backend = options.session.backend;
+  report.threads = options.session.threads;
+  auto start = Clock::now();
+  EDGEWRIGHT_ASSIGN(auto session, open_backend(path, options.session));
+  report.load_us = microseconds_since(start);
+  EDGEWRIGHT_ASSIGN(const auto inputs, bench_inputs(*session, options));
+  start = Clock::now();
+  EDGEWRIGHT_TRY(session->run(inputs));
+  report.first_inference_us = microseconds_since(start);
+  for (int i = 1; i < options.warmup; ++i) EDGEWRIGHT_TRY(session->run(inputs));
+
+  std::vector<double> latencies;
+  const auto begin = Clock::now();
+  const double limit_us = options.seconds * 1e6;
+  while (options.runs > 0 ? std::ssize(latencies) < options.runs
+                          : latencies.empty() || microseconds_since(begin) < limit_us) {
+    start = Clock::now();
+    EDGEWRIGHT_TRY(session->run(inputs));
+    latencies.push_back(microseconds_since(start));
+    if (options.progress && latencies.size() % 16 == 0) {
+      options.progress("bench", static_cast<size_t>(microseconds_since(begin)),
+                       static_cast<size_t>(limit_us));
+    }
+  }
+  report.throughput_per_s = static_cast<double>(latencies.size()) / microseconds_since(begin) * 1e6;
+  report.runs = std::ssize(latencies);
+  report.latency_us = summarise(std::move(latencies));
+  report.peak_rss_bytes = peak_rss_bytes();
+  report.arena_bytes = static_cast<int64_t>(session->figures().arena_bytes);
+  report.live_set_bytes = static_cast<int64_t>(session->figures().live_set_bytes);
+  return report;
+}
+
+}  // namespace edgewright

@@ -1,0 +1,185 @@
+#include "edgewright/convert.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "api/engine.h"
+#include "api/open_backend.h"
+#include "api/subjects.h"
+#include "api/verify.h"
+#include "formats/onnx/onnx.h"
+#include "formats/onnx/type_inference.h"
+#include "graph/cost.h"
+#include "graph/fix_shapes.h"
+
+namespace edgewright {
+namespace {
+
+Result<std::unique_ptr<Subject>> subject_of(const Graph& graph, std::string_view backend) {
+  InferenceOptions options;
+  options.backend = backend;
+  options.optimise = false;
+  EDGEWRIGHT_ASSIGN(auto session, open_backend(clone(graph), options));
+  return std::unique_ptr<Subject>(std::make_unique<BackendSubject>(std::move(session)));
+}
+
+// Compares any graph with the original on the same seeded inputs. The original runs on the
+// reference kernels, so a mistake of the engine cannot hide one of a pass.
+class OriginalCheck {
+ public:
+  static Result<OriginalCheck> create(const Graph& original, const ConvertOptions& options) {
+    OriginalCheck check;
+    check.options_.seed = options.seed;
+    check.options_.samples = 1;
+    check.options_.layers = false;
+    EDGEWRIGHT_ASSIGN(check.samples_, seeded_samples(original, check.options_));
+    EDGEWRIGHT_ASSIGN(check.original_, subject_of(original, "reference"));
+    return check;
+  }
+
+  Result<VerifyReport> compare_with(const Graph& graph, std::string_view backend) {
+    EDGEWRIGHT_ASSIGN(const auto candidate, subject_of(graph, backend));
+    const CompareOptions options = compare_options(options_);
+    EDGEWRIGHT_ASSIGN(const Comparison comparison,
+                      compare(*original_, *candidate, samples_, options));
+    VerifyReport report;
+    add_comparison(comparison, options, report);
+    return report;
+  }
+
+  Status check(const Graph& graph) {
+    EDGEWRIGHT_ASSIGN(const VerifyReport report, compare_with(graph, "reference"));
+    if (report.passed) return {};
+    for (const ValueDifference& output : report.outputs) {
+      if (output.passed) continue;
+      return check_failed("output '{}' differs: relative L2 {:.3g}, max abs {:.3g} {}", output.name,
+                          output.relative_l2, output.max_abs, output.problem);
+    }
+    return check_failed("the outputs differ");
+  }
+
+ private:
+  VerifyOptions options_;
+  std::vector<std::vector<Datum>> samples_;
+  std::unique_ptr<Subject> original_;
+};
+
+Result<std::string> target_of(const std::string& output, const ConvertOptions& options) {
+  const std::string target = !options.to.empty()           ? options.to
+                             : output.ends_with(".ewplan") ? "plan"
+                             : output.ends_with(".onnx")   ? "onnx"
+                                                           : "";
+  if (target == "onnx" || target == "plan") return target;
+  return usage_error("found output '{}', expected an ending of .onnx or .ewplan, or --to onnx,plan",
+                     output);
+}
+
+PipelineOptions pipeline_options(const Model& model, const ConvertOptions& options) {
+  PipelineOptions result;
+  result.pass.dialect = options.dialect == "ort" ? Dialect::kOrt : Dialect::kStandard;
+  result.pass.lossy = options.lossy;
+  result.pass.target_opset = options.opset > 0 ? options.opset : model.source_opset;
+  result.disabled = options.disabled;
+  result.stop_after = options.stop_after;
+  result.progress = options.progress;
+  return result;
+}
+
+void add_passes(const PipelineReport& pipeline, ConvertReport& report) {
+  for (const PassReport& pass : pipeline.passes) {
+    report.passes.push_back({pass.name, pass.changed, pass.time_us, pass.verified, pass.faults});
+    if (pass.dropped) report.dropped_passes.push_back(pass.name);
+  }
+}
+
+Status refuse_overwriting(const std::string& input, const std::string& output) {
+  std::error_code error;
+  if (std::filesystem::equivalent(input, output, error)) {
+    return usage_error("{} is the input itself; choose another name for the output", output);
+  }
+  return {};
+}
+
+Result<Model> prepare(const std::string& input, const ConvertOptions& options) {
+  EDGEWRIGHT_ASSIGN(Model model, load_model(input, options.keep_initializer_inputs));
+  EDGEWRIGHT_TRY(fix_inputs(*model.graph, options.fixes));
+  EDGEWRIGHT_TRY(fix_shapes(*model.graph, options.shapes));
+  EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
+  return model;
+}
+
+// A model that the reference cannot run (an operator without a kernel, an input nobody can make) is
+// converted all the same; the report says that it was not compared.
+std::optional<OriginalCheck> make_check(const Graph& original, const ConvertOptions& options,
+                                        ConvertReport& report) {
+  if (!options.verify && !options.verify_each_pass) return std::nullopt;
+  auto check = OriginalCheck::create(original, options);
+  Status works = check.ok() ? check->check(original) : Status(check.error());
+  if (works.ok()) return *std::move(check);
+  report.warnings.push_back("not compared with the original: " + works.error().message);
+  return std::nullopt;
+}
+
+Result<PipelineReport> run_passes(Model& model, const ConvertOptions& options,
+                                  std::optional<OriginalCheck>& check, bool each_pass) {
+  PipelineOptions pipeline = pipeline_options(model, options);
+  if (check && each_pass) {
+    pipeline.verify = [&](const Graph& graph) { return check->check(graph); };
+  }
+  return optimise_model(model, pipeline);
+}
+
+Status write_result(const Model& model, const std::string& output, const ConvertOptions& options,
+                    ConvertReport& report) {
+  ExportOptions export_options;
+  if (options.opset > 0) export_options.opset = options.opset;
+  export_options.onnx_runtime = options.dialect == "ort";
+  EDGEWRIGHT_TRY(export_onnx(model, output, export_options));
+  report.opset = options.opset > 0 ? options.opset : model.source_opset;
+  std::error_code error;
+  report.size_bytes = static_cast<int64_t>(std::filesystem::file_size(output, error));
+  return {};
+}
+
+}  // namespace
+
+Result<ConvertReport> convert(const std::string& input, const std::string& output,
+                              const ConvertOptions& options) {
+  EDGEWRIGHT_ASSIGN(const std::string target, target_of(output, options));
+  EDGEWRIGHT_TRY(refuse_overwriting(input, output));
+  ConvertReport report;
+  EDGEWRIGHT_ASSIGN(const Model original, prepare(input, options));
+  Model model = clone(original);
+  auto check = make_check(*original.graph, options, report);
+  EDGEWRIGHT_ASSIGN(auto pipeline, run_passes(model, options, check, options.verify_each_pass));
+  if (check) {
+    EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(*model.graph, "reference"));
+    if (!report.verification->passed && !options.verify_each_pass) {
+      // Some pass broke the model: run again, find it, and leave it out.
+      model = clone(original);
+      EDGEWRIGHT_ASSIGN(pipeline, run_passes(model, options, check, true));
+      EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(*model.graph, "reference"));
+      report.warnings.push_back("a pass broke the model and was left out; see dropped_passes");
+    }
+  }
+  add_passes(pipeline, report);
+  report.nodes_before = static_cast<int64_t>(count_nodes(*original.graph));
+  report.nodes_after = static_cast<int64_t>(count_nodes(*model.graph));
+  report.passed = !report.verification || report.verification->passed;
+  if (report.passed) EDGEWRIGHT_TRY(write_result(model, output, options, report));
+  return report;
+}
+
+std::vector<PassDescription> list_passes() {
+  constexpr std::string_view kDialects[] = {"standard", "ort", "plan"};
+  std::vector<PassDescription> passes;
+  for (const Stage& stage : optimisation_stages()) {
+    for (const Pass& pass : stage.passes) {
+      passes.push_back({std::string(pass.name), std::string(pass.summary),
+                        std::string(kDialects[static_cast<size_t>(pass.dialect)]), pass.lossy});
+    }
+  }
+  return passes;
+}
+
+}  // namespace edgewright
