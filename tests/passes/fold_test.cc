@@ -60,14 +60,15 @@ const PassCase kCases[] = {
     %q: float32[3] = Abs(%r)
   }}
 })", "Abs 1, Exp 1"},
-    {"if_captured_result", fold_if, R"(graph %g(%x: float32[3]) -> (%y) {
+    {"if_else", fold_if, R"(graph %g(%x: float32[3]) -> (%y) {
   %c: bool[] = {0}
   %a: float32[3] = Exp(%x)
-  %y: float32[3] = If(%c) {else_branch=graph %e() -> (%a) {
+  %y: float32[3] = If(%c) {else_branch=graph %e() -> (%p) {
+    %p: float32[3] = Identity(%a)
   }, then_branch=graph %t() -> (%q) {
     %q: float32[3] = Abs(%x)
   }}
-})", "Exp 1"},
+})", "Exp 1, Identity 1"},
     {"if_unknown_condition", fold_if, R"(graph %g(%x: float32[3], %c: bool[]) -> (%y) {
   %y: float32[3] = If(%c) {else_branch=graph %e() -> (%p) {
     %p: float32[3] = Neg(%x)
