@@ -22,6 +22,7 @@ Result<bool> fold_loop(Graph& graph, PassContext& context);
 Result<bool> fold_reshape_target(Graph& graph, PassContext& context);
 Result<bool> fold_shapes(Graph& graph, PassContext& context);
 Result<bool> fuse_activation(Graph& graph, PassContext& context);
+Result<bool> fuse_attention(Graph& graph, PassContext& context);
 Result<bool> fuse_attention_projections(Graph& graph, PassContext& context);
 Result<bool> fuse_bias_gelu(Graph& graph, PassContext& context);
 Result<bool> fuse_casts(Graph& graph, PassContext& context);

@@ -68,6 +68,8 @@ Stage recognise() {
 Stage multiply() {
   return {"multiply",
           {
+              {"fuse_attention", "scaled dot products, softmax and sum to Attention",
+               fuse_attention},
               {"fuse_matmul_transpose", "a transposed factor of MatMul to FusedMatMul",
                fuse_matmul_transpose, Dialect::kOrt},
           }};

@@ -367,6 +367,33 @@ const PassCase kCases[] = {
   %y: float32[2,2] = Div(%e, %d)
 })",
      "Div 1, Split 1, Sub 1"},
+    {"attention_of_groups", fuse_attention,
+     R"(graph %g(%q: float32[1,4,3,2], %k: float32[1,2,5,2], %v: float32[1,2,5,2], %m: float32[1,1,3,5]) -> (%y) {
+  %a: int64[1] = {2}
+  %r: int64[5] = {1, 2, 2, 5, 2}
+  %s: int64[4] = {1, 4, 5, 2}
+  %c: float32[] = {0.5}
+  %k1: float32[1,2,1,5,2] = Unsqueeze(%k, %a)
+  %k2: float32[1,2,2,5,2] = Expand(%k1, %r)
+  %k3: float32[1,4,5,2] = Reshape(%k2, %s)
+  %v1: float32[1,2,1,5,2] = Unsqueeze(%v, %a)
+  %v2: float32[1,2,2,5,2] = Expand(%v1, %r)
+  %v3: float32[1,4,5,2] = Reshape(%v2, %s)
+  %t: float32[1,4,2,5] = Transpose(%k3) {perm=[0, 1, 3, 2]}
+  %p: float32[1,4,3,5] = MatMul(%q, %t)
+  %u: float32[1,4,3,5] = Mul(%p, %c)
+  %w: float32[1,4,3,5] = Add(%u, %m)
+  %z: float32[1,4,3,5] = Softmax(%w)
+  %y: float32[1,4,3,2] = MatMul(%z, %v3)
+})",
+     "Attention 1"},
+    {"attention_with_another_axis", fuse_attention,
+     R"(graph %g(%q: float32[1,4,3,2], %t: float32[1,4,2,5], %v: float32[1,4,5,2]) -> (%y) {
+  %p: float32[1,4,3,5] = MatMul(%q, %t)
+  %z: float32[1,4,3,5] = Softmax(%p) {axis=2}
+  %y: float32[1,4,3,2] = MatMul(%z, %v)
+})",
+     "unchanged"},
     {"detection_heads", fuse_detection_heads,
      R"(graph %g(%x: float32[1,3,4,4], %z: float32[1,5,4,4], %u: float32[1,3,2,2], %w_a: float32[4,3,1,1], %w_b: float32[4], %w_c: float32[6,5,1,1], %w_d: float32[6], %w_e: float32[2,3,1,1], %w_f: float32[2], %w_g: float32[3,3,1,1], %w_h: float32[3]) -> (%y, %v) {
   %s: int64[3] = {1, -1, 2}
