@@ -27,7 +27,7 @@ bench: build
 
 demo: build
 	@tools/setup --demo
-	@examples/01_optimise_and_verify/run.sh
+	@examples/01_optimise_and_verify/demo.py
 
 format: setup
 	@tools/lint --fix-format

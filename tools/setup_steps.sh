@@ -23,22 +23,30 @@ os_name() { (. /etc/os-release 2>/dev/null && echo "$ID $VERSION_ID") || uname -
 compiler_version() { c++ -dumpfullversion 2>/dev/null || true; }
 protobuf_version() { protoc --version 2>/dev/null || true; }
 
-# step NAME RESULT INPUTS FUNCTION: runs FUNCTION unless the stamp of NAME says that RESULT, a
-# folder under .deps, was made from the same INPUTS on the same kind of machine.
+# up_to_date NAME RESULT INPUTS: whether the stamp of NAME says that RESULT, a folder under .deps,
+# was made from these INPUTS.
+up_to_date() {
+  local stamp=$deps/stamps/$1
+  [[ -f $stamp && $(<"$stamp") == "$3" && -e $deps/$2 ]]
+}
+
+# step NAME RESULT INPUTS FUNCTION: runs FUNCTION unless RESULT is up to date for this machine.
+# Only a step that has something to do takes the lock, and it looks again once it has it.
 step() {
   local name=$1 result=$2 inputs="$3 $machine" function=$4
-  local stamp=$deps/stamps/$name
-  if [[ -f $stamp && $(<"$stamp") == "$inputs" && -e $deps/$result ]]; then
+  if up_to_date "$name" "$result" "$inputs"; then
     return 0
   fi
-  rm -f "$stamp"
-  say "$name ..."
-  local start=$SECONDS
-  "$function"
-  say "$name done in $((SECONDS - start)) s"
-  # The inputs as they stood before the step: what it installed (a compiler, say) is read afresh
-  # by the next run, which is why packages come first.
-  echo "$inputs" >"$stamp"
+  flock -n 9 || { say "$name: waiting for another set-up to end" && flock 9; }
+  if ! up_to_date "$name" "$result" "$inputs"; then
+    rm -f "$deps/stamps/$name"
+    say "$name ..."
+    local start=$SECONDS
+    "$function"
+    echo "$inputs" >"$deps/stamps/$name"
+    say "$name done in $((SECONDS - start)) s"
+  fi
+  flock -u 9
 }
 
 install_packages() {
