@@ -17,7 +17,8 @@ struct Options {
 std::string summary(const BenchReport& report) {
   return fmt::format(
              "latency     median {:.1f} us, min {:.1f}, p90 {:.1f}, p99 {:.1f} ({} runs, {} "
-             "threads, {})\nthroughput  {:.1f} inferences/s\nload        {:.1f} us, first inference "
+             "threads, {})\nthroughput  {:.1f} inferences/s\nload        {:.1f} us, first "
+             "inference "
              "{:.1f} us\nmemory      peak {}B, arena {}B, largest live set {}B\n",
              report.latency_us.median, report.latency_us.min, report.latency_us.p90,
              report.latency_us.p99, report.runs, report.threads, report.backend,

@@ -17,7 +17,8 @@ struct Options {
 std::string pass_list() {
   std::vector<std::vector<std::string>> rows = {{"pass", "dialect", "description"}};
   for (const PassDescription& pass : list_passes()) {
-    rows.push_back({pass.name, pass.dialect, pass.lossy ? pass.summary + " (lossy)" : pass.summary});
+    rows.push_back(
+        {pass.name, pass.dialect, pass.lossy ? pass.summary + " (lossy)" : pass.summary});
   }
   std::string out;
   for (const auto& row : rows) out += fmt::format("{:<44} {:<10} {}\n", row[0], row[1], row[2]);
@@ -60,7 +61,8 @@ void declare_flags(CLI::App& app, Options& options) {
   app.add_option("--dialect", options.convert.dialect, "standard or ort")
       ->check(CLI::IsMember({"standard", "ort"}));
   app.add_option("--shape", options.shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
-  app.add_option("--fix", options.fixes, "make an input a constant: INPUT=VALUE[,VALUE] or @FILE.npy");
+  app.add_option("--fix", options.fixes,
+                 "make an input a constant: INPUT=VALUE[,VALUE] or @FILE.npy");
   app.add_option("--disable", options.convert.disabled, "leave out a pass");
   app.add_option("--stop-after", options.convert.stop_after, "the last pass to run");
   app.add_flag("--verify-each-pass", options.convert.verify_each_pass,

@@ -18,7 +18,8 @@ Result<Outcome> run_model(const Options& options) {
   for (const auto& [name, file] : files) {
     EDGEWRIGHT_ASSIGN(inputs[name], load_npy(file));
   }
-  EDGEWRIGHT_ASSIGN(InferenceSession session, InferenceSession::open(options.model, options.session));
+  EDGEWRIGHT_ASSIGN(InferenceSession session,
+                    InferenceSession::open(options.model, options.session));
   EDGEWRIGHT_ASSIGN(const TensorMap outputs, session.run(inputs));
   std::vector<RunOutput> written;
   Outcome outcome;

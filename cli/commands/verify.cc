@@ -27,7 +27,8 @@ std::string summary(const VerifyReport& report) {
   for (const ValueDifference& output : report.outputs) rows.push_back(row(output));
   std::string out = table(rows);
   if (!worst.empty()) {
-    rows = {{fmt::format("worst of {} layers", worst.size()), "relative L2", "max abs", "cosine", ""}};
+    rows = {
+        {fmt::format("worst of {} layers", worst.size()), "relative L2", "max abs", "cosine", ""}};
     for (size_t i = 0; i < std::min(kWorst, worst.size()); ++i) rows.push_back(row(worst[i]));
     out += "\n" + table(rows);
   }
@@ -51,10 +52,12 @@ Action declare_verify(CLI::App& app, CommonOptions& common) {
   app.add_option("REFERENCE", options->reference, "an ONNX model or a plan")->required();
   app.add_option("CANDIDATE", options->candidate, "an ONNX model or a plan")->required();
   app.add_option("--data", verify_options.data, "a .npz or a folder of .npy: one array per input");
-  app.add_flag("--boundary", verify_options.boundary, "zeros, ones, huge, tiny, negative inputs too");
+  app.add_flag("--boundary", verify_options.boundary,
+               "zeros, ones, huge, tiny, negative inputs too");
   app.add_option("--samples", verify_options.samples, "how many samples (0: all of the data)");
   app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
-  app.add_option("--relative-l2", verify_options.relative_l2, "bound of an output's relative L2 error");
+  app.add_option("--relative-l2", verify_options.relative_l2,
+                 "bound of an output's relative L2 error");
   app.add_option("--max-abs", verify_options.max_abs, "or of its largest absolute error");
   app.add_option("--backend", verify_options.candidate_backend, "what runs the candidate")
       ->check(CLI::IsMember({"native", "reference"}));

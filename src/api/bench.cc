@@ -32,7 +32,8 @@ LatencySummary summarise(std::vector<double> latencies) {
           percentile(latencies, 0.99)};
 }
 
-Result<std::vector<Datum>> bench_inputs(const BackendSession& session, const BenchOptions& options) {
+Result<std::vector<Datum>> bench_inputs(const BackendSession& session,
+                                        const BenchOptions& options) {
   Graph graph;
   for (const auto& port : session.inputs()) graph.add_input(port.name, port.type);
   InputOptions input_options;

@@ -60,7 +60,8 @@ Result<TensorMap> InferenceSession::run(const TensorMap& inputs) {
   std::vector<Datum> data;
   for (const auto& port : state_->backend->inputs()) {
     const auto it = inputs.find(port.name);
-    if (it == inputs.end()) return usage_error("input '{}' is missing; give it with --input", port.name);
+    if (it == inputs.end())
+      return usage_error("input '{}' is missing; give it with --input", port.name);
     data.emplace_back(it->second);
   }
   if (inputs.size() != data.size()) {

@@ -56,7 +56,8 @@ Result<Samples> data_samples(const Graph& graph, const VerifyOptions& options) {
                        type_text(input->type));
     }
     if (count >= 0 && array.dim(0) != count) {
-      return bad_input("the arrays of {} have {} and {} samples", options.data, count, array.dim(0));
+      return bad_input("the arrays of {} have {} and {} samples", options.data, count,
+                       array.dim(0));
     }
     count = array.dim(0);
     inputs.push_back(input);

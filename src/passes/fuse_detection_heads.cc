@@ -65,7 +65,8 @@ std::optional<std::vector<Level>> levels_of(const Node& a, const Node& b, Dialec
     const auto p = branch_of(a.inputs[i], *a.graph), q = branch_of(b.inputs[i], *b.graph);
     if (!p || !q || p->anchors_here != q->anchors_here) return std::nullopt;
     if (!same_window(*p->convolution, *q->convolution)) return std::nullopt;
-    const auto from = static_dims(p->convolution->inputs[0]), to = static_dims(q->convolution->inputs[0]);
+    const auto from = static_dims(p->convolution->inputs[0]),
+               to = static_dims(q->convolution->inputs[0]);
     if (!from || !to || (*from)[2] != (*to)[2] || (*from)[3] != (*to)[3]) return std::nullopt;
     const bool shared = p->convolution->inputs[0] == q->convolution->inputs[0];
     if (!shared && dialect == Dialect::kPlan) return std::nullopt;
@@ -106,7 +107,8 @@ Result<Value*> merged_level(PassContext& context, Graph& graph, const Level& lev
   std::vector<double> biases(static_cast<size_t>(rows), 0.0);
   place_rows(level.first, columns, 0, 0, row_elements, elements, biases);
   place_rows(level.second, columns, level.first.columns,
-             shared ? 0 : static_cast<size_t>(weights.dim(1) * window), row_elements, elements, biases);
+             shared ? 0 : static_cast<size_t>(weights.dim(1) * window), row_elements, elements,
+             biases);
   EDGEWRIGHT_ASSIGN(Tensor merged, float_tensor(weights.dtype(),
                     {rows, inputs, weights.dim(2), weights.dim(3)}, elements));
   EDGEWRIGHT_ASSIGN(Tensor bias, float_tensor(weights.dtype(), {rows}, biases));
@@ -125,7 +127,8 @@ Result<Value*> merged_level(PassContext& context, Graph& graph, const Level& lev
   return add("Reshape", {moved, add_int_constant(graph, "shape", {1, -1, columns})}, {});
 }
 
-Status merge(PassContext& context, Graph& graph, Node& a, Node& b, const std::vector<Level>& levels) {
+Status merge(PassContext& context, Graph& graph, Node& a, Node& b,
+             const std::vector<Level>& levels) {
   std::vector<Value*> parts;
   for (const Level& level : levels) {
     EDGEWRIGHT_ASSIGN(Value* part, merged_level(context, graph, level, &b));

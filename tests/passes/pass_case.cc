@@ -30,7 +30,8 @@ Tensor random_tensor(const ValueType& type, std::mt19937& random, bool positive)
 void make_weights(Graph& graph, std::mt19937& random) {
   for (const std::vector<Value*> inputs = graph.inputs(); Value* input : inputs) {
     if (!input->name.starts_with("w_")) continue;
-    graph.make_constant(input, random_tensor(input->type, random, input->name.starts_with("w_var")));
+    graph.make_constant(input,
+                        random_tensor(input->type, random, input->name.starts_with("w_var")));
   }
 }
 
@@ -93,7 +94,8 @@ std::string check_pass(const PassCase& test) {
   if (names_of(graph.outputs()) != names_of(before->outputs())) return "outputs were renamed";
 
   std::vector<Datum> inputs;
-  for (const Value* input : graph.inputs()) inputs.push_back(random_tensor(input->type, random, false));
+  for (const Value* input : graph.inputs())
+    inputs.push_back(random_tensor(input->type, random, false));
   const auto expected = interpreter.run(*before, inputs);
   if (!expected.ok()) return "before: " + expected.error().message;
   const auto found = interpreter.run(graph, inputs);

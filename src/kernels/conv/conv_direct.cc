@@ -204,7 +204,8 @@ Created create(const KernelRequest& request, PackedBytes packed) {
   if (packed.size() != (panel + 16) * static_cast<size_t>(shape.out_blocks()) * sizeof(float)) {
     return bad_input("packed weights of a direct convolution have {} bytes", packed.size());
   }
-  return std::unique_ptr<PreparedKernel>(std::make_unique<ConvDirect>(shape, packed, request.threads));
+  return std::unique_ptr<PreparedKernel>(
+      std::make_unique<ConvDirect>(shape, packed, request.threads));
 }
 
 }  // namespace
