@@ -135,6 +135,27 @@ Status selu_6(Node*& node) {
   return {};
 }
 
+// An experimental operator that old image models begin with: x * scale + bias[channel].
+Status image_scaler(Node*& node) {
+  const auto bias = node->attributes.get_floats("bias");
+  const float scale = node->attributes.get_float("scale", 1.0f);
+  const auto channels = static_cast<int64_t>(bias.size());
+  if (node->input(0) == nullptr || bias.empty() || node->outputs.size() != 1) {
+    return bad_input("an input, an output and a bias for every channel are expected");
+  }
+  if (scale != 1.0f) {
+    Value* factor = constant_beside(*node, "scale", Tensor::scalar(scale));
+    node->graph->set_input(node, 0, insert_before(*node, "Mul", {node->input(0), factor}));
+  }
+  node->op = "Add";
+  node->attributes = {};
+  node->graph->set_input(
+      node, 1,
+      constant_beside(*node, "bias",
+                      Tensor::of<float>({1, channels, 1, 1}, std::span<const float>(bias))));
+  return {};
+}
+
 constexpr auto drop_consumed = drop_attributes<kConsumedInputs>;
 
 constexpr UpgradeAdapter kAdapters[] = {
@@ -161,6 +182,7 @@ constexpr UpgradeAdapter kAdapters[] = {
     {"", "GlobalLpPool", 2, integer_p},
     {"", "Greater", 7, broadcast_7},
     {"", "HardSigmoid", 6, drop_consumed},
+    {"", "ImageScaler", 10, image_scaler},
     {"", "InstanceNormalization", 6, drop_consumed},
     {"", "LSTM", 7, drop_attributes<kOutputSequence>},
     {"", "LeakyRelu", 6, drop_consumed},
