@@ -40,6 +40,9 @@ Action declare_inspect(CLI::App& app, CommonOptions& common);
 Action declare_run(CLI::App& app, CommonOptions& common);
 Action declare_verify(CLI::App& app, CommonOptions& common);
 
+// Where measured kernel times are kept between runs: the user's cache folder.
+std::string timing_cache_path();
+
 // "input=1x3x32x32" pairs.
 Result<InputShapes> parse_shapes(const std::vector<std::string>& texts);
 // "name=value" pairs; kUsage naming the flag when there is no '='.

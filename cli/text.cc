@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 
 #include "command.h"
 
@@ -45,6 +47,18 @@ Result<InputShapes> parse_shapes(const std::vector<std::string>& texts) {
     }
   }
   return shapes;
+}
+
+std::string timing_cache_path() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const char* home = std::getenv("HOME");
+  if (cache == nullptr && home == nullptr) return "";
+  std::filesystem::path folder = cache != nullptr ? std::filesystem::path(cache)
+                                                  : std::filesystem::path(home) / ".cache";
+  folder /= "edgewright";
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  return error ? "" : (folder / "timings.json").string();
 }
 
 std::function<void(std::string_view, size_t, size_t)> progress_bar() {

@@ -51,6 +51,7 @@ Action declare_bench(CLI::App& app, CommonOptions& common) {
     options->bench.session.threads = common.threads;
     options->bench.session.tune = !options->no_tune;
     options->bench.seed = common.seed;
+    options->bench.session.timing_cache = timing_cache_path();
     options->bench.progress = progress_bar();
     EDGEWRIGHT_ASSIGN(const BenchReport report, bench(options->model, options->bench));
     return Outcome{summary(report), to_json(report), report.passed};

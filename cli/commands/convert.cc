@@ -92,6 +92,7 @@ Action declare_convert(CLI::App& app, CommonOptions& common) {
     convert_options.tune = !options->no_tune;
     convert_options.threads = common.threads;
     convert_options.seed = common.seed;
+    convert_options.timing_cache = timing_cache_path();
     convert_options.progress = progress_bar();
     EDGEWRIGHT_ASSIGN(const ConvertReport report,
                       convert(options->model, options->output, convert_options));

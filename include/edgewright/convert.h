@@ -24,6 +24,7 @@ struct ConvertOptions {
   bool lossy = false;
   bool keep_initializer_inputs = false;
   bool tune = true;  // plans: measure and choose the kernels of every layer
+  std::string timing_cache;  // file that keeps measured times between runs; may be empty
   uint64_t seed = 0;
   int threads = 1;
   std::function<void(std::string_view stage, size_t done, size_t total)> progress;

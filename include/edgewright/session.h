@@ -16,6 +16,8 @@ struct InferenceOptions {
   InputShapes shapes;  // fix symbolic dimensions in advance
   bool optimise = true;  // native backend on an ONNX file: run the passes first
   bool tune = false;     // measure the kernels of every layer when a plan is made
+  // File that keeps measured times between runs; empty: only this session knows them.
+  std::string timing_cache;
 };
 
 using TensorMap = std::map<std::string, Tensor>;

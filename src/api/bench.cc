@@ -63,7 +63,7 @@ Result<BenchReport> bench(const std::string& path, const BenchOptions& options) 
   auto start = Clock::now();
   EDGEWRIGHT_ASSIGN(auto session, open_backend(path, options.session));
   report.load_us = microseconds_since(start);
-  EDGEWRIGHT_ASSIGN(const auto inputs, bench_inputs(*session, options));
+  EDGEWRIGHT_ASSIGN(const auto inputs, bench_inputs(*session.session, options));
   start = Clock::now();
   EDGEWRIGHT_TRY(session->run(inputs));
   report.first_inference_us = microseconds_since(start);

@@ -11,6 +11,7 @@
 #include "formats/onnx/type_inference.h"
 #include "graph/cost.h"
 #include "graph/fix_shapes.h"
+#include "runtime/plan_file.h"
 
 namespace edgewright {
 namespace {
@@ -39,14 +40,13 @@ class OriginalCheck {
 
   Result<VerifyReport> compare_with(const Graph& graph, std::string_view backend) {
     EDGEWRIGHT_ASSIGN(const auto candidate, subject_of(graph, backend));
-    const CompareOptions options = compare_options(options_);
-    EDGEWRIGHT_ASSIGN(const Comparison comparison,
-                      compare(*original_, *candidate, samples_, options));
-    VerifyReport report;
-    add_comparison(comparison, options, report);
-    return report;
+    return compare_subject(*candidate);
   }
 
+  Result<VerifyReport> compare_with(OpenedModel model) {
+    BackendSubject candidate(std::move(model));
+    return compare_subject(candidate);
+  }
   Status check(const Graph& graph) {
     EDGEWRIGHT_ASSIGN(const VerifyReport report, compare_with(graph, "reference"));
     if (report.passed) return {};
@@ -59,6 +59,15 @@ class OriginalCheck {
   }
 
  private:
+  Result<VerifyReport> compare_subject(Subject& candidate) {
+    const CompareOptions options = compare_options(options_);
+    EDGEWRIGHT_ASSIGN(const Comparison comparison,
+                      compare(*original_, candidate, samples_, options));
+    VerifyReport report;
+    add_comparison(comparison, options, report);
+    return report;
+  }
+
   VerifyOptions options_;
   std::vector<std::vector<Datum>> samples_;
   std::unique_ptr<Subject> original_;
@@ -129,13 +138,59 @@ Result<PipelineReport> run_passes(Model& model, const ConvertOptions& options,
   return optimise_model(model, pipeline);
 }
 
-Status write_result(const Model& model, const std::string& output, const ConvertOptions& options,
-                    ConvertReport& report) {
+Status write_onnx(const Model& model, const std::string& output, const ConvertOptions& options) {
   ExportOptions export_options;
   if (options.opset > 0) export_options.opset = options.opset;
   export_options.onnx_runtime = options.dialect == "ort";
-  EDGEWRIGHT_TRY(export_onnx(model, output, export_options));
+  return export_onnx(model, output, export_options);
+}
+
+InferenceOptions plan_options(const ConvertOptions& options) {
+  InferenceOptions result;
+  result.optimise = false;  // the passes have run
+  result.threads = options.threads;
+  result.tune = options.tune;
+  result.timing_cache = options.timing_cache;
+  return result;
+}
+
+// Makes the plan, compares it with the original (the plan runs from the file, as it will later) and
+// removes it again when it does not compute the same.
+Status write_checked_plan(const Model& model, const std::string& output,
+                          const ConvertOptions& options, std::optional<OriginalCheck>& check,
+                          ConvertReport& report) {
+  EDGEWRIGHT_ASSIGN(const auto plan,
+                    make_plan(*model.graph, plan_options(options), report.warnings));
+  for (const PlanStep& step : plan->steps) {
+    if (step.implementation == nullptr) continue;
+    report.choices.push_back({step.name.empty() ? step.op : step.name,
+                              std::string(step.implementation->name), "",
+                              options.tune ? "measured" : "first that fits"});
+  }
+  const std::string candidate = output + ".unverified.ewplan";
+  EDGEWRIGHT_TRY(write_plan(*plan, candidate));
+  if (check) {
+    InferenceOptions native;
+    native.threads = options.threads;
+    EDGEWRIGHT_ASSIGN(auto opened, open_backend(candidate, native));
+    EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(std::move(opened)));
+    report.passed = report.verification->passed;
+  }
+  std::error_code error;
+  if (report.passed) std::filesystem::rename(candidate, output, error);
+  if (!report.passed) std::filesystem::remove(candidate, error);
+  return error ? Status(internal_error("cannot finish {}: {}", output, error.message())) : Status();
+}
+
+Status write_result(const Model& model, const std::string& output, const std::string& target,
+                    const ConvertOptions& options, std::optional<OriginalCheck>& check,
+                    ConvertReport& report) {
   report.opset = options.opset > 0 ? options.opset : model.source_opset;
+  if (target == "plan") {
+    EDGEWRIGHT_TRY(write_checked_plan(model, output, options, check, report));
+  } else {
+    EDGEWRIGHT_TRY(write_onnx(model, output, options));
+  }
   std::error_code error;
   report.size_bytes = static_cast<int64_t>(std::filesystem::file_size(output, error));
   return {};
@@ -166,7 +221,7 @@ Result<ConvertReport> convert(const std::string& input, const std::string& outpu
   report.nodes_before = static_cast<int64_t>(count_nodes(*original.graph));
   report.nodes_after = static_cast<int64_t>(count_nodes(*model.graph));
   report.passed = !report.verification || report.verification->passed;
-  if (report.passed) EDGEWRIGHT_TRY(write_result(model, output, options, report));
+  if (report.passed) EDGEWRIGHT_TRY(write_result(model, output, target, options, check, report));
   return report;
 }
 

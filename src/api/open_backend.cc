@@ -6,6 +6,7 @@
 #include "formats/onnx/type_inference.h"
 #include "graph/fix_shapes.h"
 #include "passes/lowering.h"
+#include "runtime/plan_file.h"
 
 namespace edgewright {
 namespace {
@@ -36,6 +37,22 @@ Status lower(Graph& graph, Evaluator& evaluator) {
   return {};
 }
 
+OpenedModel with_tuner(const InferenceOptions& options) {
+  OpenedModel opened;
+  opened.timings = std::make_unique<TimingCache>(options.tune ? options.timing_cache : "");
+  opened.tuner = std::make_unique<Autotuner>(*opened.timings);
+  return opened;
+}
+
+SessionOptions session_options(const InferenceOptions& options, const OpenedModel& opened) {
+  SessionOptions session;
+  session.threads = options.threads;
+  session.expander = function_expander();
+  session.specialise = plan_specialiser(options.optimise);
+  session.chooser = options.tune ? opened.tuner.get() : nullptr;
+  return session;
+}
+
 }  // namespace
 
 Result<PipelineReport> optimise_model(Model& model, const PipelineOptions& options) {
@@ -60,8 +77,7 @@ Specialise plan_specialiser(bool optimise) {
   };
 }
 
-Result<std::unique_ptr<BackendSession>> open_backend(std::unique_ptr<Graph> graph,
-                                                     const InferenceOptions& options) {
+Result<OpenedModel> open_backend(std::unique_ptr<Graph> graph, const InferenceOptions& options) {
   const Backend* backend = find_backend(options.backend);
   if (backend == nullptr) {
     std::vector<std::string_view> names;
@@ -71,17 +87,53 @@ Result<std::unique_ptr<BackendSession>> open_backend(std::unique_ptr<Graph> grap
   }
   EDGEWRIGHT_TRY(fix_shapes(*graph, options.shapes));
   EDGEWRIGHT_TRY(onnx_type_inferer().infer(*graph));
-  SessionOptions session;
-  session.threads = options.threads;
-  session.expander = function_expander();
-  session.specialise = plan_specialiser(options.optimise);
-  return backend->open(std::move(graph), session);
+  OpenedModel opened = with_tuner(options);
+  SessionOptions session = session_options(options, opened);
+  EDGEWRIGHT_ASSIGN(opened.session, backend->open(std::move(graph), session));
+  EDGEWRIGHT_TRY(opened.timings->save());
+  return opened;
 }
 
-Result<std::unique_ptr<BackendSession>> open_backend(const std::string& path,
-                                                     const InferenceOptions& options) {
-  EDGEWRIGHT_ASSIGN(Model model, load_model(path));
-  return open_backend(std::move(model.graph), options);
+Result<OpenedModel> open_backend(const std::string& path, const InferenceOptions& options) {
+  if (!path.ends_with(".ewplan")) {
+    EDGEWRIGHT_ASSIGN(Model model, load_model(path));
+    return open_backend(std::move(model.graph), options);
+  }
+  if (options.backend != "native") {
+    return usage_error("{} is a plan of the native backend; --backend {} cannot run it", path,
+                       options.backend);
+  }
+  EDGEWRIGHT_ASSIGN(auto plan, read_plan(path));
+  OpenedModel opened;
+  SessionOptions session;
+  session.threads = options.threads;
+  EDGEWRIGHT_ASSIGN(opened.session, open_plan(std::move(plan), session));
+  return opened;
+}
+
+Result<std::shared_ptr<const Plan>> make_plan(const Graph& graph, const InferenceOptions& options,
+                                              std::vector<std::string>& warnings) {
+  std::vector<Dims> shapes;
+  for (const Value* input : graph.inputs()) {
+    if (input->is_constant()) continue;
+    Dims& dims = shapes.emplace_back();
+    if (!input->type.shape) continue;
+    for (const Dim& dim : *input->type.shape) dims.push_back(dim.is_known() ? dim.value : 1);
+    if (!known_dims(*input->type.shape)) {
+      warnings.push_back(fmt::format("input '{}' has shape {}; the plan is for {} (see --shape)",
+                                     input->name, shape_text(*input->type.shape), dims_text(dims)));
+    }
+  }
+  OpenedModel opened = with_tuner(options);
+  const SessionOptions session = session_options(options, opened);
+  EDGEWRIGHT_ASSIGN(auto special, session.specialise(graph, shapes));
+  CompileOptions compile_options;
+  compile_options.threads = options.threads;
+  compile_options.chooser = session.chooser;
+  compile_options.expander = session.expander;
+  EDGEWRIGHT_ASSIGN(auto plan, compile(*special, compile_options));
+  EDGEWRIGHT_TRY(opened.timings->save());
+  return plan;
 }
 
 }  // namespace edgewright

@@ -8,7 +8,7 @@
 namespace edgewright {
 
 struct InferenceSession::State {
-  std::unique_ptr<BackendSession> backend;
+  OpenedModel backend;
   std::vector<InterfaceValue> inputs, outputs;
   std::vector<std::string> warnings;
 };

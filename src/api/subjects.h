@@ -1,8 +1,6 @@
 #pragma once
 
-#include <memory>
-
-#include "runtime/backend.h"
+#include "api/open_backend.h"
 #include "verify/compare.h"
 
 namespace edgewright {
@@ -10,7 +8,7 @@ namespace edgewright {
 // A backend session as one side of a comparison.
 class BackendSubject : public Subject {
  public:
-  explicit BackendSubject(std::unique_ptr<BackendSession> session) : session_(std::move(session)) {}
+  explicit BackendSubject(OpenedModel session) : session_(std::move(session)) {}
 
   std::vector<std::string> output_names() const override {
     std::vector<std::string> names;
@@ -21,10 +19,9 @@ class BackendSubject : public Subject {
                                  const Observer& observer) override {
     return session_->run(inputs, observer);
   }
-  BackendSession& session() { return *session_; }
 
  private:
-  std::unique_ptr<BackendSession> session_;
+  OpenedModel session_;
 };
 
 }  // namespace edgewright

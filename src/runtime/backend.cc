@@ -88,6 +88,12 @@ constexpr Backend kBackends[] = {
 
 }  // namespace
 
+Result<std::unique_ptr<BackendSession>> open_plan(std::shared_ptr<const Plan> plan,
+                                                  const SessionOptions& options) {
+  EDGEWRIGHT_ASSIGN(auto session, Session::open(std::move(plan), options));
+  return std::unique_ptr<BackendSession>(std::make_unique<NativeSession>(std::move(session)));
+}
+
 std::span<const Backend> backends() { return kBackends; }
 
 const Backend* find_backend(std::string_view name) {

@@ -35,6 +35,9 @@ struct Backend {
 
 // native (plans with tuned kernels), reference (the interpreter).
 std::span<const Backend> backends();
+// A plan that was made before, in the native engine.
+Result<std::unique_ptr<BackendSession>> open_plan(std::shared_ptr<const Plan> plan,
+                                                  const SessionOptions& options);
 // Null when there is none of this name.
 const Backend* find_backend(std::string_view name);
 
