@@ -77,6 +77,24 @@ ValueType type_of(const Datum& datum) {
   return type;
 }
 
+bool belongs_to(const Value* value, const Graph& graph) {
+  const Graph* owner = value->graph;
+  while (owner != &graph && owner->parent != nullptr) owner = owner->parent->graph;
+  return owner == &graph;
+}
+
+// Whether a body uses values from outside of it.
+bool captures(const Graph& body) {
+  const auto outside = [&](const Value* value) {
+    return value != nullptr && !belongs_to(value, body);
+  };
+  bool found = std::ranges::any_of(body.outputs(), outside);
+  for_each_node(body, [&](const Node& node) {
+    found = found || std::ranges::any_of(node.inputs, outside);
+  });
+  return found;
+}
+
 }  // namespace
 
 Result<std::vector<Datum>> Interpreter::run(const Graph& graph, std::span<const Datum> inputs,
@@ -232,9 +250,7 @@ Result<std::vector<Datum>> InterpreterFrame::run_expanded(const Node& node,
     return unsupported("no kernel for operator {}{}{}", node.domain,
                        node.domain.empty() ? "" : "::", node.op);
   };
-  // Functions take plain attributes: what a body in an attribute changes would be lost.
-  const bool expands = interpreter_.expander_ && node.subgraphs.empty();
-  if (!expands || interpreter_.depth_ >= interpreter_.limits_.nesting) {
+  if (!interpreter_.expander_ || interpreter_.depth_ >= interpreter_.limits_.nesting) {
     return missing();
   }
   Graph graph;
@@ -249,6 +265,12 @@ Result<std::vector<Datum>> InterpreterFrame::run_expanded(const Node& node,
   for (const Value* output : node.outputs) names.push_back(output ? output->name : "");
   Node* copy = graph.add_node(node.op, values, names, node.attributes, node.domain);
   copy->name = node.name;
+  for (const auto& [attribute, body] : node.subgraphs) {
+    // What a body captures is not there in the graph of one node.
+    if (captures(*body)) return missing();
+    copy->subgraphs.emplace_back(attribute, clone(*body));
+    copy->subgraphs.back().second->parent = copy;
+  }
   for (size_t i = 0; i < copy->outputs.size(); ++i) {
     if (copy->outputs[i] == nullptr) continue;
     copy->outputs[i]->type = node.outputs[i]->type;

@@ -18,6 +18,7 @@
 
 #include "comparison.h"
 #include "formats/onnx/onnx.h"
+#include "formats/onnx/schema_functions.h"
 #include "runtime/interpreter.h"
 
 namespace edgewright {

@@ -38,6 +38,9 @@ Status GraphImporter::expand_calls(Graph& graph, const std::vector<Node*>& nodes
     const auto it = functions_.find(key_of(*node));
     if (it == functions_.end()) continue;
     const std::string place = fmt::format("call of function '{}'", it->first);
+    if (!node->subgraphs.empty()) {
+      return unsupported("{}: a graph is passed to a function", place);
+    }
     if (auto status = expand(graph, node, *it->second); !status.ok()) {
       return std::move(status).error().at(place);
     }
@@ -58,7 +61,6 @@ Status GraphImporter::expand(Graph& graph, Node* call, const onnx::FunctionProto
     return bad_input("{} inputs and {} outputs, the function has {} and {}", call->inputs.size(),
                      call->outputs.size(), function.input_size(), function.output_size());
   }
-  if (!call->subgraphs.empty()) return unsupported("a graph is passed to a function");
 
   onnx::FunctionProto body = function;
   const CallAttributes attributes = call_attributes(*call, body);

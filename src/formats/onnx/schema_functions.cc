@@ -59,6 +59,10 @@ Result<bool> expand_function(Graph& graph, Node& node) {
   if (!has_function_body(node)) return false;
   const onnx::OpSchema& schema = *schema_of(node);
   const std::string place = fmt::format("definition of node '{}' ({})", node.name, node.op);
+  // A body that is built for the node holds its graphs already; a fixed one would lose them.
+  if (!node.subgraphs.empty() && !schema.HasContextDependentFunction()) {
+    return unsupported("{}: a graph is passed to a function", place);
+  }
   onnx::FunctionProto body;
   try {
     if (!build_body(schema, node, body)) return false;
