@@ -50,9 +50,8 @@ std::string compare_strings(const Tensor& found, const Tensor& expected) {
 std::string compare_tensors(const Tensor& found, const Tensor& expected, Tolerance tolerance,
                             bool shapes_only) {
   if (found.dtype() != expected.dtype() || found.dims() != expected.dims()) {
-    return fmt::format("{} {}, expected {} {}", dtype_name(found.dtype()),
-                       dims_text(found.dims()), dtype_name(expected.dtype()),
-                       dims_text(expected.dims()));
+    return fmt::format("{} {}, expected {} {}", dtype_name(found.dtype()), dims_text(found.dims()),
+                       dtype_name(expected.dtype()), dims_text(expected.dims()));
   }
   if (shapes_only) return {};
   const int64_t count = found.element_count();

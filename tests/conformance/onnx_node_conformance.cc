@@ -143,9 +143,9 @@ int run_all(const fs::path& root, const char* refusals_path, const std::string& 
       ++counts.outdated;
     }
   }
-  fmt::print("{} passed, {} refused, {} wrong of {} (onnxruntime 1.32: {} passed)\n",
-             counts.passed, counts.refused, counts.wrong,
-             counts.passed + counts.refused + counts.wrong, kOnnxRuntimePassed);
+  fmt::print("{} passed, {} refused, {} wrong of {} (onnxruntime 1.32: {} passed)\n", counts.passed,
+             counts.refused, counts.wrong, counts.passed + counts.refused + counts.wrong,
+             kOnnxRuntimePassed);
   const bool list_holds = !filter.empty() || counts.unlisted + counts.outdated == 0;
   return counts.wrong == 0 && list_holds ? 0 : 1;
 }

@@ -54,15 +54,13 @@ Status celu(OpCall& call) {
 Status hard_sigmoid(OpCall& call) {
   const float alpha = call.attributes->get_float("alpha", 0.2f);
   const float beta = call.attributes->get_float("beta", 0.5f);
-  return unary_elementwise<Floats>(call, [=]<class T>(T x) {
-    return std::max(T{0}, std::min(T{1}, alpha * x + beta));
-  });
+  return unary_elementwise<Floats>(
+      call, [=]<class T>(T x) { return std::max(T{0}, std::min(T{1}, alpha * x + beta)); });
 }
 
 Status hard_swish(OpCall& call) {
-  return unary_elementwise<Floats>(call, []<class T>(T x) {
-    return x * std::max(T{0}, std::min(T{1}, x / 6 + T{0.5}));
-  });
+  return unary_elementwise<Floats>(
+      call, []<class T>(T x) { return x * std::max(T{0}, std::min(T{1}, x / 6 + T{0.5})); });
 }
 
 Status mish(OpCall& call) {
@@ -95,8 +93,8 @@ Status swiglu(OpCall& call) {
     return bad_input("SwiGLU: shapes {} and {} differ", dims_text(gate->dims()),
                      dims_text(linear->dims()));
   }
-  return binary_elementwise<Floats>(
-      call, [=](auto a, auto b) { return a * sigmoid(alpha * a) * b; });
+  return binary_elementwise<Floats>(call,
+                                    [=](auto a, auto b) { return a * sigmoid(alpha * a) * b; });
 }
 
 Status gelu(OpCall& call) {
@@ -110,9 +108,8 @@ Status gelu(OpCall& call) {
   if (approximate != "none") {
     return bad_input("Gelu: approximate \"{}\" is neither none nor tanh", approximate);
   }
-  return unary_elementwise<Floats>(call, []<class T>(T x) {
-    return x / 2 * (1 + std::erf(x / std::numbers::sqrt2_v<T>));
-  });
+  return unary_elementwise<Floats>(
+      call, []<class T>(T x) { return x / 2 * (1 + std::erf(x / std::numbers::sqrt2_v<T>)); });
 }
 
 Status shrink(OpCall& call) {

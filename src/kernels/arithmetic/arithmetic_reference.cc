@@ -159,8 +159,7 @@ Status bit_shift(OpCall& call) {
     return bad_input("BitShift: direction \"{}\" is neither LEFT nor RIGHT", direction);
   }
   const bool left = direction == "LEFT";
-  return binary_elementwise<Ints>(call,
-                                  [left](auto a, auto b) { return shifted(a, b, left); });
+  return binary_elementwise<Ints>(call, [left](auto a, auto b) { return shifted(a, b, left); });
 }
 
 // x where x is not negative, slope * x elsewhere; the slope broadcasts to x, never x to it.
@@ -178,8 +177,9 @@ Status prelu(OpCall& call) {
 }
 
 constexpr ReferenceKernel kKernels[] = {
-    {"", "Add", add}, {"", "Sub", sub},           {"", "Mul", mul},     {"", "Div", div},
-    {"", "Mod", mod}, {"", "BitShift", bit_shift}, {"", "PRelu", prelu}, {"", "Pow", pow},
+    {"", "Add", add},     {"", "Sub", sub}, {"", "Mul", mul},
+    {"", "Div", div},     {"", "Mod", mod}, {"", "BitShift", bit_shift},
+    {"", "PRelu", prelu}, {"", "Pow", pow},
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-#include "kernels/reference/expect_tensor.h"
 #include <limits>
+#include "kernels/reference/expect_tensor.h"
 
 namespace edgewright {
 namespace {

@@ -59,8 +59,8 @@ Status bit_cast(OpCall& call) {
   EDGEWRIGHT_ASSIGN(const Tensor* x, call.tensor(0));
   EDGEWRIGHT_ASSIGN(const DType dtype, target_type(call));
   if (dtype_bits(dtype) == 0 || dtype_bits(dtype) != dtype_bits(x->dtype())) {
-    return bad_input("BitCast: elements of type {} and {} differ in size",
-                     dtype_name(x->dtype()), dtype_name(dtype));
+    return bad_input("BitCast: elements of type {} and {} differ in size", dtype_name(x->dtype()),
+                     dtype_name(dtype));
   }
   EDGEWRIGHT_ASSIGN(Tensor * out, call.make_output(0, dtype, x->dims()));
   if (x->size_bytes() > 0) std::memcpy(out->mutable_bytes(), x->bytes(), x->size_bytes());

@@ -8,7 +8,7 @@
 namespace edgewright::reference {
 
 struct CastOptions {
-  bool saturate = true;                          // 8-bit floats only
+  bool saturate = true;                       // 8-bit floats only
   E8M0Rounding rounding = E8M0Rounding::kUp;  // float8e8m0 only
 };
 

@@ -11,8 +11,8 @@ using Types = decltype(join(Floats(), TypeList<int32_t, int64_t, uint32_t, uint6
 
 // One line: y[i] folds x up to i, or before i when exclusive.
 template <class T, class Op>
-void accumulate_line(const T* x, T* y, int64_t size, int64_t step, bool exclusive,
-                     Compute<T> first, Op op) {
+void accumulate_line(const T* x, T* y, int64_t size, int64_t step, bool exclusive, Compute<T> first,
+                     Op op) {
   Compute<T> running = first;
   for (int64_t i = 0; i < size; ++i) {
     const Compute<T> next = op(running, widen(x[i * step]));
@@ -36,8 +36,8 @@ Status accumulate(OpCall& call, int first, Op op) {
     for (int64_t i = 0; i < split.outer; ++i) {
       for (int64_t j = 0; j < split.inner; ++j) {
         const int64_t at = i * split.size * split.inner + j + start;
-        accumulate_line(x->data<T>() + at, out->mutable_data<T>() + at, split.size, step,
-                        exclusive, static_cast<Compute<T>>(first), op);
+        accumulate_line(x->data<T>() + at, out->mutable_data<T>() + at, split.size, step, exclusive,
+                        static_cast<Compute<T>>(first), op);
       }
     }
     return {};

@@ -33,8 +33,7 @@ TEST(Gather, NdWithBatches) {
       {2, 3, 4, 5});
   expect_error(run_tensor("GatherND", {x, Tensor::of<int64_t>({1, 4}, {0, 0, 0, 0})}),
                ErrorKind::kBadInput);
-  expect_error(run_tensor("GatherND", {x, Tensor::of<int64_t>({1, 1}, {2})}),
-               ErrorKind::kBadInput);
+  expect_error(run_tensor("GatherND", {x, Tensor::of<int64_t>({1, 1}, {2})}), ErrorKind::kBadInput);
 }
 
 }  // namespace

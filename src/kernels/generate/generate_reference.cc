@@ -115,8 +115,8 @@ Status eye_like(OpCall& call) {
   if (like->rank() != 2) {
     return bad_input("EyeLike: shape {}, expected a matrix", dims_text(like->dims()));
   }
-  const auto dtype = static_cast<DType>(
-      call.attributes->get_int("dtype", static_cast<int64_t>(like->dtype())));
+  const auto dtype =
+      static_cast<DType>(call.attributes->get_int("dtype", static_cast<int64_t>(like->dtype())));
   const int64_t k = call.attributes->get_int("k", 0);
   const auto fill_diagonal = [&]<class T>(std::type_identity<T>) -> Status {
     EDGEWRIGHT_ASSIGN(Tensor * out, call.make_output(0, dtype, like->dims()));
@@ -149,8 +149,8 @@ Status one_hot(OpCall& call) {
   if (values->rank() != 1 || values->element_count() != 2) {
     return bad_input("OneHot: values of shape {}, expected [off, on]", dims_text(values->dims()));
   }
-  EDGEWRIGHT_ASSIGN(const size_t axis, checked_axis(call, call.attributes->get_int("axis", -1),
-                                                    indices->rank() + 1));
+  EDGEWRIGHT_ASSIGN(const size_t axis,
+                    checked_axis(call, call.attributes->get_int("axis", -1), indices->rank() + 1));
   Dims dims = indices->dims();
   dims.insert(dims.begin() + static_cast<std::ptrdiff_t>(axis), depth);
   EDGEWRIGHT_ASSIGN(const std::vector<double> found, indices->to_doubles());

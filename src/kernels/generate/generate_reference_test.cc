@@ -1,5 +1,5 @@
-#include "kernels/reference/expect_tensor.h"
 #include <limits>
+#include "kernels/reference/expect_tensor.h"
 
 namespace edgewright {
 namespace {
@@ -11,8 +11,8 @@ TEST(Generate, RangeCountsDownAndBeyondDouble) {
                                          Tensor::scalar<int64_t>(-2)});
   expect_tensor<int64_t>(down, {3}, {5, 3, 1});
   const int64_t top = std::numeric_limits<int64_t>::max();
-  const auto high = run_tensor("Range", {Tensor::scalar(top - 2), Tensor::scalar(top),
-                                         Tensor::scalar<int64_t>(1)});
+  const auto high = run_tensor(
+      "Range", {Tensor::scalar(top - 2), Tensor::scalar(top), Tensor::scalar<int64_t>(1)});
   expect_tensor<int64_t>(high, {2}, {top - 2, top - 1});
 }
 

@@ -58,10 +58,9 @@ Status bitwise_not(OpCall& call) {
 Status equal_strings(OpCall& call, const Tensor& a, const Tensor& b) {
   EDGEWRIGHT_ASSIGN(const BroadcastPlan plan, BroadcastPlan::make({&a, &b}));
   EDGEWRIGHT_ASSIGN(Tensor * out, call.make_output(0, DType::kBool, plan.dims()));
-  map_broadcast(plan, storage<std::string>(a), storage<std::string>(b),
-                out->mutable_data<uint8_t>(), [](const std::string& x, const std::string& y) {
-                  return static_cast<uint8_t>(x == y);
-                });
+  map_broadcast(
+      plan, storage<std::string>(a), storage<std::string>(b), out->mutable_data<uint8_t>(),
+      [](const std::string& x, const std::string& y) { return static_cast<uint8_t>(x == y); });
   return {};
 }
 

@@ -67,8 +67,8 @@ Status concat(OpCall& call) {
     parts.push_back(part);
   }
   if (parts.empty()) return bad_input("Concat: no inputs");
-  EDGEWRIGHT_ASSIGN(const size_t axis, checked_axis(call, call.attributes->get_int("axis", 0),
-                                                    parts[0]->rank()));
+  EDGEWRIGHT_ASSIGN(const size_t axis,
+                    checked_axis(call, call.attributes->get_int("axis", 0), parts[0]->rank()));
   EDGEWRIGHT_ASSIGN(const Dims dims, concatenated_dims(call, parts, axis));
   EDGEWRIGHT_ASSIGN(Tensor * out, call.make_output(0, parts[0]->dtype(), dims));
   const AxisSplit whole = split_at(dims, axis);

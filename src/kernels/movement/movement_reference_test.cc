@@ -1,5 +1,5 @@
-#include "kernels/reference/expect_tensor.h"
 #include <limits>
+#include "kernels/reference/expect_tensor.h"
 
 namespace edgewright {
 namespace {
@@ -14,12 +14,12 @@ TEST(Movement, SliceBackwardsAndBeyond) {
   const Tensor x = Tensor::of<int32_t>({4}, {1, 2, 3, 4});
   const int64_t low = std::numeric_limits<int64_t>::min();
   const int64_t high = std::numeric_limits<int64_t>::max();
-  expect_tensor<int32_t>(
-      run_tensor("Slice", {x, ints({high}), ints({low}), ints({0}), ints({-2})}), {2}, {4, 2});
+  expect_tensor<int32_t>(run_tensor("Slice", {x, ints({high}), ints({low}), ints({0}), ints({-2})}),
+                         {2}, {4, 2});
   expect_tensor<int32_t>(
       run_tensor("Slice", {x, ints({-2}), ints({high}), ints({-1}), ints({high})}), {1}, {3});
-  expect_tensor<int32_t>(
-      run_tensor("Slice", {x, ints({3}), ints({low}), ints({0}), ints({low})}), {1}, {4});
+  expect_tensor<int32_t>(run_tensor("Slice", {x, ints({3}), ints({low}), ints({0}), ints({low})}),
+                         {1}, {4});
   expect_error(run_tensor("Slice", {x, ints({0}), ints({1}), ints({0}), ints({0})}),
                ErrorKind::kBadInput);
 }

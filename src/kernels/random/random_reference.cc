@@ -35,8 +35,7 @@ Status normal(OpCall& call, DType dtype, Dims dims) {
   const double mean = call.attributes->get_float("mean", 0.0f);
   const double scale = call.attributes->get_float("scale", 1.0f);
   RandomSource source = source_of(call);
-  return fill_random(call, dtype, std::move(dims),
-                     [&] { return mean + scale * source.normal(); });
+  return fill_random(call, dtype, std::move(dims), [&] { return mean + scale * source.normal(); });
 }
 
 Status uniform(OpCall& call, DType dtype, Dims dims) {
@@ -125,12 +124,9 @@ Status multinomial(OpCall& call) {
 }
 
 constexpr ReferenceKernel kKernels[] = {
-    {"", "RandomNormal", random_normal},
-    {"", "RandomNormalLike", random_normal_like},
-    {"", "RandomUniform", random_uniform},
-    {"", "RandomUniformLike", random_uniform_like},
-    {"", "Bernoulli", bernoulli},
-    {"", "Multinomial", multinomial},
+    {"", "RandomNormal", random_normal},   {"", "RandomNormalLike", random_normal_like},
+    {"", "RandomUniform", random_uniform}, {"", "RandomUniformLike", random_uniform_like},
+    {"", "Bernoulli", bernoulli},          {"", "Multinomial", multinomial},
 };
 
 }  // namespace

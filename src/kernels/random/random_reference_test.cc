@@ -16,8 +16,7 @@ TEST(Random, DrawsAreThoseOfNumpy) {
 }
 
 TEST(Random, SameSeedSameValues) {
-  const Attributes attributes =
-      attributes_of({{"shape", std::vector<int64_t>{8}}, {"seed", 3.0f}});
+  const Attributes attributes = attributes_of({{"shape", std::vector<int64_t>{8}}, {"seed", 3.0f}});
   const auto first = run_tensor("RandomNormal", {}, attributes);
   const auto second = run_tensor("RandomNormal", {}, attributes);
   ASSERT_TRUE(first.ok() && second.ok());

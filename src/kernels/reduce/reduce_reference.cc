@@ -18,7 +18,7 @@ using Extremes = decltype(join(Sums(), TypeList<int8_t, uint8_t>()));
 
 // How input elements meet output elements.
 struct Reduction {
-  Dims kept_dims;   // of the output
+  Dims kept_dims;    // of the output
   StridedWalk walk;  // operand 0: the input; operand 1: the output
   int64_t output_count;
   int64_t group;  // input elements per output element
@@ -118,32 +118,29 @@ constexpr auto kMagnitude = []<class T>(Sum<T> x, std::type_identity<T>) {
 Status reduce_sum(OpCall& call) { return reduce<Sums>(call, 0, kAsIs, kPlus, kStore); }
 
 Status reduce_prod(OpCall& call) {
-  return reduce<Sums>(
-      call, 1, kAsIs, [](auto a, auto b) { return a * b; }, kStore);
+  return reduce<Sums>(call, 1, kAsIs, [](auto a, auto b) { return a * b; }, kStore);
 }
 
 Status reduce_mean(OpCall& call) {
-  return reduce<Sums>(call, 0, kAsIs, kPlus,
-                      []<class T>(Sum<T> sum, int64_t group, std::type_identity<T>) {
-                        if constexpr (kIsFloat<T>) {
-                          return integer_or_real<T>(sum / static_cast<double>(group));
-                        } else {
-                          if (group == 0) return T{0};
-                          return std::is_signed_v<T>
-                                     ? static_cast<T>(static_cast<int64_t>(sum) / group)
+  return reduce<Sums>(
+      call, 0, kAsIs, kPlus, []<class T>(Sum<T> sum, int64_t group, std::type_identity<T>) {
+        if constexpr (kIsFloat<T>) {
+          return integer_or_real<T>(sum / static_cast<double>(group));
+        } else {
+          if (group == 0) return T{0};
+          return std::is_signed_v<T> ? static_cast<T>(static_cast<int64_t>(sum) / group)
                                      : static_cast<T>(sum / static_cast<uint64_t>(group));
-                        }
-                      });
+        }
+      });
 }
 
 Status reduce_l1(OpCall& call) { return reduce<Sums>(call, 0, kMagnitude, kPlus, kStore); }
 
 Status reduce_l2(OpCall& call) {
-  return reduce<Sums>(call, 0, kSquare, kPlus,
-                      []<class T>(Sum<T> sum, int64_t, std::type_identity<T>) {
-                        return integer_or_real<T>(
-                            static_cast<Sum<T>>(std::sqrt(static_cast<double>(sum))));
-                      });
+  return reduce<Sums>(
+      call, 0, kSquare, kPlus, []<class T>(Sum<T> sum, int64_t, std::type_identity<T>) {
+        return integer_or_real<T>(static_cast<Sum<T>>(std::sqrt(static_cast<double>(sum))));
+      });
 }
 
 Status reduce_sum_square(OpCall& call) { return reduce<Sums>(call, 0, kSquare, kPlus, kStore); }
@@ -220,24 +217,18 @@ Status reduce_log_sum_exp(OpCall& call) {
       }
       return Line{value, line.sum * std::exp(line.largest - value) + 1};
     });
-    map_elements(lines, out->mutable_data<T>(), plan.output_count, [](Line line) {
-      return integer_or_real<T>(line.largest + std::log(line.sum));
-    });
+    map_elements(lines, out->mutable_data<T>(), plan.output_count,
+                 [](Line line) { return integer_or_real<T>(line.largest + std::log(line.sum)); });
     return {};
   });
 }
 
 constexpr ReferenceKernel kKernels[] = {
-    {"", "ReduceSum", reduce_sum},
-    {"", "ReduceProd", reduce_prod},
-    {"", "ReduceMean", reduce_mean},
-    {"", "ReduceMax", reduce_max},
-    {"", "ReduceMin", reduce_min},
-    {"", "ReduceL1", reduce_l1},
-    {"", "ReduceL2", reduce_l2},
-    {"", "ReduceSumSquare", reduce_sum_square},
-    {"", "ReduceLogSum", reduce_log_sum},
-    {"", "ReduceLogSumExp", reduce_log_sum_exp},
+    {"", "ReduceSum", reduce_sum},        {"", "ReduceProd", reduce_prod},
+    {"", "ReduceMean", reduce_mean},      {"", "ReduceMax", reduce_max},
+    {"", "ReduceMin", reduce_min},        {"", "ReduceL1", reduce_l1},
+    {"", "ReduceL2", reduce_l2},          {"", "ReduceSumSquare", reduce_sum_square},
+    {"", "ReduceLogSum", reduce_log_sum}, {"", "ReduceLogSumExp", reduce_log_sum_exp},
 };
 
 }  // namespace

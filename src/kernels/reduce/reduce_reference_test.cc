@@ -1,5 +1,5 @@
-#include "kernels/reference/expect_tensor.h"
 #include <cmath>
+#include "kernels/reference/expect_tensor.h"
 
 namespace edgewright {
 namespace {

@@ -46,8 +46,7 @@ void ElementCopier::copy(int64_t to, int64_t from, int64_t count) const {
   for (int64_t i = 0; i < count; ++i) copy_one(to + i, from + i);
 }
 
-void ElementCopier::copy_strided(int64_t to, int64_t from, int64_t count,
-                                 int64_t from_step) const {
+void ElementCopier::copy_strided(int64_t to, int64_t from, int64_t count, int64_t from_step) const {
   if (from_step == 1) return copy(to, from, count);
   if (bits_ < 8) {
     for (int64_t i = 0; i < count; ++i) copy_one(to + i, from + i * from_step);

@@ -59,8 +59,7 @@ void StridedWalk::merge_axes() {
   strides_ = std::move(strides);
 }
 
-void StridedWalk::for_each_row(
-    FunctionRef<void(const int64_t* offsets, int64_t count)> row) const {
+void StridedWalk::for_each_row(FunctionRef<void(const int64_t* offsets, int64_t count)> row) const {
   if (dims_.back() == 0) return;
   const size_t outer = dims_.size() - 1;
   Dims position(outer, 0);

@@ -51,9 +51,8 @@ class Scatter {
     ElementCopier(data, *out).copy(0, 0, data.element_count());
     if (combine == Combine::kReplace) {
       const ElementCopier copier(updates, *out);
-      return each_run([&](int64_t to, int64_t from, int64_t count) {
-        copier.copy(to, from, count);
-      });
+      return each_run(
+          [&](int64_t to, int64_t from, int64_t count) { copier.copy(to, from, count); });
     }
     const auto typed = [&]<class T>(std::type_identity<T>) {
       T* target = out->mutable_data<T>();
@@ -80,8 +79,7 @@ Status scatter_elements(OpCall& call) {
   for (size_t i = 0; fits && i < dims.size(); ++i) fits = i == axis || dims[i] <= data->dim(i);
   if (!fits) {
     return bad_input("{}: indices of shape {} and updates of shape {} for data of shape {}",
-                     call.op, dims_text(dims), dims_text(updates->dims()),
-                     dims_text(data->dims()));
+                     call.op, dims_text(dims), dims_text(updates->dims()), dims_text(data->dims()));
   }
   EDGEWRIGHT_ASSIGN(std::vector<int64_t> places, indices->to_int64s());
   for (int64_t& place : places) {
@@ -170,17 +168,16 @@ Status tensor_scatter(OpCall& call) {
   }
   const AxisSplit split = split_at(update->dims(), axis);
   const int64_t rows_per_batch = split.outer / std::max<int64_t>(1, cache->dim(0));
-  return Scatter::run(
-      call, *cache, *update, Combine::kReplace, [&](Scatter::Run run) -> Status {
-        for (int64_t i = 0; i < split.outer; ++i) {
-          const int64_t start = starts[static_cast<size_t>(i / rows_per_batch)] % length;
-          for (int64_t step = 0; step < steps; ++step) {
-            run((i * length + (start + step) % length) * split.inner,
-                (i * steps + step) * split.inner, split.inner);
-          }
-        }
-        return {};
-      });
+  return Scatter::run(call, *cache, *update, Combine::kReplace, [&](Scatter::Run run) -> Status {
+    for (int64_t i = 0; i < split.outer; ++i) {
+      const int64_t start = starts[static_cast<size_t>(i / rows_per_batch)] % length;
+      for (int64_t step = 0; step < steps; ++step) {
+        run((i * length + (start + step) % length) * split.inner, (i * steps + step) * split.inner,
+            split.inner);
+      }
+    }
+    return {};
+  });
 }
 
 constexpr ReferenceKernel kKernels[] = {

@@ -46,8 +46,7 @@ Status arg_extreme(OpCall& call, bool largest) {
   const AxisSplit split = split_at(x->dims(), axis);
   return dispatch<Numbers>(call, x->dtype(), [&]<class T>(std::type_identity<T>) {
     for (int64_t i = 0; i < split.outer * split.inner; ++i) {
-      const T* line =
-          x->data<T>() + i / split.inner * split.size * split.inner + i % split.inner;
+      const T* line = x->data<T>() + i / split.inner * split.size * split.inner + i % split.inner;
       int64_t best = 0;
       for (int64_t j = 1; j < split.size; ++j) {
         const T now = line[j * split.inner];

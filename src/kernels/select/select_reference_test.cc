@@ -1,5 +1,5 @@
-#include "kernels/reference/expect_tensor.h"
 #include <cmath>
+#include "kernels/reference/expect_tensor.h"
 
 namespace edgewright {
 namespace {
@@ -16,8 +16,7 @@ TEST(Select, TopKKeepsTheOrderOfEqualElements) {
 
 TEST(Select, TopKOfMoreThanThereAreIsRefused) {
   const Tensor x = Tensor::of<int32_t>({2}, {1, 3});
-  expect_error(run_kernel("TopK", {x, Tensor::of<int64_t>({1}, {3})}, {}, 2),
-               ErrorKind::kBadInput);
+  expect_error(run_kernel("TopK", {x, Tensor::of<int64_t>({1}, {3})}, {}, 2), ErrorKind::kBadInput);
   expect_error(run_kernel("TopK", {x, Tensor::of<int64_t>({1}, {-1})}, {}, 2),
                ErrorKind::kBadInput);
 }

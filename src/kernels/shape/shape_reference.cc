@@ -40,8 +40,8 @@ Status size(OpCall& call) {
 Status give_reshaped(OpCall& call, const Tensor& x, Dims dims) {
   EDGEWRIGHT_ASSIGN(const int64_t count, checked_element_count(dims));
   if (count != x.element_count()) {
-    return bad_input("{}: {} elements of shape {} do not fit shape {}", call.op,
-                     x.element_count(), dims_text(x.dims()), dims_text(dims));
+    return bad_input("{}: {} elements of shape {} do not fit shape {}", call.op, x.element_count(),
+                     dims_text(x.dims()), dims_text(dims));
   }
   call.set_output(0, x.reshaped(std::move(dims)));
   return {};
@@ -78,8 +78,8 @@ Status reshape(OpCall& call) {
 
 Status flatten(OpCall& call) {
   EDGEWRIGHT_ASSIGN(const Tensor* x, call.tensor(0));
-  EDGEWRIGHT_ASSIGN(const size_t axis, checked_axis_or_end(
-                                           call, call.attributes->get_int("axis", 1), x->rank()));
+  EDGEWRIGHT_ASSIGN(const size_t axis,
+                    checked_axis_or_end(call, call.attributes->get_int("axis", 1), x->rank()));
   const std::span<const int64_t> dims = x->dims();
   EDGEWRIGHT_ASSIGN(const int64_t rows, checked_element_count(dims.first(axis)));
   EDGEWRIGHT_ASSIGN(const int64_t columns, checked_element_count(dims.subspan(axis)));
@@ -123,8 +123,8 @@ Status unsqueeze(OpCall& call) {
 }
 
 constexpr ReferenceKernel kKernels[] = {
-    {"", "Identity", identity}, {"", "Shape", shape},     {"", "Size", size},
-    {"", "Reshape", reshape},   {"", "Flatten", flatten}, {"", "Squeeze", squeeze},
+    {"", "Identity", identity},   {"", "Shape", shape},     {"", "Size", size},
+    {"", "Reshape", reshape},     {"", "Flatten", flatten}, {"", "Squeeze", squeeze},
     {"", "Unsqueeze", unsqueeze},
 };
 

@@ -32,8 +32,8 @@ class MixedRadix {
   void butterfly(const Complex<T>* in, int64_t step, Complex<T>* out, int64_t radix, T sign) const;
 
   int64_t length_ = 1;
-  std::vector<int64_t> factors_;       // primes, ascending
-  std::vector<Complex<T>> circle_;     // exp(2 pi j k / length)
+  std::vector<int64_t> factors_;    // primes, ascending
+  std::vector<Complex<T>> circle_;  // exp(2 pi j k / length)
 };
 
 }  // namespace edgewright::reference

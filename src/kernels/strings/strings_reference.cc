@@ -64,8 +64,7 @@ std::vector<std::string> split_at_delimiter(std::string_view text, std::string_v
                                             int64_t most_splits) {
   std::vector<std::string> parts;
   for (;;) {
-    const size_t end =
-        std::ssize(parts) == most_splits ? text.npos : text.find(delimiter);
+    const size_t end = std::ssize(parts) == most_splits ? text.npos : text.find(delimiter);
     parts.emplace_back(text.substr(0, end));
     if (end == text.npos) return parts;
     text.remove_prefix(end + delimiter.size());
@@ -160,10 +159,8 @@ Status string_normalizer(OpCall& call) {
 }
 
 constexpr ReferenceKernel kKernels[] = {
-    {"", "StringConcat", string_concat},
-    {"", "StringSplit", string_split},
-    {"", "RegexFullMatch", regex_full_match},
-    {"", "StringNormalizer", string_normalizer},
+    {"", "StringConcat", string_concat},       {"", "StringSplit", string_split},
+    {"", "RegexFullMatch", regex_full_match},  {"", "StringNormalizer", string_normalizer},
     {"", "TfIdfVectorizer", tfidf_vectorizer},
 };
 

@@ -49,9 +49,8 @@ TEST(Strings, SplitPadsShorterRows) {
 }
 
 TEST(Strings, NormalizerLeavesOneEmptyString) {
-  const Attributes attributes =
-      attributes_of({{"stopwords", std::vector<std::string>{"Monday"}},
-                     {"case_change_action", "UPPER"}});
+  const Attributes attributes = attributes_of(
+      {{"stopwords", std::vector<std::string>{"Monday"}}, {"case_change_action", "UPPER"}});
   const Tensor x = Tensor::strings({1, 1}, {"monday"});
   const auto all = run_tensor("StringNormalizer", {x}, attributes);
   ASSERT_TRUE(all.ok());
@@ -67,9 +66,9 @@ TEST(Strings, TfIdfCountsSkippedBigrams) {
                                                {"ngram_counts", std::vector<int64_t>{0, 0}},
                                                {"ngram_indexes", std::vector<int64_t>{0, 1}},
                                                {"pool_int64s", std::vector<int64_t>{1, 2, 1, 3}}});
-  expect_tensor<float>(run_tensor("TfIdfVectorizer", {Tensor::of<int32_t>({4}, {1, 2, 3, 1})},
-                                  attributes),
-                       {2}, {1, 1});
+  expect_tensor<float>(
+      run_tensor("TfIdfVectorizer", {Tensor::of<int32_t>({4}, {1, 2, 3, 1})}, attributes), {2},
+      {1, 1});
 }
 
 }  // namespace

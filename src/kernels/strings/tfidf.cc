@@ -11,10 +11,10 @@ namespace edgewright::reference {
 namespace {
 
 struct TfIdf {
-  bool counts = true;    // false: an n-gram counts once
+  bool counts = true;  // false: an n-gram counts once
   bool weighted = false;
   int64_t shortest, longest, most_skips;
-  int64_t columns = 0;  // of the result
+  int64_t columns = 0;          // of the result
   std::vector<int64_t> places;  // ngram_indexes: the column of each n-gram of the pool
   std::vector<float> weights;   // per n-gram of the pool
 };

@@ -28,17 +28,27 @@ T sigmoid(T x) {
 }
 
 constexpr RealFunction kRealFunctions[] = {
-    {"Acos", std::acos, std::acos},    {"Acosh", std::acosh, std::acosh},
-    {"Asin", std::asin, std::asin},    {"Asinh", std::asinh, std::asinh},
-    {"Atan", std::atan, std::atan},    {"Atanh", std::atanh, std::atanh},
-    {"Ceil", std::ceil, std::ceil},    {"Cos", std::cos, std::cos},
-    {"Cosh", std::cosh, std::cosh},    {"Erf", std::erf, std::erf},
-    {"Exp", std::exp, std::exp},       {"Floor", std::floor, std::floor},
-    {"Log", std::log, std::log},       {"Reciprocal", reciprocal, reciprocal},
+    {"Acos", std::acos, std::acos},
+    {"Acosh", std::acosh, std::acosh},
+    {"Asin", std::asin, std::asin},
+    {"Asinh", std::asinh, std::asinh},
+    {"Atan", std::atan, std::atan},
+    {"Atanh", std::atanh, std::atanh},
+    {"Ceil", std::ceil, std::ceil},
+    {"Cos", std::cos, std::cos},
+    {"Cosh", std::cosh, std::cosh},
+    {"Erf", std::erf, std::erf},
+    {"Exp", std::exp, std::exp},
+    {"Floor", std::floor, std::floor},
+    {"Log", std::log, std::log},
+    {"Reciprocal", reciprocal, reciprocal},
     {"Round", std::nearbyint, std::nearbyint},  // ties go to even, the default rounding mode
-    {"Sigmoid", sigmoid, sigmoid},     {"Sin", std::sin, std::sin},
-    {"Sinh", std::sinh, std::sinh},    {"Sqrt", std::sqrt, std::sqrt},
-    {"Tan", std::tan, std::tan},       {"Tanh", std::tanh, std::tanh},
+    {"Sigmoid", sigmoid, sigmoid},
+    {"Sin", std::sin, std::sin},
+    {"Sinh", std::sinh, std::sinh},
+    {"Sqrt", std::sqrt, std::sqrt},
+    {"Tan", std::tan, std::tan},
+    {"Tanh", std::tanh, std::tanh},
 };
 
 Status real_function(OpCall& call) {

@@ -1,6 +1,6 @@
-#include "kernels/reference/expect_tensor.h"
 #include <cmath>
 #include <limits>
+#include "kernels/reference/expect_tensor.h"
 
 namespace edgewright {
 namespace {

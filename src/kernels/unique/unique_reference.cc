@@ -61,9 +61,8 @@ template <class T>
 Groups group(const Slices<T>& slices, int64_t size, bool sorted) {
   std::vector<int64_t> order(static_cast<size_t>(size));
   for (int64_t i = 0; i < size; ++i) order[static_cast<size_t>(i)] = i;
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return slices.compare_slices(a, b) < 0;
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return slices.compare_slices(a, b) < 0; });
   Groups found;
   found.inverse.resize(static_cast<size_t>(size));
   for (const int64_t slice : order) {
@@ -105,9 +104,8 @@ Result<Groups> group_slices(const OpCall& call, const Tensor& x, AxisSplit split
     case DType::kComplex128: run(reinterpret_cast<const double*>(x.bytes()), 2); return groups;
     default: break;
   }
-  EDGEWRIGHT_TRY(dispatch<Numbers>(call, x.dtype(), [&]<class T>(std::type_identity<T>) {
-    run(x.data<T>(), 1);
-  }));
+  EDGEWRIGHT_TRY(dispatch<Numbers>(call, x.dtype(),
+                                   [&]<class T>(std::type_identity<T>) { run(x.data<T>(), 1); }));
   return groups;
 }
 

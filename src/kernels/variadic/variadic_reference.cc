@@ -38,14 +38,12 @@ Status fold(OpCall& call, Op op, double scale = 1) {
     EDGEWRIGHT_ASSIGN(Tensor * out, call.make_output(0, dtype, plan.dims()));
     EDGEWRIGHT_TRY(fold_in<T>(*out, *operands[0], [](T, T x) { return x; }));
     for (size_t i = 1; i < operands.size(); ++i) {
-      EDGEWRIGHT_TRY(fold_in<T>(*out, *operands[i], [&](T x, T y) {
-        return static_cast<T>(op(widen(x), widen(y)));
-      }));
+      EDGEWRIGHT_TRY(fold_in<T>(*out, *operands[i],
+                                [&](T x, T y) { return static_cast<T>(op(widen(x), widen(y))); }));
     }
     if (scale == 1) return {};
-    map_elements(out->data<T>(), out->mutable_data<T>(), out->element_count(), [&](T x) {
-      return static_cast<T>(static_cast<Compute<T>>(widen(x) * scale));
-    });
+    map_elements(out->data<T>(), out->mutable_data<T>(), out->element_count(),
+                 [&](T x) { return static_cast<T>(static_cast<Compute<T>>(widen(x) * scale)); });
     return {};
   });
 }
