@@ -133,6 +133,30 @@ TEST(ConvDepthwise, AgreesWithTheDefinition) {
   for (const Case& c : cases) check(c, "conv2d_depthwise_f32_hwy", kConvTolerance);
 }
 
+#ifdef EDGEWRIGHT_HAVE_ONEDNN
+TEST(ConvOneDnn, AgreesWithTheDefinition) {
+  const Case cases[] = {
+      {2, 32, 48, 9, 33, 3, 3, 1, 1, 1, {1, 1, 1, 1}, "Relu", true},
+      {1, 16, 32, 8, 8, 3, 3, 2, 1, 1, {0, 0, 1, 1}, "Relu", true, 0},
+      {1, 16, 80, 11, 10, 1, 1, 1, 1, 1, {0, 0, 0, 0}, "", true},
+      {1, 32, 32, 9, 33, 3, 3, 2, 1, 32, {1, 1, 1, 1}, "Relu"},
+      {1, 3, 32, 13, 12, 3, 3, 1, 1, 1, {1, 1, 1, 1}, "Relu", false, 1, Layout::kPlain},
+  };
+  const KernelImplementation* implementation = find_implementation("conv2d_f32_onednn");
+  ASSERT_NE(implementation, nullptr);
+  for (const Case& c : cases) {
+    const Trial trial = make_trial(c);
+    auto run = trial.prepare(*implementation);
+    // What oneDNN offers depends on the CPU.
+    if (!run.ok() && run.error().kind == ErrorKind::kUnsupported) continue;
+    ASSERT_TRUE(run.ok()) << run.error().message;
+    ThreadPool pool(1);
+    (*run)(pool);
+    EXPECT_EQ(difference(run->output(), expected_output(trial, c), kConvTolerance), "");
+  }
+}
+#endif
+
 TEST(ConvDirect, RefusesWhatWouldFillPaddingChannels) {
   const Case whole = {1, 16, 32, 5, 5, 1, 1, 1, 1, 1, {0, 0, 0, 0}, "Sigmoid"};
   const Case part = {1, 16, 24, 5, 5, 1, 1, 1, 1, 1, {0, 0, 0, 0}, "Sigmoid"};

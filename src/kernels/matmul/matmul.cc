@@ -13,6 +13,9 @@ std::span<const KernelImplementation> matmul_implementations() {
       implementation("matmul_onnx_dynamic_f32_hwy", "", "MatMul", dynamic),
       implementation("gemm_packed_f32_hwy", "", "Gemm", packed),
       implementation("gemm_dynamic_f32_hwy", "", "Gemm", dynamic),
+#ifdef EDGEWRIGHT_HAVE_ONEDNN
+      implementation("matmul_packed_f32_onednn", "edgewright", "MatMul", matmul_onednn()),
+#endif
   };
   return table;
 }

@@ -7,5 +7,6 @@ namespace edgewright {
 // Products with a constant right side, packed in advance, and with both sides computed.
 ImplementationFunctions matmul_packed();
 ImplementationFunctions matmul_dynamic();
+ImplementationFunctions matmul_onednn();  // where the library was found; constant right side
 
 }  // namespace edgewright

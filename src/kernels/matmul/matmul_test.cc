@@ -82,6 +82,23 @@ TEST(MatMul, AgreesWithTheDefinition) {
   }
 }
 
+#ifdef EDGEWRIGHT_HAVE_ONEDNN
+TEST(MatMul, OneDnnAgreesWithTheDefinition) {
+  const KernelImplementation* implementation = find_implementation("matmul_packed_f32_onednn");
+  ASSERT_NE(implementation, nullptr);
+  for (const Case& c : kCases) {
+    const Trial trial = make_trial(c, true);
+    auto run = trial.prepare(*implementation);
+    // What oneDNN offers depends on the CPU, and it has not every activation.
+    if (!run.ok() && run.error().kind == ErrorKind::kUnsupported) continue;
+    ASSERT_TRUE(run.ok()) << run.error().message;
+    ThreadPool pool(1);
+    (*run)(pool);
+    EXPECT_EQ(difference(run->output(), expected_output(trial, c), kMatMulTolerance), "");
+  }
+}
+#endif
+
 TEST(MatMul, TakesABatchOfRightSides) {
   for (Case c : kCases) {
     c.batch = 4;
