@@ -129,6 +129,9 @@ TEST(ConvDepthwise, AgreesWithTheDefinition) {
       {1, 32, 32, 8, 19, 5, 3, 1, 2, 32, {2, 1, 2, 1}, "Silu", true, 0},
       {1, 16, 16, 20, 20, 3, 3, 3, 1, 16, {0, 0, 1, 1}, "HardSwish"},
       {1, 16, 16, 2, 2, 5, 5, 1, 1, 16, {2, 2, 2, 2}},
+      {1, 16, 16, 67, 17, 3, 3, 1, 1, 16, {1, 0, 1, 1}, "Relu", true},
+      {1, 16, 16, 6, 61, 3, 3, 1, 1, 16, {1, 1, 1, 1}},
+      {1, 16, 16, 3, 9, 5, 3, 1, 1, 16, {4, 1, 4, 1}},
   };
   for (const Case& c : cases) check(c, "conv2d_depthwise_f32_hwy", kConvTolerance);
 }

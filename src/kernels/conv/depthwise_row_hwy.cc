@@ -70,6 +70,74 @@ HWY_NOINLINE void at_edge(const DepthwiseRow& r, int64_t x, int lane) {
   store(r, hn::Add(sum, other), x, lane);
 }
 
+// The same for three kernel columns side by side, the usual case: weights stay in registers and
+// nothing but the multiplications is left in the loop.
+template <int kStride, int kRows, bool kResidual, int kCount>
+HWY_INLINE void inside_three(const DepthwiseRow& r, const V (&w)[kRows * 3], int64_t x, int lane) {
+  const D d;
+  const float* const in = r.in + (x * kStride - r.pad_left) * 16 + lane;
+  const V bias = hn::LoadU(d, r.bias + lane);
+  const ptrdiff_t row_step = r.row_step;
+  V sum[kCount];
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount; ++i) sum[i] = bias;
+#pragma GCC unroll 9
+  for (int tap = 0; tap < kRows * 3; ++tap) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kCount; ++i) {
+      const float* const from = in + tap / 3 * row_step + (i * kStride + tap % 3) * 16;
+      sum[i] = hn::MulAdd(w[tap], hn::LoadU(d, from), sum[i]);
+    }
+  }
+  const V low = hn::Set(d, r.low), high = hn::Set(d, r.high);
+  float* const out = r.out + x * 16 + lane;
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount; ++i) {
+    if constexpr (kResidual) {
+      store(r, sum[i], x + i, lane);
+    } else {
+      hn::StoreU(hn::Min(high, hn::Max(low, sum[i])), d, out + i * 16);
+    }
+  }
+}
+
+template <int kStride, int kRows, bool kResidual>
+void three_columns(const DepthwiseRow& r, int64_t begin, int64_t end, int lane) {
+  const D d;
+  V w[kRows * 3];
+#pragma GCC unroll 9
+  for (int tap = 0; tap < kRows * 3; ++tap) w[tap] = hn::LoadU(d, r.w + tap * 16 + lane);
+  int64_t x = begin;
+  for (; x + 8 <= end; x += 8) inside_three<kStride, kRows, kResidual, 8>(r, w, x, lane);
+  for (; x + 4 <= end; x += 4) inside_three<kStride, kRows, kResidual, 4>(r, w, x, lane);
+  for (; x < end; ++x) inside_three<kStride, kRows, kResidual, 1>(r, w, x, lane);
+}
+
+// Only where 9 weights and 8 sums fit the registers.
+#if HWY_TARGET == HWY_AVX3 || HWY_ARCH_ARM
+constexpr bool kHasThreeColumns = true;
+#else
+constexpr bool kHasThreeColumns = false;
+#endif
+
+template <int kStride>
+HWY_INLINE void any_columns(const DepthwiseRow& r, int64_t begin, int64_t end, int lane) {
+  if constexpr (kHasThreeColumns && kStride > 0) {
+    if (r.kernel_columns == 3 && r.dilation == 1 && r.kernel_rows == 3) {
+      return r.residual ? three_columns<kStride, 3, true>(r, begin, end, lane)
+                        : three_columns<kStride, 3, false>(r, begin, end, lane);
+    }
+    if (r.kernel_columns == 3 && r.dilation == 1 && r.kernel_rows == 2 && !r.residual) {
+      return three_columns<kStride, 2, false>(r, begin, end, lane);
+    }
+  }
+  int64_t x = begin;
+  for (; x + 8 <= end; x += 8) inside<kStride, 8>(r, x, lane);
+  for (; x + 4 <= end; x += 4) inside<kStride, 4>(r, x, lane);
+  for (; x + 2 <= end; x += 2) inside<kStride, 2>(r, x, lane);
+  for (; x < end; ++x) inside<kStride, 1>(r, x, lane);
+}
+
 template <int kStride>
 void row_of_stride(const DepthwiseRow& r) {
   // Outputs in [begin, end) touch no padding.
@@ -80,12 +148,8 @@ void row_of_stride(const DepthwiseRow& r) {
   if (end < begin) end = begin;
   for (int lane = 0; lane < 16; lane += kLanes) {
     for (int64_t x = 0; x < begin; ++x) at_edge(r, x, lane);
-    int64_t x = begin;
-    for (; x + 8 <= end; x += 8) inside<kStride, 8>(r, x, lane);
-    for (; x + 4 <= end; x += 4) inside<kStride, 4>(r, x, lane);
-    for (; x + 2 <= end; x += 2) inside<kStride, 2>(r, x, lane);
-    for (; x < end; ++x) inside<kStride, 1>(r, x, lane);
-    for (; x < r.out_width; ++x) at_edge(r, x, lane);
+    any_columns<kStride>(r, begin, end, lane);
+    for (int64_t x = end; x < r.out_width; ++x) at_edge(r, x, lane);
   }
 }
 
