@@ -78,8 +78,8 @@ void bench_convs(const Bench& bench) {
         .constant({c.out, c.in / c.group, c.kernel, c.kernel})
         .constant({c.out})
         .output({1, c.out, out, out}, kBlocked);
-    const double flops = 2.0 * static_cast<double>(c.out * out * out * c.in / c.group *
-                                                   c.kernel * c.kernel);
+    const double flops =
+        2.0 * static_cast<double>(c.out * out * out * c.in / c.group * c.kernel * c.kernel);
     bench.run(fmt::format("conv {}->{} {}x{} k{} s{} g{}", c.in, c.out, c.size, c.size, c.kernel,
                           c.stride, c.group),
               trial, flops);

@@ -37,14 +37,10 @@ float Epilogue::high() const { return activation == Activation::kClip ? beta : k
 
 bool Epilogue::keeps_zero() const {
   switch (activation) {
-    case Activation::kSigmoid:
-      return false;
-    case Activation::kHardSigmoid:
-      return beta <= 0;
-    case Activation::kClip:
-      return alpha <= 0 && beta >= 0;
-    default:
-      return true;
+    case Activation::kSigmoid: return false;
+    case Activation::kHardSigmoid: return beta <= 0;
+    case Activation::kClip: return alpha <= 0 && beta >= 0;
+    default: return true;
   }
 }
 

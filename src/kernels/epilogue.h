@@ -12,13 +12,13 @@ namespace edgewright {
 enum class Activation : uint8_t {
   kNone,
   kRelu,
-  kLeakyRelu,    // alpha: slope
-  kClip,         // alpha: minimum, beta: maximum
+  kLeakyRelu,  // alpha: slope
+  kClip,       // alpha: minimum, beta: maximum
   kSigmoid,
   kHardSigmoid,  // alpha: slope, beta: offset
   kHardSwish,
   kSilu,
-  kGelu,         // exact, with erf
+  kGelu,  // exact, with erf
   kGeluTanh,
   kTanh,
 };

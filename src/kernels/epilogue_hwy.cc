@@ -42,22 +42,14 @@ void activate(const Epilogue& epilogue, float* values, const float* residual, si
               size_t columns, ptrdiff_t step) {
   const Rows t = {values, residual, rows, columns, step};
   switch (epilogue.activation) {
-    case Activation::kLeakyRelu:
-      return activate_rows<Activation::kLeakyRelu>(epilogue, t);
-    case Activation::kSigmoid:
-      return activate_rows<Activation::kSigmoid>(epilogue, t);
-    case Activation::kHardSigmoid:
-      return activate_rows<Activation::kHardSigmoid>(epilogue, t);
-    case Activation::kHardSwish:
-      return activate_rows<Activation::kHardSwish>(epilogue, t);
-    case Activation::kSilu:
-      return activate_rows<Activation::kSilu>(epilogue, t);
-    case Activation::kGelu:
-      return activate_rows<Activation::kGelu>(epilogue, t);
-    case Activation::kGeluTanh:
-      return activate_rows<Activation::kGeluTanh>(epilogue, t);
-    case Activation::kTanh:
-      return activate_rows<Activation::kTanh>(epilogue, t);
+    case Activation::kLeakyRelu: return activate_rows<Activation::kLeakyRelu>(epilogue, t);
+    case Activation::kSigmoid: return activate_rows<Activation::kSigmoid>(epilogue, t);
+    case Activation::kHardSigmoid: return activate_rows<Activation::kHardSigmoid>(epilogue, t);
+    case Activation::kHardSwish: return activate_rows<Activation::kHardSwish>(epilogue, t);
+    case Activation::kSilu: return activate_rows<Activation::kSilu>(epilogue, t);
+    case Activation::kGelu: return activate_rows<Activation::kGelu>(epilogue, t);
+    case Activation::kGeluTanh: return activate_rows<Activation::kGeluTanh>(epilogue, t);
+    case Activation::kTanh: return activate_rows<Activation::kTanh>(epilogue, t);
     case Activation::kNone:
     case Activation::kRelu:
     case Activation::kClip: {

@@ -59,10 +59,10 @@ std::vector<ReferenceKernel> reference_kernels();
 
 // How the elements of a tensor lie in memory.
 enum class Layout : uint8_t {
-  kPlain,      // row-major as the shape says
-  kNhwc,       // a 4-d tensor whose shape is N,C,H,W, stored N,H,W,C
-  kNchw16c,    // stored N, ceil(C/16), H, W, 16; channels beyond C are zero
-  kNchw8c,     // stored N, ceil(C/8), H, W, 8; channels beyond C are zero
+  kPlain,    // row-major as the shape says
+  kNhwc,     // a 4-d tensor whose shape is N,C,H,W, stored N,H,W,C
+  kNchw16c,  // stored N, ceil(C/16), H, W, 16; channels beyond C are zero
+  kNchw8c,   // stored N, ceil(C/8), H, W, 8; channels beyond C are zero
 };
 
 struct TensorSpec {

@@ -59,20 +59,11 @@ constexpr ReferenceTable kReferenceTables[] = {
 
 using ImplementationTable = std::span<const KernelImplementation> (*)();
 constexpr ImplementationTable kImplementationTables[] = {
-    copy_implementations,
-    conv_implementations,
-    matmul_implementations,
-    elementwise_implementations,
-    reorder_implementations,
-    softmax_implementations,
-    normalization_implementations,
-    pool_implementations,
-    mapped_copy_implementations,
-    concat_implementations,
-    transpose_implementations,
-    attention_implementations,
-    recurrent_implementations,
-    reduce_implementations,
+    copy_implementations,          conv_implementations,      matmul_implementations,
+    elementwise_implementations,   reorder_implementations,   softmax_implementations,
+    normalization_implementations, pool_implementations,      mapped_copy_implementations,
+    concat_implementations,        transpose_implementations, attention_implementations,
+    recurrent_implementations,     reduce_implementations,
 };
 
 using Key = std::pair<std::string_view, std::string_view>;

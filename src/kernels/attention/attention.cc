@@ -118,8 +118,7 @@ class Attention : public PreparedKernel {
     float* const values = keys + key_floats();
     float* const scores = values + value_floats();
     const int64_t kv_width = s_.kv_heads * s_.size;
-    const int64_t kv_start =
-        image * s_.keys * kv_width + head / (s_.heads / s_.kv_heads) * s_.size;
+    const int64_t kv_start = image * s_.keys * kv_width + head / (s_.heads / s_.kv_heads) * s_.size;
     pack_keys(static_cast<const float*>(io.inputs[1]) + kv_start, keys);
     pack_values(static_cast<const float*>(io.inputs[2]) + kv_start, values);
     for (int64_t first = 0; first < s_.queries; first += block_) {

@@ -21,8 +21,8 @@ struct AttentionCore {
   const T* k = nullptr;
   const T* v = nullptr;
   double scale = 1;
-  double softcap = 0;            // 0: none
-  const T* sink = nullptr;       // per query head, one more term of the softmax's sum; may be null
+  double softcap = 0;       // 0: none
+  const T* sink = nullptr;  // per query head, one more term of the softmax's sum; may be null
 
   // Writes what is added to the `keys` scores of a query; -infinity leaves a key out, whatever
   // its score is.

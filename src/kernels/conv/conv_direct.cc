@@ -130,8 +130,8 @@ class ConvDirect : public PreparedKernel {
     std::fill(to, to + s_.pad_bottom * row, 0.0f);
   }
 
-  void run_rows(const KernelIo& io, const float* x, int64_t image, int64_t first_row,
-                int64_t panel, int64_t panels) const {
+  void run_rows(const KernelIo& io, const float* x, int64_t image, int64_t first_row, int64_t panel,
+                int64_t panels) const {
     const int64_t plane = s_.out_height * s_.out_width * 16;
     const int64_t out_image = (image * s_.out_blocks() + panel) * plane;
     TileArgs tile;
@@ -152,8 +152,7 @@ class ConvDirect : public PreparedKernel {
       const int64_t at = out_image + row * s_.out_width * 16;
       tile.c = static_cast<float*>(io.outputs[0]) + at;
       tile.residual = s_.has_residual ? static_cast<const float*>(io.inputs[3]) + at : nullptr;
-      run_tiles(tile, s_.epilogue, static_cast<size_t>(walk_.columns),
-                static_cast<size_t>(panels));
+      run_tiles(tile, s_.epilogue, static_cast<size_t>(walk_.columns), static_cast<size_t>(panels));
     }
   }
 

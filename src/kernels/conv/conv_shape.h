@@ -30,9 +30,7 @@ struct ConvShape {
   int64_t padded_height() const { return in_height + pad_top + pad_bottom; }
   int64_t padded_width() const { return in_width + pad_left + pad_right; }
   bool padded() const { return (pad_top | pad_left | pad_bottom | pad_right) != 0; }
-  bool is_depthwise() const {
-    return group > 1 && group == in_channels && group == out_channels;
-  }
+  bool is_depthwise() const { return group > 1 && group == in_channels && group == out_channels; }
 };
 
 // kUnsupported when the request is no float32 convolution of that form; the constants need not be

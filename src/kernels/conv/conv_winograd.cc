@@ -165,9 +165,8 @@ class ConvWinograd : public PreparedKernel {
     tile.columns = static_cast<int>(std::min<int64_t>(kOut, s_.out_width - at.x));
     winograd_output(kOut, tile);
     if (epilogue.is_clamp()) return;
-    apply_activation(epilogue, tile.out, late ? residual : nullptr,
-                     static_cast<size_t>(tile.rows), static_cast<size_t>(tile.columns) * 16,
-                     tile.row_step);
+    apply_activation(epilogue, tile.out, late ? residual : nullptr, static_cast<size_t>(tile.rows),
+                     static_cast<size_t>(tile.columns) * 16, tile.row_step);
   }
 
   ConvShape s_;

@@ -7,10 +7,10 @@ namespace edgewright {
 
 // One row of a depthwise convolution for 16 channels.
 struct DepthwiseRow {
-  const float* in = nullptr;   // first kernel row that is inside the image, column 0
-  ptrdiff_t row_step = 0;      // between kernel rows, in floats
-  const float* w = nullptr;    // weights of that kernel row, [ky][kx][16]
-  int64_t kernel_rows = 0;     // kernel rows inside the image
+  const float* in = nullptr;  // first kernel row that is inside the image, column 0
+  ptrdiff_t row_step = 0;     // between kernel rows, in floats
+  const float* w = nullptr;   // weights of that kernel row, [ky][kx][16]
+  int64_t kernel_rows = 0;    // kernel rows inside the image
   int64_t kernel_columns = 0;
   int64_t in_width = 0, out_width = 0;
   int64_t stride = 1, dilation = 1, pad_left = 0;

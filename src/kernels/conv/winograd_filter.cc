@@ -16,7 +16,7 @@ constexpr double kFilter2[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5},
 // G w G^T, in double: it is done once and the rounding of the products matters most.
 void winograd_filter(int m, const float* w, double* out) {
   const int size = m + 2;
-  const double(*const g)[3] = m == 4 ? kFilter4 : kFilter2;
+  const double (*const g)[3] = m == 4 ? kFilter4 : kFilter2;
   double half[6][3];
   for (int i = 0; i < size; ++i) {
     for (int x = 0; x < 3; ++x) {

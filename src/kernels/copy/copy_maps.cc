@@ -182,8 +182,7 @@ Result<CopyMap> resize_nearest_map(const KernelRequest& request) {
   const Dims& in = request.inputs[0].dims;
   const Dims& out = request.outputs[0].dims;
   const Attributes& attributes = *request.attributes;
-  const std::string where =
-      attributes.get_string("coordinate_transformation_mode", "half_pixel");
+  const std::string where = attributes.get_string("coordinate_transformation_mode", "half_pixel");
   const std::string rounding = attributes.get_string("nearest_mode", "round_prefer_floor");
   // Scales that are no quotient of the sizes would need the scales input.
   if (in.size() != out.size() || attributes.get_string("mode", "nearest") != "nearest" ||

@@ -120,8 +120,8 @@ template <MapBuilder kBuild>
 Created create(const KernelRequest& request, PackedBytes) {
   EDGEWRIGHT_ASSIGN(CopyMap map, kBuild(request));
   const int fill = request.op == "Pad" ? 2 : -1;
-  return Created(std::make_unique<MappedCopy>(std::move(map),
-                                              copyable_bytes(request.inputs[0].dtype), fill));
+  return Created(
+      std::make_unique<MappedCopy>(std::move(map), copyable_bytes(request.inputs[0].dtype), fill));
 }
 
 template <MapBuilder kBuild>

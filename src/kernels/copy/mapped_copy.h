@@ -13,7 +13,7 @@ namespace edgewright {
 // are all of this form.
 struct CopyMap {
   static constexpr int64_t kFill = INT64_MIN / 32;  // sums of a few stay negative
-  std::vector<std::vector<int64_t>> tables;  // in elements
+  std::vector<std::vector<int64_t>> tables;         // in elements
 };
 
 // Axes where the output is the input.

@@ -144,14 +144,10 @@ bool supports(const KernelRequest& request) {
 Created create(const KernelRequest& request, PackedBytes) {
   EDGEWRIGHT_ASSIGN(TransposeShape shape, parse_transpose(request));
   switch (copyable_bytes(request.inputs[0].dtype)) {
-    case 1:
-      return Created(std::make_unique<Transpose<uint8_t>>(std::move(shape)));
-    case 2:
-      return Created(std::make_unique<Transpose<uint16_t>>(std::move(shape)));
-    case 4:
-      return Created(std::make_unique<Transpose<uint32_t>>(std::move(shape)));
-    default:
-      return Created(std::make_unique<Transpose<uint64_t>>(std::move(shape)));
+    case 1: return Created(std::make_unique<Transpose<uint8_t>>(std::move(shape)));
+    case 2: return Created(std::make_unique<Transpose<uint16_t>>(std::move(shape)));
+    case 4: return Created(std::make_unique<Transpose<uint32_t>>(std::move(shape)));
+    default: return Created(std::make_unique<Transpose<uint64_t>>(std::move(shape)));
   }
 }
 

@@ -105,15 +105,12 @@ void activations(ElementOp op, const float* a, float x, float y, float* out, siz
 
 void one_operand(ElementOp op, const float* a, float x, float y, float* out, size_t count) {
   switch (op) {
-    case ElementOp::kNeg:
-      return map_one(a, out, count, [](D, V v) HWY_ATTR { return hn::Neg(v); });
-    case ElementOp::kAbs:
-      return map_one(a, out, count, [](D, V v) HWY_ATTR { return hn::Abs(v); });
+    case ElementOp::kNeg: return map_one(a, out, count, [](D, V v) HWY_ATTR { return hn::Neg(v); });
+    case ElementOp::kAbs: return map_one(a, out, count, [](D, V v) HWY_ATTR { return hn::Abs(v); });
     case ElementOp::kSqrt:
       return map_one(a, out, count, [](D, V v) HWY_ATTR { return hn::Sqrt(v); });
     case ElementOp::kReciprocal:
-      return map_one(a, out, count,
-                     [](D d, V v) HWY_ATTR { return hn::Div(hn::Set(d, 1.0f), v); });
+      return map_one(a, out, count, [](D d, V v) HWY_ATTR { return hn::Div(hn::Set(d, 1.0f), v); });
     case ElementOp::kExp:
       return map_one(a, out, count, [](D d, V v) HWY_ATTR { return vector_exp(d, v); });
     case ElementOp::kErf:
@@ -126,14 +123,10 @@ void one_operand(ElementOp op, const float* a, float x, float y, float* out, siz
       return map_one(a, out, count, [](D, V v) HWY_ATTR { return hn::Ceil(v); });
     case ElementOp::kRound:
       return map_one(a, out, count, [](D, V v) HWY_ATTR { return hn::Round(v); });
-    case ElementOp::kLog:
-      return map_scalar(a, out, count, [](float v) { return std::log(v); });
-    case ElementOp::kSin:
-      return map_scalar(a, out, count, [](float v) { return std::sin(v); });
-    case ElementOp::kCos:
-      return map_scalar(a, out, count, [](float v) { return std::cos(v); });
-    default:
-      return activations(op, a, x, y, out, count);
+    case ElementOp::kLog: return map_scalar(a, out, count, [](float v) { return std::log(v); });
+    case ElementOp::kSin: return map_scalar(a, out, count, [](float v) { return std::sin(v); });
+    case ElementOp::kCos: return map_scalar(a, out, count, [](float v) { return std::cos(v); });
+    default: return activations(op, a, x, y, out, count);
   }
 }
 

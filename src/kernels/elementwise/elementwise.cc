@@ -100,9 +100,7 @@ class Elementwise : public PreparedKernel {
   }
 
   // A chunk for every input that is one value a row, every temporary and every literal.
-  size_t buffers() const {
-    return walk_.strides.size() + program_.instructions.size() + literals_;
-  }
+  size_t buffers() const { return walk_.strides.size() + program_.instructions.size() + literals_; }
   size_t scratch_size_bytes() const override {
     return static_cast<size_t>(threads_) * buffers() * kElementChunk * sizeof(float);
   }
@@ -114,8 +112,8 @@ class Elementwise : public PreparedKernel {
       const int64_t i = static_cast<int64_t>(index);
       const int64_t first = i / parts * rows_per_task_;
       const int64_t begin = i % parts * row_part_;
-      float* const scratch = static_cast<float*>(io.scratch) +
-                             static_cast<size_t>(worker) * buffers() * kElementChunk;
+      float* const scratch =
+          static_cast<float*>(io.scratch) + static_cast<size_t>(worker) * buffers() * kElementChunk;
       fill_literals(scratch);
       for (int64_t row = first; row < std::min(first + rows_per_task_, rows_); ++row) {
         run_row(io, scratch, row, begin, std::min(begin + row_part_, row_));
@@ -291,24 +289,37 @@ bool supports(const KernelRequest& request) {
 Created create(const KernelRequest& request, PackedBytes) {
   EDGEWRIGHT_ASSIGN(ElementProgram program, program_of(request));
   EDGEWRIGHT_ASSIGN(BroadcastWalk walk, make_walk(with_all_inputs(request)));
-  return Created(std::make_unique<Elementwise>(std::move(program), std::move(walk),
-                                               request.threads));
+  return Created(
+      std::make_unique<Elementwise>(std::move(program), std::move(walk), request.threads));
 }
 
 constexpr std::string_view kOnnxOps[][2] = {
-    {"add_f32_hwy", "Add"},           {"sub_f32_hwy", "Sub"},
-    {"mul_f32_hwy", "Mul"},           {"div_f32_hwy", "Div"},
-    {"max_f32_hwy", "Max"},           {"min_f32_hwy", "Min"},
-    {"pow_f32_hwy", "Pow"},           {"neg_f32_hwy", "Neg"},
-    {"abs_f32_hwy", "Abs"},           {"sqrt_f32_hwy", "Sqrt"},
-    {"reciprocal_f32_hwy", "Reciprocal"}, {"exp_f32_hwy", "Exp"},
-    {"log_f32_hwy", "Log"},           {"erf_f32_hwy", "Erf"},
-    {"tanh_f32_hwy", "Tanh"},         {"sigmoid_f32_hwy", "Sigmoid"},
-    {"floor_f32_hwy", "Floor"},       {"ceil_f32_hwy", "Ceil"},
-    {"round_f32_hwy", "Round"},       {"relu_f32_hwy", "Relu"},
-    {"hard_swish_f32_hwy", "HardSwish"}, {"gelu_f32_hwy", "Gelu"},
-    {"leaky_relu_f32_hwy", "LeakyRelu"}, {"clip_f32_hwy", "Clip"},
-    {"hard_sigmoid_f32_hwy", "HardSigmoid"}, {"sin_f32_hwy", "Sin"},
+    {"add_f32_hwy", "Add"},
+    {"sub_f32_hwy", "Sub"},
+    {"mul_f32_hwy", "Mul"},
+    {"div_f32_hwy", "Div"},
+    {"max_f32_hwy", "Max"},
+    {"min_f32_hwy", "Min"},
+    {"pow_f32_hwy", "Pow"},
+    {"neg_f32_hwy", "Neg"},
+    {"abs_f32_hwy", "Abs"},
+    {"sqrt_f32_hwy", "Sqrt"},
+    {"reciprocal_f32_hwy", "Reciprocal"},
+    {"exp_f32_hwy", "Exp"},
+    {"log_f32_hwy", "Log"},
+    {"erf_f32_hwy", "Erf"},
+    {"tanh_f32_hwy", "Tanh"},
+    {"sigmoid_f32_hwy", "Sigmoid"},
+    {"floor_f32_hwy", "Floor"},
+    {"ceil_f32_hwy", "Ceil"},
+    {"round_f32_hwy", "Round"},
+    {"relu_f32_hwy", "Relu"},
+    {"hard_swish_f32_hwy", "HardSwish"},
+    {"gelu_f32_hwy", "Gelu"},
+    {"leaky_relu_f32_hwy", "LeakyRelu"},
+    {"clip_f32_hwy", "Clip"},
+    {"hard_sigmoid_f32_hwy", "HardSigmoid"},
+    {"sin_f32_hwy", "Sin"},
     {"cos_f32_hwy", "Cos"},
 };
 

@@ -48,8 +48,8 @@ TEST(Elementwise, BroadcastsBothWays) {
   // The divisor has a zero or two among its values; dividing by it is part of the contract.
   Tensor expected = zeros({4, 5, 3});
   for (int64_t i = 0; i < 60; ++i) {
-    expected.mutable_data<float>()[i] = trial.value(0).data<float>()[i / 15 * 3 + i % 3] /
-                                        trial.value(1).data<float>()[i / 3 % 5];
+    expected.mutable_data<float>()[i] =
+        trial.value(0).data<float>()[i / 15 * 3 + i % 3] / trial.value(1).data<float>()[i / 3 % 5];
   }
   expect_agrees(trial, "div_f32_hwy", expected, kElementwiseTolerance);
 }

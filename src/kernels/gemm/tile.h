@@ -32,8 +32,8 @@ struct TileArgs {
   const float* bias = nullptr;      // 16 a panel; null: none
   const float* residual = nullptr;  // null: none
   bool residual_first = false;  // activation(A * B + residual), else activation(A * B) + residual
-  int columns = 16;  // valid columns of the last panel; fewer are neither read nor written
-  float scale = 1.0f;               // factor of A * B
+  int columns = 16;    // valid columns of the last panel; fewer are neither read nor written
+  float scale = 1.0f;  // factor of A * B
   float low = -std::numeric_limits<float>::infinity();  // clamp, the activation of most layers
   float high = std::numeric_limits<float>::infinity();
 };

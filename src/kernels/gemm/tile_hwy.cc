@@ -198,8 +198,7 @@ void run_tiles(TileArgs args, const Epilogue& epilogue, size_t rows, size_t pane
       if (!clamp) {
         for (size_t p = 0; p < wide; ++p) {
           const ptrdiff_t there = static_cast<ptrdiff_t>(p) * args.c_panel;
-          const size_t columns =
-              p + 1 == wide ? static_cast<size_t>(tile.columns) : size_t{16};
+          const size_t columns = p + 1 == wide ? static_cast<size_t>(tile.columns) : size_t{16};
           apply_activation(epilogue, tile.c + there,
                            late_residual ? late_residual + at + there : nullptr, tall, columns,
                            args.c_step);

@@ -77,8 +77,7 @@ TEST(MatMul, AgreesWithTheDefinition) {
     const Trial packed = make_trial(c, true);
     expect_agrees(packed, "matmul_packed_f32_hwy", expected_output(packed, c), kMatMulTolerance);
     const Trial dynamic = make_trial(c, false);
-    expect_agrees(dynamic, "matmul_dynamic_f32_hwy", expected_output(dynamic, c),
-                  kMatMulTolerance);
+    expect_agrees(dynamic, "matmul_dynamic_f32_hwy", expected_output(dynamic, c), kMatMulTolerance);
   }
 }
 
@@ -104,8 +103,7 @@ TEST(MatMul, TakesABatchOfRightSides) {
     c.batch = 4;
     c.batched_b = true;
     const Trial dynamic = make_trial(c, false);
-    expect_agrees(dynamic, "matmul_dynamic_f32_hwy", expected_output(dynamic, c),
-                  kMatMulTolerance);
+    expect_agrees(dynamic, "matmul_dynamic_f32_hwy", expected_output(dynamic, c), kMatMulTolerance);
   }
 }
 

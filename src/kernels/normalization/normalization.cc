@@ -76,10 +76,10 @@ class Normalization : public PreparedKernel {
         row.in = x + i * count_;
         row.skip = skip ? skip + i % skip_rows_ * count_ : nullptr;
         row.out = static_cast<float*>(io.outputs[0]) + i * count_;
-        row.sum = writes_sum_ ? static_cast<float*>(io.outputs[static_cast<size_t>(
-                                    parts_.sum_output)]) + i * count_
-                              : static_cast<float*>(io.scratch) +
-                                    static_cast<size_t>(worker) * count_;
+        row.sum = writes_sum_
+                      ? static_cast<float*>(io.outputs[static_cast<size_t>(parts_.sum_output)]) +
+                            i * count_
+                      : static_cast<float*>(io.scratch) + static_cast<size_t>(worker) * count_;
         normalize_row(row);
       }
     });

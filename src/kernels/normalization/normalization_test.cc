@@ -55,8 +55,8 @@ TEST(Normalization, LayerNormalizationAgreesWithTheDefinition) {
 TEST(Normalization, RmsNormalizationAgreesWithTheDefinition) {
   Trial trial = make_trial("", "RMSNormalization");
   trial.constant({kCount}).output({2, 3, kCount});
-  expect_agrees(trial, "rms_normalization_f32_hwy",
-                expected_output(trial, {-1, 1, -1, -1, false}), kNormalizationTolerance);
+  expect_agrees(trial, "rms_normalization_f32_hwy", expected_output(trial, {-1, 1, -1, -1, false}),
+                kNormalizationTolerance);
 }
 
 TEST(Normalization, SkipLayerNormalizationAddsFirst) {

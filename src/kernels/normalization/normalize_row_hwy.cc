@@ -46,8 +46,8 @@ float mean_square(const float* in, size_t count, float mean) {
   V sum = hn::Zero(d);
   for (size_t i = 0; i < count; i += hn::Lanes(d)) {
     const size_t valid = HWY_MIN(count - i, hn::Lanes(d));
-    const V distance = hn::IfThenElseZero(
-        hn::FirstN(d, valid), hn::Sub(load_first(d, in + i, count - i), middle));
+    const V distance =
+        hn::IfThenElseZero(hn::FirstN(d, valid), hn::Sub(load_first(d, in + i, count - i), middle));
     sum = hn::MulAdd(distance, distance, sum);
   }
   return hn::GetLane(hn::SumOfLanes(d, sum)) / static_cast<float>(count);

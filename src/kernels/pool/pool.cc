@@ -95,8 +95,8 @@ class Pool : public PreparedKernel {
   explicit Pool(const PoolShape& shape) : s_(shape) {}
 
   void run(const KernelIo& io) const override {
-    const int64_t rows_per_task = std::clamp<int64_t>(
-        4096 / (s_.x.out * s_.x.kernel * s_.y.kernel), 1, s_.y.out);
+    const int64_t rows_per_task =
+        std::clamp<int64_t>(4096 / (s_.x.out * s_.x.kernel * s_.y.kernel), 1, s_.y.out);
     const int64_t cuts = (s_.y.out + rows_per_task - 1) / rows_per_task;
     io.pool->parallel_for(static_cast<size_t>(s_.planes * cuts), [&](size_t index, int) {
       const int64_t i = static_cast<int64_t>(index);
@@ -109,10 +109,9 @@ class Pool : public PreparedKernel {
 
  private:
   void run_row(const KernelIo& io, int64_t plane, int64_t y) const {
-    const float* const image = static_cast<const float*>(io.inputs[0]) +
-                               plane * s_.y.in * s_.x.in * s_.inner;
-    float* out = static_cast<float*>(io.outputs[0]) +
-                 (plane * s_.y.out + y) * s_.x.out * s_.inner;
+    const float* const image =
+        static_cast<const float*>(io.inputs[0]) + plane * s_.y.in * s_.x.in * s_.inner;
+    float* out = static_cast<float*>(io.outputs[0]) + (plane * s_.y.out + y) * s_.x.out * s_.inner;
     const int64_t top = s_.y.begin(y);
     PoolWindow window;
     window.row_step = s_.x.in * s_.inner;
@@ -127,9 +126,8 @@ class Pool : public PreparedKernel {
         pool_maximum(window, out);
         continue;
       }
-      const int64_t count = s_.count_padding
-                                ? s_.y.padded_size(y) * s_.x.padded_size(x)
-                                : static_cast<int64_t>(window.rows * window.columns);
+      const int64_t count = s_.count_padding ? s_.y.padded_size(y) * s_.x.padded_size(x)
+                                             : static_cast<int64_t>(window.rows * window.columns);
       pool_average(window, 1.0f / static_cast<float>(count), out);
     }
   }

@@ -205,8 +205,7 @@ Result<Tensor> pack(const KernelRequest& request) {
     pack_panels(r + direction * s.gates() * s.hidden, s.hidden, s.gates(), true,
                 out + row * s.input);
     if (!has_input(request, 3)) continue;
-    const float* const b =
-        request.inputs[3].constant->data<float>() + direction * 2 * s.gates();
+    const float* const b = request.inputs[3].constant->data<float>() + direction * 2 * s.gates();
     float* const bias = out + row * (s.input + s.hidden);
     for (int64_t i = 0; i < s.gates(); ++i) bias[i] = b[i] + b[s.gates() + i];
   }

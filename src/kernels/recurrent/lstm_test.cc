@@ -34,8 +34,7 @@ Tensor expected_output(const Trial& trial, const Case& c) {
         for (int64_t g = 0; g < 4 * size; ++g) {
           double sum = at(3, d * 8 * size + g) + at(3, d * 8 * size + 4 * size + g);
           for (int64_t i = 0; i < c.input; ++i) {
-            sum += at(0, (t * c.batch + b) * c.input + i) *
-                   at(1, (d * 4 * size + g) * c.input + i);
+            sum += at(0, (t * c.batch + b) * c.input + i) * at(1, (d * 4 * size + g) * c.input + i);
           }
           for (int64_t i = 0; i < size; ++i) {
             sum += h[static_cast<size_t>(i)] * at(2, (d * 4 * size + g) * size + i);

@@ -18,14 +18,10 @@ struct Side {
 Side side_of(const TensorSpec& spec) {
   const int64_t channels = spec.dims[1];
   switch (spec.layout) {
-    case Layout::kPlain:
-      return {1, channels};
-    case Layout::kNhwc:
-      return {channels, 1};
-    case Layout::kNchw16c:
-      return {16, (channels + 15) / 16};
-    case Layout::kNchw8c:
-      return {8, (channels + 7) / 8};
+    case Layout::kPlain: return {1, channels};
+    case Layout::kNhwc: return {channels, 1};
+    case Layout::kNchw16c: return {16, (channels + 15) / 16};
+    case Layout::kNchw8c: return {8, (channels + 7) / 8};
   }
   return {1, channels};
 }

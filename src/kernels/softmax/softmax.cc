@@ -57,9 +57,8 @@ bool supports(const KernelRequest& request) {
 }
 
 Created create(const KernelRequest& request, PackedBytes) {
-  return Created(std::make_unique<Softmax>(request.inputs[0].dims,
-                                           static_cast<size_t>(axis_of(request)),
-                                           request.op == "LogSoftmax"));
+  return Created(std::make_unique<Softmax>(
+      request.inputs[0].dims, static_cast<size_t>(axis_of(request)), request.op == "LogSoftmax"));
 }
 
 constexpr KernelImplementation kImplementations[] = {

@@ -41,8 +41,8 @@ void row(const float* in, float* out, size_t count, bool log) {
   V sum = hn::Zero(d);
   for (size_t i = 0; i < count; i += lanes) {
     const V shifted = hn::Sub(load_first(d, in + i, count - i), maximum);
-    const V value = hn::IfThenElseZero(hn::FirstN(d, HWY_MIN(count - i, lanes)),
-                                       vector_exp(d, shifted));
+    const V value =
+        hn::IfThenElseZero(hn::FirstN(d, HWY_MIN(count - i, lanes)), vector_exp(d, shifted));
     sum = hn::Add(sum, value);
     store_first(log ? shifted : value, d, out + i, count - i);
   }
