@@ -87,7 +87,7 @@ void bench_convs(const Bench& bench) {
 }
 
 void bench_matmuls(const Bench& bench) {
-  constexpr int64_t kShapes[][3] = {{65, 192, 576}, {65, 192, 192}, {65, 192, 384}, {65, 384, 192},
+  constexpr int64_t kShapes[][3] = {{65, 128, 384}, {65, 128, 128}, {65, 128, 512}, {65, 512, 128},
                                     {65, 192, 768}, {65, 768, 192}, {1, 256, 10},   {1, 1280, 10},
                                     {1, 128, 512},  {64, 48, 192}};
   for (const auto& [m, k, n] : kShapes) {
@@ -97,6 +97,31 @@ void bench_matmuls(const Bench& bench) {
   }
 }
 
+void bench_others(const Bench& bench) {
+  Trial attention("edgewright", "Attention");
+  attention.attribute("num_heads", int64_t{4});
+  for (int i = 0; i < 3; ++i) attention.input({1, 65, 128});
+  attention.output({1, 65, 128});
+  bench.run("attention 65x128 of 4 heads", attention, 4.0 * 65 * 65 * 128);
+  Trial softmax("", "Softmax");
+  softmax.input({4, 65, 65}).output({4, 65, 65});
+  bench.run("softmax 4x65x65", softmax, 4.0 * 65 * 65);
+  Trial normalization("", "LayerNormalization");
+  normalization.input({65, 128}).constant({128}).constant({128}).output({65, 128});
+  bench.run("layer normalization 65x128", normalization, 65.0 * 128);
+  Trial gelu("", "Gelu");
+  gelu.input({65, 512}).output({65, 512});
+  bench.run("gelu 65x512", gelu, 65.0 * 512);
+  Trial transpose("", "Transpose");
+  transpose.attribute("perm", std::vector<int64_t>{0, 2, 3, 1});
+  transpose.input({1, 12, 30, 40}).output({1, 30, 40, 12});
+  bench.run("transpose 12x30x40", transpose, 12.0 * 30 * 40);
+  Trial lstm("", "LSTM");
+  lstm.input({1, 1, 128}).constant({1, 512, 128}).constant({1, 512, 128}).constant({1, 1024});
+  lstm.output({1, 1, 1, 128});
+  bench.run("lstm 1 step of 128", lstm, 2.0 * 512 * 256);
+}
+
 }  // namespace
 }  // namespace edgewright
 
@@ -104,4 +129,5 @@ int main(int argc, char** argv) {
   const edgewright::Bench bench{argc > 1 ? argv[1] : "", argc > 2 ? std::atoi(argv[2]) : 1};
   edgewright::bench_convs(bench);
   edgewright::bench_matmuls(bench);
+  edgewright::bench_others(bench);
 }
