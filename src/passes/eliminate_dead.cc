@@ -1,19 +1,23 @@
 // Before: nodes and constants that no graph output needs.      After: they are gone.
 // Every operator is pure, so what nobody reads may go; trailing optional outputs that nobody reads
 // are left out too.
+#include <algorithm>
+#include <array>
+
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
 namespace edgewright {
 namespace {
 
-// Operators with a variable number of outputs count them, so theirs stay.
-bool counts_its_outputs(const Node& node) {
-  return node.is("Split") || node.is("SplitToSequence") || !node.subgraphs.empty();
-}
+// Operators whose outputs but the first are optional.
+constexpr std::array<std::string_view, 9> kOptionalOutputs = {
+    "MaxPool", "Dropout", "LayerNormalization", "LSTM",     "GRU",
+    "RNN",     "Unique",  "BatchNormalization", "Attention"};
 
 bool drop_unused_outputs(Graph& graph, Node& node) {
-  if (node.domain != "" || counts_its_outputs(node)) return false;
+  const bool optional = std::ranges::find(kOptionalOutputs, node.op) != kOptionalOutputs.end();
+  if (node.domain != "" || !optional) return false;
   bool changed = false;
   while (node.outputs.size() > 1) {
     const Value* last = node.outputs.back();

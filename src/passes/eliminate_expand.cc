@@ -28,6 +28,11 @@ bool gives(const Dim* dim, const Dim& wanted) {
 bool shape_stays(const Node& node, size_t index, const Value* value) {
   const Value* output = node.output(0);
   if (!rank_of(output) || !rank_of(value)) return false;
+  size_t rank = *rank_of(value);
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (i != index) rank = std::max(rank, rank_of(node.inputs[i]).value_or(0));
+  }
+  if (rank != *rank_of(output)) return false;
   for (size_t position = 0; position < output->type.shape->size(); ++position) {
     const Dim& wanted = *dim_from_back(output, position);
     bool given = gives(dim_from_back(value, position), wanted) || wanted.value == 1;

@@ -143,7 +143,11 @@ Status Pipeline::run_stage(const std::vector<size_t>& stage) {
     const size_t changes_before = changes_;
     for (const size_t index : stage) EDGEWRIGHT_TRY(run_pass(states_[index]));
     if (changes_ == changes_before) return {};
-    EDGEWRIGHT_TRY(types_.infer(*model_.graph));
+    // Folding may bring to light that a node cannot run at all; the graph still says what it said.
+    if (Status status = types_.infer(*model_.graph); !status.ok()) {
+      report_.warnings.push_back(std::move(status).error().message);
+      return {};
+    }
   }
   return {};
 }

@@ -42,6 +42,8 @@ struct PassReport {
 
 struct PipelineReport {
   std::vector<PassReport> passes;  // those that ran, in table order
+  // Nodes of which the passes found that they cannot run: contradicting types or shapes.
+  std::vector<std::string> warnings;
   size_t nodes_before = 0, nodes_after = 0;
 };
 

@@ -285,6 +285,19 @@ const PassCase kCases[] = {
   %y: float32[3,4] = Mul(%a, %z)
 })",
      "unchanged"},
+    {"expand_that_adds_an_axis", eliminate_expand,
+     R"(graph %g(%x: float32[3,4], %z: float32[3,4]) -> (%y) {
+  %s: int64[3] = {1, 1, 1}
+  %a: float32[1,3,4] = Expand(%x, %s)
+  %y: float32[1,3,4] = Mul(%a, %z)
+})",
+     "unchanged"},
+    {"required_outputs", eliminate_dead,
+     R"(graph %g(%x: float32[8]) -> (%y) {
+  %k: int64[1] = {3}
+  %y: float32[3], %i: int64[3] = TopK(%x, %k)
+})",
+     "unchanged"},
     {"dead_nodes_and_outputs", eliminate_dead,
      R"(graph %g(%x: float32[1,1,4,4]) -> (%y) {
   %d: float32[1,1,4,4] = Exp(%x)
