@@ -94,9 +94,8 @@ struct Scope {
   }
   Value* find_constant(Hash hash, const Tensor& tensor) const {
     const auto [first, last] = constants.equal_range(hash);
-    const auto it = std::find_if(first, last, [&](const auto& entry) {
-      return identical(*entry.second->constant, tensor);
-    });
+    const auto it = std::find_if(
+        first, last, [&](const auto& entry) { return identical(*entry.second->constant, tensor); });
     if (it != last) return it->second;
     return outer == nullptr ? nullptr : outer->find_constant(hash, tensor);
   }

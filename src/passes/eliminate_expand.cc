@@ -9,9 +9,23 @@
 namespace edgewright {
 namespace {
 
-constexpr std::array<std::string_view, 17> kBroadcasting = {
-    "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Where", "Equal", "Less", "Greater",
-    "LessOrEqual", "GreaterOrEqual", "And", "Or", "Xor", "Mod"};
+constexpr std::array<std::string_view, 17> kBroadcasting = {"Add",
+                                                            "Sub",
+                                                            "Mul",
+                                                            "Div",
+                                                            "Pow",
+                                                            "Max",
+                                                            "Min",
+                                                            "Where",
+                                                            "Equal",
+                                                            "Less",
+                                                            "Greater",
+                                                            "LessOrEqual",
+                                                            "GreaterOrEqual",
+                                                            "And",
+                                                            "Or",
+                                                            "Xor",
+                                                            "Mod"};
 
 // The dimension of a value at a position counted from the back; null where it has none.
 const Dim* dim_from_back(const Value* value, size_t position) {

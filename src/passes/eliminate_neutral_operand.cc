@@ -18,8 +18,8 @@ struct Rule {
   bool either_side;
 };
 constexpr Rule kRules[] = {
-    {"Add", 0, true}, {"Sub", 0, false}, {"Mul", 1, true}, {"Div", 1, false},
-    {"Pow", 1, false}, {"And", 1, true}, {"Or", 0, true}, {"BitwiseOr", 0, true},
+    {"Add", 0, true},        {"Sub", 0, false}, {"Mul", 1, true}, {"Div", 1, false},
+    {"Pow", 1, false},       {"And", 1, true},  {"Or", 0, true},  {"BitwiseOr", 0, true},
     {"BitwiseXor", 0, true}, {"Xor", 0, true},
 };
 

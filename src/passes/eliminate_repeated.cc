@@ -12,8 +12,8 @@ struct Rule {
   std::string_view op;
   bool is_own_inverse;
 };
-constexpr Rule kRules[] = {{"Neg", true},    {"Not", true},   {"BitwiseNot", true},
-                           {"Relu", false},  {"Abs", false},  {"Ceil", false},
+constexpr Rule kRules[] = {{"Neg", true},    {"Not", true},    {"BitwiseNot", true},
+                           {"Relu", false},  {"Abs", false},   {"Ceil", false},
                            {"Floor", false}, {"Round", false}, {"Sign", false}};
 
 }  // namespace

@@ -22,10 +22,10 @@ constexpr std::array<std::string_view, 8> kRandom = {
     "Multinomial",  "Bernoulli",        "Dropout",       "DequantizeLinear"};
 // Their results may be much larger than their inputs.
 constexpr std::array<std::string_view, 11> kGrowing = {
-    "ConstantOfShape", "Expand", "Tile",  "Range",   "Resize",    "Pad",
+    "ConstantOfShape", "Expand", "Tile",     "Range",      "Resize",      "Pad",
     "EyeLike",         "OneHot", "Upsample", "GridSample", "ImageDecoder"};
-constexpr std::array<std::string_view, 8> kProducts = {
-    "MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum", "LSTM", "GRU", "RNN"};
+constexpr std::array<std::string_view, 8> kProducts = {"MatMul", "Gemm", "Conv", "ConvTranspose",
+                                                       "Einsum", "LSTM", "GRU",  "RNN"};
 
 template <size_t N>
 bool among(const std::array<std::string_view, N>& list, const Node& node) {
@@ -89,9 +89,8 @@ bool size_allowed(const Node& node, const PassOptions& options) {
 }
 
 bool has_constant_inputs(const Node& node) {
-  return std::ranges::all_of(node.inputs, [](const Value* input) {
-    return input == nullptr || input->is_constant();
-  });
+  return std::ranges::all_of(
+      node.inputs, [](const Value* input) { return input == nullptr || input->is_constant(); });
 }
 
 }  // namespace

@@ -45,8 +45,8 @@ Result<bool> fuse_conv_affine(Graph& graph, PassContext& context) {
       const auto axis = channel_axis(convolution);
       if (!axis || convolution.graph != &owner || !has_constant_weights(convolution)) continue;
       const Tensor& weights = *convolution.constant_input(1);
-      const auto affine = channel_affine(node, static_cast<size_t>(weights.dim(*axis)),
-                                         weights.rank() - 2);
+      const auto affine =
+          channel_affine(node, static_cast<size_t>(weights.dim(*axis)), weights.rank() - 2);
       if (!affine || affine->data != data || !same_shape(data, node.output(0))) continue;
       if (!context.allow(node)) return false;
       EDGEWRIGHT_TRY(apply(owner, convolution, *axis, *affine));

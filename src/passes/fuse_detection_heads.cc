@@ -109,8 +109,9 @@ Result<Value*> merged_level(PassContext& context, Graph& graph, const Level& lev
   place_rows(level.second, columns, level.first.columns,
              shared ? 0 : static_cast<size_t>(weights.dim(1) * window), row_elements, elements,
              biases);
-  EDGEWRIGHT_ASSIGN(Tensor merged, float_tensor(weights.dtype(),
-                    {rows, inputs, weights.dim(2), weights.dim(3)}, elements));
+  EDGEWRIGHT_ASSIGN(
+      Tensor merged,
+      float_tensor(weights.dtype(), {rows, inputs, weights.dim(2), weights.dim(3)}, elements));
   EDGEWRIGHT_ASSIGN(Tensor bias, float_tensor(weights.dtype(), {rows}, biases));
   Value* data = a.inputs[0];
   const std::string name = a.outputs[0]->name + "_heads";
@@ -120,8 +121,10 @@ Result<Value*> merged_level(PassContext& context, Graph& graph, const Level& lev
   };
   if (!shared) data = add("Concat", {data, b.inputs[0]}, make_attributes({{"axis", int64_t{1}}}));
   Attributes attributes = a.attributes;
-  Value* scores = add("Conv", {data, graph.add_constant(name + "_weight", std::move(merged)),
-                               graph.add_constant(name + "_bias", std::move(bias))}, attributes);
+  Value* scores = add("Conv",
+                      {data, graph.add_constant(name + "_weight", std::move(merged)),
+                       graph.add_constant(name + "_bias", std::move(bias))},
+                      attributes);
   const std::vector<int64_t> to_nhwc = {0, 2, 3, 1};
   Value* moved = add("Transpose", {scores}, make_attributes({{"perm", to_nhwc}}));
   return add("Reshape", {moved, add_int_constant(graph, "shape", {1, -1, columns})}, {});
@@ -131,16 +134,16 @@ Status merge(PassContext& context, Graph& graph, Node& a, Node& b,
              const std::vector<Level>& levels) {
   std::vector<Value*> parts;
   for (const Level& level : levels) {
-    EDGEWRIGHT_ASSIGN(Value* part, merged_level(context, graph, level, &b));
+    EDGEWRIGHT_ASSIGN(Value * part, merged_level(context, graph, level, &b));
     parts.push_back(part);
   }
   Node* joined = insert_node(context, graph, &b, "Concat", parts, "heads",
                              make_attributes({{"axis", int64_t{1}}}));
-  Value* sizes = add_int_constant(graph, "split",
-                                  {levels[0].first.columns, levels[0].second.columns});
-  Node* split = graph.add_node("Split", {joined->outputs[0], sizes},
-                               {a.outputs[0]->name, b.outputs[0]->name},
-                               make_attributes({{"axis", int64_t{2}}}), "", &b);
+  Value* sizes =
+      add_int_constant(graph, "split", {levels[0].first.columns, levels[0].second.columns});
+  Node* split =
+      graph.add_node("Split", {joined->outputs[0], sizes}, {a.outputs[0]->name, b.outputs[0]->name},
+                     make_attributes({{"axis", int64_t{2}}}), "", &b);
   (void)context.types.infer(*split);
   replace_value(a.outputs[0], split->outputs[0]);
   replace_value(b.outputs[0], split->outputs[1]);

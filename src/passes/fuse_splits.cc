@@ -40,9 +40,9 @@ void merge(PassContext& context, Graph& graph, Node& outer, Node& inner, size_t 
   }
   std::vector<std::string> names;
   for (const Value* part : parts) names.push_back(part->name);
-  Node* split = graph.add_node("Split", {outer.inputs[0], add_int_constant(graph, "split", sizes)},
-                               names, make_attributes({{"axis", static_cast<int64_t>(axis)}}), "",
-                               &outer);
+  Node* split =
+      graph.add_node("Split", {outer.inputs[0], add_int_constant(graph, "split", sizes)}, names,
+                     make_attributes({{"axis", static_cast<int64_t>(axis)}}), "", &outer);
   (void)context.types.infer(*split);
   for (size_t i = 0; i < parts.size(); ++i) {
     if (parts[i] != inner.inputs[0]) replace_value(parts[i], split->outputs[i]);

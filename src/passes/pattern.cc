@@ -218,22 +218,19 @@ class Pattern::Solver {
     if (goal == nullptr) return is_closed();
     const Expression& e = at(goal);
     switch (e.kind) {
-      case Kind::kAny:
-        return goal->value != nullptr && solve(goal->next);
+      case Kind::kAny: return goal->value != nullptr && solve(goal->next);
       case Kind::kNumber:
         return is_number(goal->value, e.number) && keeps_rank(*goal->user, goal->value) &&
                solve(goal->next);
       case Kind::kConstant:
         return goal->value != nullptr && goal->value->is_constant() && bind(e.name, goal);
-      case Kind::kValue:
-        return (goal->value != nullptr || e.may_be_omitted) && bind(e.name, goal);
+      case Kind::kValue: return (goal->value != nullptr || e.may_be_omitted) && bind(e.name, goal);
       case Kind::kChoice:
         return std::ranges::any_of(e.arguments, [&](size_t branch) {
           const Goal chosen{branch, goal->value, goal->user, goal->next};
           return solve(&chosen);
         });
-      case Kind::kNode:
-        break;
+      case Kind::kNode: break;
     }
     if (solve_node(e, goal)) return true;
     if (!e.may_be_missing) return false;

@@ -163,8 +163,8 @@ Node* insert_node(PassContext& context, Graph& graph, Node* before, std::string_
   return node;
 }
 
-Node* replace_node(PassContext& context, Node* old, std::string_view op,
-                   std::vector<Value*> inputs, Attributes attributes, std::string_view domain) {
+Node* replace_node(PassContext& context, Node* old, std::string_view op, std::vector<Value*> inputs,
+                   Attributes attributes, std::string_view domain) {
   Value* output = old->outputs[0];
   Node* node = insert_node(context, *old->graph, old, op, std::move(inputs), output->name,
                            std::move(attributes), domain);

@@ -58,9 +58,8 @@ Node* insert_node(PassContext& context, Graph& graph, Node* before, std::string_
                   Attributes attributes = {}, std::string_view domain = "");
 // Replaces the node by a new one with one output: its uses, output name and type are handed over,
 // the old node and what only it used go. The caller has asked allow().
-Node* replace_node(PassContext& context, Node* old, std::string_view op,
-                   std::vector<Value*> inputs, Attributes attributes = {},
-                   std::string_view domain = "");
+Node* replace_node(PassContext& context, Node* old, std::string_view op, std::vector<Value*> inputs,
+                   Attributes attributes = {}, std::string_view domain = "");
 // Constants named after what they are for.
 Value* add_int_constant(Graph& graph, std::string_view name, const std::vector<int64_t>& elements);
 Attributes make_attributes(std::initializer_list<std::pair<std::string_view, AttributeValue>> list);

@@ -43,9 +43,8 @@ std::vector<int64_t> shared_permutation(const Node& node, size_t rank) {
 }
 
 size_t transposed_operands(const Node& node) {
-  return static_cast<size_t>(std::ranges::count_if(node.inputs, [](const Value* input) {
-    return input != nullptr && !input->is_constant();
-  }));
+  return static_cast<size_t>(std::ranges::count_if(
+      node.inputs, [](const Value* input) { return input != nullptr && !input->is_constant(); }));
 }
 
 bool undoes(const Node& transpose, const std::vector<int64_t>& permutation) {

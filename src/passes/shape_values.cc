@@ -34,7 +34,7 @@ bool step_back(const Value*& value, size_t& axis) {
   const auto rank = rank_of(input);
   if (!rank) return false;
   constexpr std::string_view kKeepShape[] = {
-      "Cast", "Erf", "Gelu",  "LayerNormalization", "RMSNormalization", "Relu",
+      "Cast",    "Erf",     "Gelu", "LayerNormalization", "RMSNormalization", "Relu",
       "Sigmoid", "Softmax", "Tanh"};
   if (node->op == "Transpose") {
     if (axis >= *rank) return false;
@@ -111,8 +111,9 @@ std::optional<int64_t> apply(std::string_view op, int64_t a, int64_t b) {
 }
 
 bool is_arithmetic(const Node& node) {
-  constexpr std::string_view kOps[] = {"Add", "Sub", "Mul", "Div", "Max", "Min", "Equal",
-                                       "Less", "Greater", "LessOrEqual", "GreaterOrEqual"};
+  constexpr std::string_view kOps[] = {"Add",     "Sub",         "Mul",           "Div",
+                                       "Max",     "Min",         "Equal",         "Less",
+                                       "Greater", "LessOrEqual", "GreaterOrEqual"};
   return std::ranges::find(kOps, node.op) != std::end(kOps) && node.inputs.size() == 2;
 }
 
@@ -129,8 +130,8 @@ ShapeElement combine(std::string_view op, const ShapeElement& a, const ShapeElem
   if (op == "Sub" && a.equals(b)) return number(0);
   if (op == "Equal" && a.equals(b)) return number(1);
   const bool dimension_a = a.source != nullptr, dimension_b = b.source != nullptr;
-  if (op == "Equal" && ((dimension_a && b.number && *b.number < 0) ||
-                        (dimension_b && a.number && *a.number < 0))) {
+  if (op == "Equal" &&
+      ((dimension_a && b.number && *b.number < 0) || (dimension_b && a.number && *a.number < 0))) {
     return number(0);
   }
   if (op == "Max" && dimension_a && b.number && *b.number <= 0) return a;

@@ -13,8 +13,8 @@ namespace edgewright {
 // dimension, or a dimension of a value that is known only at run time.
 struct ShapeElement {
   std::optional<int64_t> number;
-  std::string symbol;                     // where not empty: the dimension of that name
-  const Value* source = nullptr;          // dimension `axis` of this value
+  std::string symbol;             // where not empty: the dimension of that name
+  const Value* source = nullptr;  // dimension `axis` of this value
   size_t axis = 0;
 
   // Both are known to be the same number at run time.

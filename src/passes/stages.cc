@@ -29,8 +29,7 @@ std::vector<Pass> cleaning_passes() {
        eliminate_rejoined_parts},
       {"eliminate_slice_of_concat", "take a part from before its concatenation",
        eliminate_slice_of_concat},
-      {"eliminate_expand", "drop expansions that broadcasting makes needless",
-       eliminate_expand},
+      {"eliminate_expand", "drop expansions that broadcasting makes needless", eliminate_expand},
       {"eliminate_common_subexpressions", "compute equal things once",
        eliminate_common_subexpressions},
       {"eliminate_dead", "drop nodes and constants that nothing uses", eliminate_dead},
@@ -66,13 +65,13 @@ Stage recognise() {
 // Products that take transposed factors: after attention, which has transposes of its own, and
 // before matrices become Gemm.
 Stage multiply() {
-  return {"multiply",
-          {
-              {"fuse_attention", "scaled dot products, softmax and sum to Attention",
-               fuse_attention},
-              {"fuse_matmul_transpose", "a transposed factor of MatMul to FusedMatMul",
-               fuse_matmul_transpose, Dialect::kOrt},
-          }};
+  return {
+      "multiply",
+      {
+          {"fuse_attention", "scaled dot products, softmax and sum to Attention", fuse_attention},
+          {"fuse_matmul_transpose", "a transposed factor of MatMul to FusedMatMul",
+           fuse_matmul_transpose, Dialect::kOrt},
+      }};
 }
 
 // Fusions into convolutions and matrix products, transposes moved and cancelled.
@@ -113,19 +112,19 @@ Stage combine() {
 // What must come last: forms that only pay when nothing else wants the nodes any more.
 Stage finish() {
   constexpr Dialect kOrt = Dialect::kOrt;
-  return {"finish",
-          {
-              {"fuse_bias_gelu", "an addition before GELU to BiasGelu or FastGelu", fuse_bias_gelu,
-               kOrt},
-              {"fuse_skip_layer_normalization",
-               "an addition before a normalisation to SkipLayerNormalization",
-               fuse_skip_layer_normalization, kOrt},
-              {"fuse_matmul_scale", "a number times MatMul to FusedMatMul", fuse_matmul_scale,
-               kOrt},
-              {"fuse_conv_residual", "Conv plus a tensor to FusedConv", fuse_conv_residual, kOrt},
-              {"fuse_activation", "Conv or Gemm and an activation to FusedConv or FusedGemm",
-               fuse_activation, kOrt},
-          }};
+  return {
+      "finish",
+      {
+          {"fuse_bias_gelu", "an addition before GELU to BiasGelu or FastGelu", fuse_bias_gelu,
+           kOrt},
+          {"fuse_skip_layer_normalization",
+           "an addition before a normalisation to SkipLayerNormalization",
+           fuse_skip_layer_normalization, kOrt},
+          {"fuse_matmul_scale", "a number times MatMul to FusedMatMul", fuse_matmul_scale, kOrt},
+          {"fuse_conv_residual", "Conv plus a tensor to FusedConv", fuse_conv_residual, kOrt},
+          {"fuse_activation", "Conv or Gemm and an activation to FusedConv or FusedGemm",
+           fuse_activation, kOrt},
+      }};
 }
 
 }  // namespace
