@@ -1,9 +1,10 @@
 // Before: y = x + 0, x - 0, x * 1, x / 1, x ^ 1, x and true, x or false, where(true, x, _).
 // After: x in place of y.
-// Conditions: the other operand does not enlarge the shape. (x + 0 turns -0 into 0: a difference
-// that no rounding rule forbids.)
+// Conditions: the other operand does not enlarge the shape. A floating-point x + 0 turns -0 into 0 and
+// is kept, x + -0 is x.
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "passes/passes.h"
 #include "passes/rewrite.h"
@@ -37,6 +38,12 @@ bool filled_with(const Tensor& tensor, double number) {
   return true;
 }
 
+// Adding the positive zero is no identity: it changes the sign of -0.
+bool turns_sign(const Node& node, const Tensor& zero) {
+  return node.op == "Add" && is_floating_point(zero.dtype()) &&
+         !std::signbit(load_double(zero.dtype(), zero.bytes(), 0));
+}
+
 bool keeps_shape(const Value* kept, const Value* other, const Value* output) {
   const auto rank = rank_of(kept);
   if (rank && other->constant->element_count() == 1 && other->constant->rank() <= *rank)
@@ -59,6 +66,7 @@ Value* passing_operand(const Node& node) {
     const Tensor* constant = node.constant_input(side);
     Value* kept = node.input(1 - side);
     if (constant == nullptr || !filled_with(*constant, rule->neutral)) continue;
+    if (turns_sign(node, *constant)) continue;
     if (keeps_shape(kept, node.input(side), node.output(0))) return kept;
   }
   return nullptr;

@@ -1,5 +1,6 @@
 // Before: y = Op(x, ...) where Op cannot change anything.     After: x in place of y.
-// The table says for each operator when that is so.
+// The table says for each operator when that is so. Quantised units (DequantizeLinear, Op,
+// QuantizeLinear) stay whole.
 #include <algorithm>
 
 #include "passes/passes.h"
@@ -115,8 +116,17 @@ constexpr Rule kRules[] = {
     {"SpaceToDepth", block_is_no_op},
 };
 
+// An operator between DequantizeLinear and QuantizeLinear: back ends for integers look for such units
+// and run them without the conversions, so they stay whole.
+bool is_quantised_unit(const Node& node) {
+  const Node* before = node.input(0)->producer;
+  const Node* after = single_user(node.output(0));
+  return before != nullptr && before->op == "DequantizeLinear" && after != nullptr &&
+         after->op == "QuantizeLinear";
+}
+
 bool is_no_op(const Node& node) {
-  if (node.domain != "") return false;
+  if (node.domain != "" || is_quantised_unit(node)) return false;
   const auto rule = std::ranges::find(kRules, node.op, &Rule::op);
   return rule != std::end(kRules) && rule->is_no_op(node);
 }
