@@ -1,7 +1,7 @@
 // Before: y = x + 0, x - 0, x * 1, x / 1, x ^ 1, x and true, x or false, where(true, x, _).
 // After: x in place of y.
-// Conditions: the other operand does not enlarge the shape. A floating-point x + 0 turns -0 into 0 and
-// is kept, x + -0 is x.
+// Conditions: the other operand does not enlarge the shape. A floating-point x + 0 turns -0 into 0
+// and is kept, x + -0 is x.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -38,10 +38,13 @@ bool filled_with(const Tensor& tensor, double number) {
   return true;
 }
 
-// Adding the positive zero is no identity: it changes the sign of -0.
-bool turns_sign(const Node& node, const Tensor& zero) {
-  return node.op == "Add" && is_floating_point(zero.dtype()) &&
-         !std::signbit(load_double(zero.dtype(), zero.bytes(), 0));
+// Adding a positive zero is no identity: it changes the sign of -0.
+bool turns_sign(const Node& node, const Tensor& zeros) {
+  if (node.op != "Add" || !is_floating_point(zeros.dtype())) return false;
+  for (int64_t i = 0; i < zeros.element_count(); ++i) {
+    if (!std::signbit(load_double(zeros.dtype(), zeros.bytes(), i))) return true;
+  }
+  return false;
 }
 
 bool keeps_shape(const Value* kept, const Value* other, const Value* output) {

@@ -116,8 +116,8 @@ constexpr Rule kRules[] = {
     {"SpaceToDepth", block_is_no_op},
 };
 
-// An operator between DequantizeLinear and QuantizeLinear: back ends for integers look for such units
-// and run them without the conversions, so they stay whole.
+// An operator between DequantizeLinear and QuantizeLinear: back ends for integers look for such
+// units and run them without the conversions, so they stay whole.
 bool is_quantised_unit(const Node& node) {
   const Node* before = node.input(0)->producer;
   const Node* after = single_user(node.output(0));

@@ -51,7 +51,7 @@ Result<bool> fuse_dynamic_quantize_matmul(Graph& graph, PassContext& context) {
       if (user->is("Add") && is_column_bias(other, match["b"])) return false;
     }
     if (!context.allow(node)) return false;
-    const bool shared = match["q"]->uses.size() > 1;
+    const bool shared = !has_single_use(match["q"]);
     if (shared) {
       replace_node(
           context, &node, "MatMulIntegerToFloat",

@@ -45,6 +45,7 @@ Result<bool> fuse_pad(Graph& graph, PassContext& context);
 Result<bool> fuse_quick_gelu(Graph& graph, PassContext& context);
 Result<bool> fuse_reshapes(Graph& graph, PassContext& context);
 Result<bool> fuse_rms_normalization(Graph& graph, PassContext& context);
+Result<bool> fuse_rotary_embedding(Graph& graph, PassContext& context);
 Result<bool> fuse_skip_layer_normalization(Graph& graph, PassContext& context);
 Result<bool> fuse_slices(Graph& graph, PassContext& context);
 Result<bool> fuse_slices_to_split(Graph& graph, PassContext& context);

@@ -42,36 +42,38 @@ Stage simplify() { return {"simplify", cleaning_passes()}; }
 // reorders arithmetic, which would hide the patterns.
 Stage recognise() {
   constexpr Dialect kOrt = Dialect::kOrt;
-  return {"recognise",
-          {
-              {"rewrite_flattened_gemm", "Gemm between two reshapes to MatMul and Add",
-               rewrite_flattened_gemm},
-              {"eliminate_uniform_where", "drop choices that always go one way",
-               eliminate_uniform_where},
-              {"fuse_layer_normalization", "mean, variance and scaling to LayerNormalization",
-               fuse_layer_normalization},
-              {"fuse_rms_normalization", "root mean square scaling to RMSNormalization",
-               fuse_rms_normalization},
-              {"fuse_gelu", "GELU written with Erf or Tanh to Gelu or FastGelu", fuse_gelu},
-              {"fuse_quick_gelu", "x sigmoid(a x) to Swish or QuickGelu", fuse_quick_gelu},
-              {"fuse_dynamic_quantize_matmul",
-               "integer product with dynamic scales to DynamicQuantizeMatMul",
-               fuse_dynamic_quantize_matmul, kOrt},
-              {"fuse_attention_projections", "self-attention with its projections to Attention",
-               fuse_attention_projections, kOrt},
-          }};
+  return {
+      "recognise",
+      {
+          {"rewrite_flattened_gemm", "Gemm between two reshapes to MatMul and Add",
+           rewrite_flattened_gemm},
+          {"eliminate_uniform_where", "drop choices that always go one way",
+           eliminate_uniform_where},
+          {"fuse_layer_normalization", "mean, variance and scaling to LayerNormalization",
+           fuse_layer_normalization},
+          {"fuse_rms_normalization", "root mean square scaling to RMSNormalization",
+           fuse_rms_normalization},
+          {"fuse_gelu", "GELU written with Erf or Tanh to Gelu or FastGelu", fuse_gelu},
+          {"fuse_quick_gelu", "x sigmoid(a x) to Swish or QuickGelu", fuse_quick_gelu},
+          {"fuse_dynamic_quantize_matmul",
+           "integer product with dynamic scales to DynamicQuantizeMatMul",
+           fuse_dynamic_quantize_matmul, kOrt},
+          {"fuse_attention_projections", "self-attention with its projections to Attention",
+           fuse_attention_projections, kOrt},
+          {"fuse_rotary_embedding", "rotation of halves by angles to RotaryEmbedding",
+           fuse_rotary_embedding},
+          {"fuse_attention", "scaled dot products, softmax and sum to Attention", fuse_attention},
+      }};
 }
 
 // Products that take transposed factors: after attention, which has transposes of its own, and
 // before matrices become Gemm.
 Stage multiply() {
-  return {
-      "multiply",
-      {
-          {"fuse_attention", "scaled dot products, softmax and sum to Attention", fuse_attention},
-          {"fuse_matmul_transpose", "a transposed factor of MatMul to FusedMatMul",
-           fuse_matmul_transpose, Dialect::kOrt},
-      }};
+  return {"multiply",
+          {
+              {"fuse_matmul_transpose", "a transposed factor of MatMul to FusedMatMul",
+               fuse_matmul_transpose, Dialect::kOrt},
+          }};
 }
 
 // Fusions into convolutions and matrix products, transposes moved and cancelled.

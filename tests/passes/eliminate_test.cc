@@ -132,13 +132,27 @@ const PassCase kCases[] = {
   %y: float32[2,1,4] = Exp(%a)
 })",
      "unchanged"},
-    {"add_zero", eliminate_neutral_operand,
+    {"add_zero_that_changes_the_sign_of_zero", eliminate_neutral_operand,
      R"(graph %g(%x: float32[2,3,4]) -> (%y) {
   %z: float32[4] = {0.0, 0.0, 0.0, 0.0}
   %a: float32[2,3,4] = Add(%z, %x)
   %y: float32[2,3,4] = Exp(%a)
 })",
+     "unchanged"},
+    {"add_minus_zero", eliminate_neutral_operand,
+     R"(graph %g(%x: float32[2,3,4]) -> (%y) {
+  %z: float32[4] = {-0.0, -0.0, -0.0, -0.0}
+  %a: float32[2,3,4] = Add(%z, %x)
+  %y: float32[2,3,4] = Exp(%a)
+})",
      "Exp 1"},
+    {"add_integer_zero", eliminate_neutral_operand,
+     R"(graph %g(%x: int32[2,3,4]) -> (%y) {
+  %z: int32[] = {0}
+  %a: int32[2,3,4] = Add(%z, %x)
+  %y: int32[2,3,4] = Neg(%a)
+})",
+     "Neg 1"},
     {"zero_minus", eliminate_neutral_operand,
      R"(graph %g(%x: float32[2,3,4]) -> (%y) {
   %z: float32[] = {0.0}

@@ -20,6 +20,7 @@ Tensor random_tensor(const ValueType& type, std::mt19937& random, bool positive)
       case DType::kFloat32: tensor->mutable_data<float>()[i] = uniform(random); break;
       case DType::kInt64: tensor->mutable_data<int64_t>()[i] = i % 2; break;
       case DType::kInt32: tensor->mutable_data<int32_t>()[i] = static_cast<int32_t>(i % 7); break;
+      case DType::kUint8: tensor->mutable_data<uint8_t>()[i] = static_cast<uint8_t>(i * 37); break;
       case DType::kBool: tensor->mutable_data<bool>()[i] = i % 3 == 0; break;
       default: EDGEWRIGHT_CHECK(false);
     }
@@ -82,7 +83,7 @@ std::string check_pass(const PassCase& test) {
   const std::unique_ptr<Graph> before = clone(graph);
 
   Interpreter interpreter;
-  PassContext context{types, interpreter, {}};
+  PassContext context{types, interpreter, test.options};
   const auto changed = test.pass(graph, context);
   if (!changed.ok()) return changed.error().message;
   graph.remove_dead();

@@ -18,6 +18,7 @@ struct PassCase {
   // pass must decline.
   const char* after;
   double tolerance = 1e-5;  // relative to the largest output
+  PassOptions options = {};
 };
 inline void PrintTo(const PassCase& test, std::ostream* out) { *out << test.name; }
 
