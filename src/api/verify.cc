@@ -14,6 +14,8 @@ namespace {
 
 using Samples = std::vector<std::vector<Datum>>;
 
+constexpr int kSeededSamples = 4;
+
 Result<std::vector<Datum>> sample_of_kind(const Graph& graph, const VerifyOptions& options,
                                           InputKind kind, uint64_t seed) {
   InputOptions input_options;
@@ -126,7 +128,8 @@ void add_comparison(const Comparison& comparison, const CompareOptions& options,
 
 Result<Samples> seeded_samples(const Graph& graph, const VerifyOptions& options) {
   Samples samples;
-  for (int i = 0; i < std::max(options.samples, 1); ++i) {
+  const int count = options.samples > 0 ? options.samples : kSeededSamples;
+  for (int i = 0; i < count; ++i) {
     EDGEWRIGHT_ASSIGN(auto sample, sample_of_kind(graph, options, InputKind::kRandom,
                                                   options.seed + static_cast<uint64_t>(i)));
     samples.push_back(std::move(sample));

@@ -196,14 +196,14 @@ void Graph::remove_trailing_omitted_inputs(Node* node) {
   while (!node->inputs.empty() && node->inputs.back() == nullptr) node->inputs.pop_back();
 }
 
-void Graph::replace_uses(Value* from, Value* to, bool keep_output_name) {
+void Graph::replace_uses(Value* from, Value* to, bool keep_name) {
   EDGEWRIGHT_CHECK(from != to);
   const std::vector<Use> uses = from->uses;
   for (const Use& use : uses) set_input(use.node, use.index, to);
-  if (from->graph != this || !from->is_graph_output()) return;
+  if (from->graph != this) return;
   // Two graph outputs may not have one name, and an input's name belongs to the input.
-  const bool exchange =
-      keep_output_name && to->graph == this && !to->is_graph_output() && !to->is_graph_input();
+  const bool exchange = keep_name && to->graph == this && !to->is_constant() &&
+                        !to->is_graph_output() && !to->is_graph_input();
   std::ranges::replace(outputs_, from, to);
   if (exchange) {
     std::swap(by_name_[from->name], by_name_[to->name]);

@@ -122,8 +122,10 @@ class Graph {
   Value* add_node_output(Node* node, std::string name);
   void drop_node_output(Node* node, size_t index);
   // Every use of `from`, graph outputs of its own graph included, becomes a use of `to`. With
-  // `keep_output_name` a graph output keeps its name (the names are exchanged).
-  void replace_uses(Value* from, Value* to, bool keep_output_name = true);
+  // `keep_name` the two exchange their names (inputs, constants and outputs keep theirs): a rewrite
+  // replaces a value by one that equals it, so a name always means the same contents, and layers
+  // can be compared by name after any number of rewrites.
+  void replace_uses(Value* from, Value* to, bool keep_name = true);
   Graph* add_subgraph(Node* node, std::string attribute);
   void move_before(Node* node, Node* before);
   // Restores topological order after edits; fails on a cycle, naming a node in it.
