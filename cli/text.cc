@@ -53,8 +53,8 @@ std::string timing_cache_path() {
   const char* cache = std::getenv("XDG_CACHE_HOME");
   const char* home = std::getenv("HOME");
   if (cache == nullptr && home == nullptr) return "";
-  std::filesystem::path folder = cache != nullptr ? std::filesystem::path(cache)
-                                                  : std::filesystem::path(home) / ".cache";
+  std::filesystem::path folder =
+      cache != nullptr ? std::filesystem::path(cache) : std::filesystem::path(home) / ".cache";
   folder /= "edgewright";
   std::error_code error;
   std::filesystem::create_directories(folder, error);

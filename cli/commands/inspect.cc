@@ -14,9 +14,9 @@ struct Options {
 };
 
 std::string value_text(const InterfaceValue& value) {
-  return fmt::format("{}: {}{}", value.name, value.dtype,
-                     value.has_shape ? fmt::format("[{}]", fmt::join(value.shape, ","))
-                                     : std::string());
+  return fmt::format(
+      "{}: {}{}", value.name, value.dtype,
+      value.has_shape ? fmt::format("[{}]", fmt::join(value.shape, ",")) : std::string());
 }
 
 std::string summary(const InspectReport& report) {

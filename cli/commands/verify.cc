@@ -54,7 +54,8 @@ Action declare_verify(CLI::App& app, CommonOptions& common) {
   app.add_option("--data", verify_options.data, "a .npz or a folder of .npy: one array per input");
   app.add_flag("--boundary", verify_options.boundary,
                "zeros, ones, huge, tiny, negative inputs too");
-  app.add_option("--samples", verify_options.samples, "how many samples (0: all of the data, or 4 seeded)");
+  app.add_option("--samples", verify_options.samples,
+                 "how many samples (0: all of the data, or 4 seeded)");
   app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
   app.add_option("--relative-l2", verify_options.relative_l2,
                  "bound of an output's relative L2 error");

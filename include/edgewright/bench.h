@@ -13,7 +13,7 @@ struct BenchOptions {
   TensorMap inputs;  // missing ones are seeded
   uint64_t seed = 0;
   int warmup = 3;
-  int runs = 0;              // 0: as many as fit in `seconds`
+  int runs = 0;  // 0: as many as fit in `seconds`
   double seconds = 2;
   std::function<void(std::string_view stage, size_t done, size_t total)> progress;
 };

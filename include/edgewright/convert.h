@@ -12,8 +12,8 @@
 namespace edgewright {
 
 struct ConvertOptions {
-  std::string to;                  // "onnx" or "plan"; empty: from the output's ending
-  int opset = 0;                   // 0: the input's
+  std::string to;                    // "onnx" or "plan"; empty: from the output's ending
+  int opset = 0;                     // 0: the input's
   std::string dialect = "standard";  // or "ort"
   InputShapes shapes;
   std::map<std::string, std::string> fixes;  // input -> "16000", "1,2,3" or "@file.npy"
@@ -23,7 +23,7 @@ struct ConvertOptions {
   bool verify_each_pass = false;  // after every pass too; what breaks the model is dropped
   bool lossy = false;
   bool keep_initializer_inputs = false;
-  bool tune = true;  // plans: measure and choose the kernels of every layer
+  bool tune = true;          // plans: measure and choose the kernels of every layer
   std::string timing_cache;  // file that keeps measured times between runs; may be empty
   uint64_t seed = 0;
   int threads = 1;

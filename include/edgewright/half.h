@@ -16,9 +16,9 @@ struct Half {
     const uint32_t x = std::bit_cast<uint32_t>(value);
     const auto sign = static_cast<uint16_t>((x >> 16) & 0x8000);
     const uint32_t magnitude = x & 0x7fffffff;
-    if (magnitude > 0x7f800000) return sign | 0x7e00;       // NaN
-    if (magnitude >= 0x477ff000) return sign | 0x7c00;      // rounds to infinity
-    if (magnitude < 0x38800000) {                           // subnormal or zero
+    if (magnitude > 0x7f800000) return sign | 0x7e00;   // NaN
+    if (magnitude >= 0x477ff000) return sign | 0x7c00;  // rounds to infinity
+    if (magnitude < 0x38800000) {                       // subnormal or zero
       // Adding 0.5 aligns the mantissa so that the float addition itself rounds to nearest even.
       const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
       return sign | static_cast<uint16_t>(std::bit_cast<uint32_t>(shifted) - 0x3f000000);

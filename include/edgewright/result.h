@@ -25,9 +25,7 @@ struct Error {
   std::string message;
 
   // The same error with the place put in front: "PLACE: message".
-  Error at(std::string_view place) && {
-    return {kind, fmt::format("{}: {}", place, message)};
-  }
+  Error at(std::string_view place) && { return {kind, fmt::format("{}: {}", place, message)}; }
 };
 
 template <class... Args>
@@ -95,24 +93,24 @@ using Status = Result<void>;
 #define EDGEWRIGHT_CONCAT(a, b) EDGEWRIGHT_CONCAT_(a, b)
 
 // Returns the error of a Status or Result from the enclosing function.
-#define EDGEWRIGHT_TRY(expression)                                   \
-  do {                                                               \
-    if (auto ew_status = (expression); !ew_status.ok()) {            \
-      return std::move(ew_status).error();                           \
-    }                                                                \
+#define EDGEWRIGHT_TRY(expression)                        \
+  do {                                                    \
+    if (auto ew_status = (expression); !ew_status.ok()) { \
+      return std::move(ew_status).error();                \
+    }                                                     \
   } while (false)
 
 // EDGEWRIGHT_ASSIGN(auto x, f()): x = value of the Result, or returns its error.
 #define EDGEWRIGHT_ASSIGN(target, expression) \
   EDGEWRIGHT_ASSIGN_(EDGEWRIGHT_CONCAT(ew_result_, __LINE__), target, expression)
-#define EDGEWRIGHT_ASSIGN_(name, target, expression)  \
-  auto name = (expression);                           \
-  if (!name.ok()) return std::move(name).error();     \
+#define EDGEWRIGHT_ASSIGN_(name, target, expression) \
+  auto name = (expression);                          \
+  if (!name.ok()) return std::move(name).error();    \
   target = *std::move(name)
 
 // A broken invariant: a defect of this program, never of its input. Throws std::logic_error, which
 // the command line turns into exit code 5.
-#define EDGEWRIGHT_CHECK(condition)                                                   \
-  do {                                                                                \
-    if (!(condition)) ::edgewright::check_failure(#condition, __FILE__, __LINE__);    \
+#define EDGEWRIGHT_CHECK(condition)                                                \
+  do {                                                                             \
+    if (!(condition)) ::edgewright::check_failure(#condition, __FILE__, __LINE__); \
   } while (false)

@@ -13,7 +13,7 @@ namespace edgewright {
 struct InferenceOptions {
   std::string backend = "native";  // or "reference"
   int threads = 1;
-  InputShapes shapes;  // fix symbolic dimensions in advance
+  InputShapes shapes;    // fix symbolic dimensions in advance
   bool optimise = true;  // native backend on an ONNX file: run the passes first
   bool tune = false;     // measure the kernels of every layer when a plan is made
   // File that keeps measured times between runs; empty: only this session knows them.

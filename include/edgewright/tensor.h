@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "edgewright/result.h"
 #include "edgewright/dtype.h"
 #include "edgewright/half.h"
+#include "edgewright/result.h"
 
 namespace edgewright {
 

@@ -20,9 +20,9 @@ struct ValueDifference {
 };
 
 struct VerifyOptions {
-  std::string data;         // .npz or folder of .npy; empty: seeded random inputs
-  bool boundary = false;    // zeros, ones, huge, tiny (denormal) and negative inputs too
-  int samples = 0;          // at most so many; 0: all of the data, or 4 seeded ones
+  std::string data;       // .npz or folder of .npy; empty: seeded random inputs
+  bool boundary = false;  // zeros, ones, huge, tiny (denormal) and negative inputs too
+  int samples = 0;        // at most so many; 0: all of the data, or 4 seeded ones
   uint64_t seed = 0;
   InputShapes shapes;
   double relative_l2 = 1e-4, max_abs = 1e-5;  // an output passes within one of the two

@@ -49,7 +49,7 @@ Result<std::vector<Datum>> bench_inputs(const BackendSession& session,
 }
 
 int64_t peak_rss_bytes() {
-  struct rusage usage {};
+  struct rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   return usage.ru_maxrss * 1024;  // Linux counts in KiB
 }

@@ -50,7 +50,7 @@ Status write_all(int descriptor, std::span<const std::byte> bytes, const std::st
 Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return bad_input("cannot open {}: {}", path, std::strerror(errno));
-  struct stat info {};
+  struct stat info{};
   if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(descriptor);
     return bad_input("{} is not a regular file", path);

@@ -27,8 +27,9 @@ TEST(Cost, MatrixProductsAndUnknownShapes) {
   EXPECT_EQ(cost_of_first("graph %g(%a: float32[8,4], %b: float32[8,16]) -> (%y) {\n"
                           "%y: float32[4,16] = Gemm(%a, %b) {transA=1}\n}"),
             4 * 8 * 16);
-  EXPECT_FALSE(cost_of_first("graph %g(%a: float32[n,4], %b: float32[4,16]) -> (%y) {\n"
-                             "%y: float32[n,16] = MatMul(%a, %b)\n}"));
+  EXPECT_FALSE(
+      cost_of_first("graph %g(%a: float32[n,4], %b: float32[4,16]) -> (%y) {\n"
+                    "%y: float32[n,16] = MatMul(%a, %b)\n}"));
   EXPECT_EQ(cost_of_first("graph %g(%a: float32[n]) -> (%y) {\n%y: float32[n] = Relu(%a)\n}"), 0);
 }
 

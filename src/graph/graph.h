@@ -99,7 +99,7 @@ class Graph {
   // Values. An empty or taken name is replaced by a fresh one derived from it.
   Value* add_input(std::string name, ValueType type);
   Value* add_constant(std::string name, Tensor tensor);
-  void remove_input(size_t index);            // the value must have no uses left
+  void remove_input(size_t index);             // the value must have no uses left
   void make_constant(Value* value, Tensor t);  // turns an input or a node's output into a constant
   void add_output(Value* value) { outputs_.push_back(value); }
   void set_output(size_t index, Value* value) { outputs_[index] = value; }

@@ -47,11 +47,16 @@ class Parser {
         continue;
       }
       EDGEWRIGHT_ASSIGN(std::string text, scan_.string());
-      if (key == "producer_name") model.producer_name = std::move(text);
-      else if (key == "producer_version") model.producer_version = std::move(text);
-      else if (key == "documentation") model.documentation = std::move(text);
-      else if (key == "metadata") model.metadata[sub] = std::move(text);
-      else return scan_.error("a field of a model");
+      if (key == "producer_name")
+        model.producer_name = std::move(text);
+      else if (key == "producer_version")
+        model.producer_version = std::move(text);
+      else if (key == "documentation")
+        model.documentation = std::move(text);
+      else if (key == "metadata")
+        model.metadata[sub] = std::move(text);
+      else
+        return scan_.error("a field of a model");
     } while (scan_.accept(","));
     return scan_.expect("}");
   }

@@ -39,8 +39,7 @@ class Printer {
   explicit Printer(const TextOptions& options) : options_(options) {}
 
   void graph(const Graph& graph, int indent) {
-    out_ += fmt::format("graph %{}(",
-                        is_plain(graph.name, true) ? graph.name : quoted(graph.name));
+    out_ += fmt::format("graph %{}(", is_plain(graph.name, true) ? graph.name : quoted(graph.name));
     separated(graph.inputs(), [&](const Value* input) {
       out_ += fmt::format("{}: {}", value_name(input), type_text(input->type));
       if (input->is_constant()) out_ += " = " + tensor_elements(*input->constant);
@@ -70,9 +69,9 @@ class Printer {
   }
 
   void constant(const Value& value, int indent) {
-    out_ += fmt::format("{:{}}{}: {} = {}\n", "", indent, value_name(&value),
-                        type_text(ValueType::of(*value.constant)),
-                        tensor_elements(*value.constant));
+    out_ +=
+        fmt::format("{:{}}{}: {} = {}\n", "", indent, value_name(&value),
+                    type_text(ValueType::of(*value.constant)), tensor_elements(*value.constant));
   }
 
   void node(const Node& node, int indent) {
@@ -123,8 +122,10 @@ class Printer {
   template <class T>
   void attribute(const std::vector<T>& values) {
     if (values.empty()) {
-      out_ += std::is_same_v<T, int64_t> ? "ints" : std::is_same_v<T, float> ? "floats"
-              : std::is_same_v<T, Tensor> ? "tensors" : "strings";
+      out_ += std::is_same_v<T, int64_t>  ? "ints"
+              : std::is_same_v<T, float>  ? "floats"
+              : std::is_same_v<T, Tensor> ? "tensors"
+                                          : "strings";
     }
     out_ += "[";
     separated(values, [&](const T& value) { attribute(value); });
@@ -183,8 +184,8 @@ std::string print(const Graph& graph, const TextOptions& options) {
 }
 
 std::string print(const Model& model, const TextOptions& options) {
-  std::string out = fmt::format("model {{ir_version={}, opset={}", model.ir_version,
-                                model.source_opset);
+  std::string out =
+      fmt::format("model {{ir_version={}, opset={}", model.ir_version, model.source_opset);
   const auto add = [&](std::string_view key, const std::string& value) {
     if (!value.empty()) out += fmt::format(", {}={}", key, quoted(value));
   };

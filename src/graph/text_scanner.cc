@@ -258,8 +258,8 @@ Result<Tensor> TextScanner::tensor_elements(const ValueType& type) {
     if (dtype_bits(type.dtype) == 0) return error("string elements");
     EDGEWRIGHT_ASSIGN(const std::string bytes, hexadecimal());
     if (bytes.size() != dtype_bytes(type.dtype, static_cast<size_t>(count))) {
-      return error(fmt::format("{} bytes before this", dtype_bytes(type.dtype,
-                                                                   static_cast<size_t>(count))));
+      return error(
+          fmt::format("{} bytes before this", dtype_bytes(type.dtype, static_cast<size_t>(count))));
     }
     EDGEWRIGHT_ASSIGN(Tensor tensor, Tensor::allocate_uninitialised(type.dtype, *dims));
     if (!bytes.empty()) std::memcpy(tensor.mutable_bytes(), bytes.data(), bytes.size());
@@ -268,8 +268,7 @@ Result<Tensor> TextScanner::tensor_elements(const ValueType& type) {
   // Every element takes at least one character, which bounds what hostile text can ask for.
   if (count > std::ssize(text_)) return error("as many elements as the type says");
   EDGEWRIGHT_TRY(expect("{"));
-  return type.dtype == DType::kString ? string_elements(*dims)
-                                      : number_elements(type.dtype, *dims);
+  return type.dtype == DType::kString ? string_elements(*dims) : number_elements(type.dtype, *dims);
 }
 
 Result<Tensor> TextScanner::string_elements(Dims dims) {

@@ -5,7 +5,8 @@
 namespace edgewright {
 namespace {
 
-constexpr std::string_view kGraph = R"(graph %main(%x: float32[1,batch,?], %"odd:0": int64[*]) -> (%y) {
+constexpr std::string_view kGraph =
+    R"(graph %main(%x: float32[1,batch,?], %"odd:0": int64[*]) -> (%y) {
   %w: float32[2] = {1.0, 2.5}
   %big: float32[3] = x"000000000000803f0000c07f"
   %a: float32[1,batch,?], _, %b: ? = Conv(%x, %w, _) {alpha=1.5, axes=[1, 2], name="q\"\n", none=ints[], t=int8[2]{-1, 2}} "node 1"

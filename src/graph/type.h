@@ -40,8 +40,8 @@ struct ValueType {
   };
 
   Kind kind = Kind::kUnknown;
-  DType dtype = DType::kUndefined;  // of a tensor; of a map's keys
-  std::optional<Shape> shape;       // of a tensor; absent: not even the rank is known
+  DType dtype = DType::kUndefined;           // of a tensor; of a map's keys
+  std::optional<Shape> shape;                // of a tensor; absent: not even the rank is known
   std::shared_ptr<const ValueType> element;  // of a sequence, an optional, a map's values
 
   static ValueType tensor(DType dtype, std::optional<Shape> shape = std::nullopt);

@@ -90,8 +90,8 @@ graph %g(%x: float32[a,b,2], %w: float32[2,5], %c: float32[5]) -> (%y) {{
   };
   expect_rewrite(rewrite_flattened_gemm, text("%zero|%one"), R"(
 graph %g(%x: float32[a,b,2], %w: float32[2,5], %c: float32[5]) -> (%y) {
-  %p_1: ? = MatMul(%x, %w)
-  %y: float32[?,?,5] = Add(%p_1, %c)
+  %p: ? = MatMul(%x, %w)
+  %y: float32[?,?,5] = Add(%p, %c)
 })");
   expect_unchanged(rewrite_flattened_gemm, text("%one|%zero"));
 }
@@ -111,8 +111,8 @@ graph %g(%x: float32[{}], %z: float32[2,3]) -> (%y) {{
   };
   expect_rewrite(eliminate_uniform_where, text("2,3"), R"(
 graph %g(%x: float32[2,3], %z: float32[2,3]) -> (%y) {
-  %n: float32[2,3] = Neg(%x)
-  %y: float32[2,3] = Abs(%n)
+  %w: float32[2,3] = Neg(%x)
+  %y: float32[2,3] = Abs(%w)
 })");
   expect_unchanged(eliminate_uniform_where, text("1,3"));
 }

@@ -122,8 +122,8 @@ TEST(FuseLayerNormalization, ScaleOfAnotherShapeStaysOutside) {
   expect_rewrite(fuse_layer_normalization, layer_norm("-1", "1"), R"(
 graph %g(%x: float32[2,5,3], %w: float32[1], %b: float32[3]) -> (%y) {
   %unit_scale: float32[3] = {1.0, 1.0, 1.0}
-  %n_1: float32[2,5,3] = LayerNormalization(%x, %unit_scale) {axis=-1, epsilon=0.5}
-  %q: float32[2,5,3] = Mul(%n_1, %w)
+  %n: float32[2,5,3] = LayerNormalization(%x, %unit_scale) {axis=-1, epsilon=0.5}
+  %q: float32[2,5,3] = Mul(%n, %w)
   %y: float32[2,5,3] = Add(%q, %b)
 })");
 }
@@ -170,8 +170,8 @@ graph %g(%x: float32[2,5,3], %z: float32[2,5,3], %c: float32[3], %w: float32[3])
 })",
                  R"(
 graph %g(%x: float32[2,5,3], %z: float32[2,5,3], %c: float32[3], %w: float32[3]) -> (%y, %t) {
-  %y: float32[2,5,3], _, _, %s_1: float32[2,5,3] = com.microsoft::SkipLayerNormalization(%z, %x, %w, _, %c) {epsilon=0.5}
-  %t: float32[2,5,3] = Neg(%s_1)
+  %y: float32[2,5,3], _, _, %s: float32[2,5,3] = com.microsoft::SkipLayerNormalization(%z, %x, %w, _, %c) {epsilon=0.5}
+  %t: float32[2,5,3] = Neg(%s)
 })",
                  ort_options());
 }
@@ -315,8 +315,8 @@ graph %g(%a: float32[3,2], %b: uint8[2,3], %s: float32[1], %c: float32[3]) -> (%
 TEST(FuseDynamicQuantizeMatmul, MatrixBiasStaysOutside) {
   expect_rewrite(fuse_dynamic_quantize_matmul, quantized("3,3", "%y"), R"(
 graph %g(%a: float32[3,2], %b: uint8[2,3], %s: float32[1], %c: float32[3,3]) -> (%y) {
-  %p_1: float32[3,3] = com.microsoft::DynamicQuantizeMatMul(%a, %b, %s)
-  %y: float32[3,3] = Add(%p_1, %c)
+  %p: float32[3,3] = com.microsoft::DynamicQuantizeMatMul(%a, %b, %s)
+  %y: float32[3,3] = Add(%p, %c)
 })",
                  ort_options());
 }

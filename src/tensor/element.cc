@@ -73,8 +73,7 @@ uint8_t float_to_float8(DType dtype, float value, bool saturate) {
   const auto sign = static_cast<uint8_t>(std::signbit(value) ? 0x80 : 0);
   const uint8_t nan = format.negative_zero ? static_cast<uint8_t>(sign | 0x7f) : 0x80;
   if (std::isnan(value)) return nan;
-  const uint8_t overflow =
-      format.infinity ? static_cast<uint8_t>(sign | 0x7c) : nan;
+  const uint8_t overflow = format.infinity ? static_cast<uint8_t>(sign | 0x7c) : nan;
   const float magnitude = std::fabs(value);
   if (std::isinf(value)) return saturate ? sign | format.largest : overflow;
   // In units of the last place the nearest representable number is an integer.

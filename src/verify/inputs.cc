@@ -16,8 +16,9 @@ Dims dims_of(const Value& input, const InputOptions& options, const SymbolSizes&
   Dims dims;
   for (const Dim& dim : input.type.shape.value_or(Shape{})) {
     const auto it = symbols.find(dim.symbol);
-    dims.push_back(dim.is_known() ? dim.value
-                   : it != symbols.end() ? it->second : options.symbol_size);
+    dims.push_back(dim.is_known()        ? dim.value
+                   : it != symbols.end() ? it->second
+                                         : options.symbol_size);
   }
   return dims;
 }
@@ -44,9 +45,7 @@ void store(Tensor& tensor, int64_t index, double value) {
   switch (tensor.dtype()) {
     case DType::kFloat32: tensor.mutable_data<float>()[i] = static_cast<float>(value); return;
     case DType::kFloat64: tensor.mutable_data<double>()[i] = value; return;
-    case DType::kFloat16:
-      tensor.mutable_data<Half>()[i] = Half(static_cast<float>(value));
-      return;
+    case DType::kFloat16: tensor.mutable_data<Half>()[i] = Half(static_cast<float>(value)); return;
     case DType::kBfloat16:
       tensor.mutable_data<Bfloat16>()[i] = Bfloat16(static_cast<float>(value));
       return;

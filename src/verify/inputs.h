@@ -10,9 +10,8 @@
 namespace edgewright {
 
 enum class InputKind : uint8_t { kRandom, kZeros, kOnes, kHuge, kTiny, kNegative };
-inline constexpr InputKind kBoundaryKinds[] = {InputKind::kZeros, InputKind::kOnes,
-                                               InputKind::kHuge, InputKind::kTiny,
-                                               InputKind::kNegative};
+inline constexpr InputKind kBoundaryKinds[] = {
+    InputKind::kZeros, InputKind::kOnes, InputKind::kHuge, InputKind::kTiny, InputKind::kNegative};
 std::string_view input_kind_name(InputKind kind);
 
 struct InputOptions {

@@ -17,10 +17,10 @@ struct TypeRow {
   DType dtype;
 };
 constexpr TypeRow kTypes[] = {
-    {"f4", DType::kFloat32}, {"f8", DType::kFloat64},   {"f2", DType::kFloat16},
-    {"i1", DType::kInt8},    {"i2", DType::kInt16},     {"i4", DType::kInt32},
-    {"i8", DType::kInt64},   {"u1", DType::kUint8},     {"u2", DType::kUint16},
-    {"u4", DType::kUint32},  {"u8", DType::kUint64},    {"b1", DType::kBool},
+    {"f4", DType::kFloat32},   {"f8", DType::kFloat64},     {"f2", DType::kFloat16},
+    {"i1", DType::kInt8},      {"i2", DType::kInt16},       {"i4", DType::kInt32},
+    {"i8", DType::kInt64},     {"u1", DType::kUint8},       {"u2", DType::kUint16},
+    {"u4", DType::kUint32},    {"u8", DType::kUint64},      {"b1", DType::kBool},
     {"c8", DType::kComplex64}, {"c16", DType::kComplex128},
 };
 
