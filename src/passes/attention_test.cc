@@ -90,8 +90,8 @@ graph %g(%x: float32[a,b,2], %w: float32[2,5], %c: float32[5]) -> (%y) {{
   };
   expect_rewrite(rewrite_flattened_gemm, text("%zero|%one"), R"(
 graph %g(%x: float32[a,b,2], %w: float32[2,5], %c: float32[5]) -> (%y) {
-  %p: ? = MatMul(%x, %w)
-  %y: float32[?,?,5] = Add(%p, %c)
+  %p_1: ? = MatMul(%x, %w)
+  %y: float32[?,?,5] = Add(%p_1, %c)
 })");
   expect_unchanged(rewrite_flattened_gemm, text("%one|%zero"));
 }
