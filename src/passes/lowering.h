@@ -17,8 +17,9 @@ namespace edgewright {
 // the
 //                          product); epilogue
 // edgewright::Attention    Q [B,S,heads*size], K, V [B,T,kv_heads*size], [mask that broadcasts to
-//                          B,heads,S,T]: num_heads, kv_num_heads, scale, unidirectional, and
-//                          layout flags q_transposed... (see lower_attention.cc)
+//                          B,heads,S,T and is added]: num_heads, kv_num_heads, scale (absent:
+//                          1/sqrt(size)), unidirectional; packed_qkv: input 0 holds Q, K and V side
+//                          by side, [B,S,(heads+2*kv_heads)*size], K and V are omitted
 // edgewright::Elementwise  i0, i1, ...: program (see kernels/elementwise/program.h)
 // edgewright::Reorder      X: brings it from one layout to another
 // Epilogue: activation ("" or a name as in kernels/epilogue.h), alpha, beta,

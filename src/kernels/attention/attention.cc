@@ -4,8 +4,9 @@
 //
 // Inputs Q [B, S, heads * d], K and V [B, T, kv_heads * d], and optionally a mask that is added to
 // the scores, of shape [.., S, T] that broadcasts to [B, heads, S, T]. Output as Q. Attributes
-// num_heads, kv_num_heads (num_heads where absent), scale (1 / sqrt(d) where absent or 0),
-// unidirectional (query i sees keys up to i + T - S).
+// num_heads, kv_num_heads (num_heads where absent), packed_qkv (input 0 holds Q, K and V side by
+// side, inputs 1 and 2 are omitted), scale (1 / sqrt(d) where absent or 0), unidirectional (query i
+// sees keys up to i + T - S).
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -24,6 +25,8 @@ struct AttentionShape {
   float scale = 1;
   bool causal = false;
   bool has_mask = false;
+  bool packed = false;  // Q, K and V side by side in input 0
+  int64_t q_row = 0, kv_row = 0;  // distances of rows
   // Distances of the mask from one image, head and query to the next; 0 where it broadcasts.
   int64_t mask_image = 0, mask_head = 0, mask_query = 0;
 
@@ -52,18 +55,33 @@ Status parse_mask(const KernelRequest& request, AttentionShape& s) {
   return {};
 }
 
+// The shape that K and V have within a packed input for this output.
+Dims packed_keys(const Dims& whole, const Dims& out) {
+  if (whole.size() != 3 || out.size() != 3 || whole[2] <= out[2] || (whole[2] - out[2]) % 2 != 0) {
+    return {};
+  }
+  return {whole[0], whole[1], (whole[2] - out[2]) / 2};
+}
+
 Result<AttentionShape> parse_attention(const KernelRequest& request) {
-  if (!is_float32(request) || !is_plain(request) || request.inputs.size() < 3 ||
-      request.outputs.size() != 1) {
+  AttentionShape s;
+  s.packed = request.attributes->get_int("packed_qkv", 0) != 0;
+  if (!is_float32(request) || !is_plain(request) || request.outputs.size() != 1 ||
+      (!s.packed && request.inputs.size() < 3)) {
     return unsupported("attention: not plain float32");
   }
-  const Dims& q = request.inputs[0].dims;
-  const Dims& k = request.inputs[1].dims;
-  if (q.size() != 3 || k.size() != 3 || request.inputs[2].dims != k ||
-      request.outputs[0].dims != q || q[0] != k[0]) {
+  if (s.packed && (has_input(request, 1) || has_input(request, 2))) {
+    return unsupported("attention: packed, with inputs beside");
+  }
+  const Dims& y = request.outputs[0].dims;
+  const Dims& whole = request.inputs[0].dims;
+  const Dims k = s.packed ? packed_keys(whole, y) : request.inputs[1].dims;
+  const Dims& q = s.packed ? y : whole;
+  if (q.size() != 3 || k.size() != 3 || q != y || q[0] != k[0] || whole.size() != 3 ||
+      (s.packed && (whole[0] != q[0] || whole[1] != q[1])) ||
+      (!s.packed && request.inputs[2].dims != k)) {
     return unsupported("attention: shapes do not agree");
   }
-  AttentionShape s;
   s.batch = q[0];
   s.queries = q[1];
   s.keys = k[1];
@@ -77,6 +95,8 @@ Result<AttentionShape> parse_attention(const KernelRequest& request) {
   }
   s.size = q[2] / s.heads;
   if (s.size * s.kv_heads != k[2]) return unsupported("attention: heads do not fit");
+  s.q_row = s.packed ? whole[2] : q[2];
+  s.kv_row = s.packed ? whole[2] : k[2];
   s.scale = request.attributes->get_float("scale", 0);
   if (s.scale == 0) s.scale = 1.0f / std::sqrt(static_cast<float>(s.size));
   s.causal = request.attributes->get_int("unidirectional", 0) != 0;
@@ -117,14 +137,22 @@ class Attention : public PreparedKernel {
     float* const keys = scratch;
     float* const values = keys + key_floats();
     float* const scores = values + value_floats();
-    const int64_t kv_width = s_.kv_heads * s_.size;
-    const int64_t kv_start = image * s_.keys * kv_width + head / (s_.heads / s_.kv_heads) * s_.size;
-    pack_keys(static_cast<const float*>(io.inputs[1]) + kv_start, keys);
-    pack_values(static_cast<const float*>(io.inputs[2]) + kv_start, values);
+    const int64_t kv_start =
+        image * s_.keys * s_.kv_row + head / (s_.heads / s_.kv_heads) * s_.size;
+    const float* const q = static_cast<const float*>(io.inputs[0]);
+    const float* k = static_cast<const float*>(io.inputs[1]);
+    const float* v = static_cast<const float*>(io.inputs[2]);
+    if (s_.packed) {
+      k = q + s_.heads * s_.size;
+      v = k + s_.kv_heads * s_.size;
+    }
+    pack_keys(k + kv_start, keys);
+    pack_values(v + kv_start, values);
     for (int64_t first = 0; first < s_.queries; first += block_) {
       const int64_t rows = std::min(block_, s_.queries - first);
       const int64_t at = (image * s_.queries + first) * s_.heads * s_.size + head * s_.size;
-      score(static_cast<const float*>(io.inputs[0]) + at, keys, scores, rows);
+      const int64_t q_at = (image * s_.queries + first) * s_.q_row + head * s_.size;
+      score(q + q_at, keys, scores, rows);
       for (int64_t row = 0; row < rows; ++row) {
         finish_row(io, scores + row * s_.key_panels() * 16, image, head, first + row);
       }
@@ -134,11 +162,10 @@ class Attention : public PreparedKernel {
 
   // [panel of 16 keys][d][16]
   void pack_keys(const float* k, float* out) const {
-    const int64_t width = s_.kv_heads * s_.size;
     for (int64_t panel = 0; panel < s_.key_panels(); ++panel, out += s_.size * 16) {
       for (int64_t j = 0; j < 16; ++j) {
         const int64_t key = panel * 16 + j;
-        const float* const from = k + key * width;
+        const float* const from = k + key * s_.kv_row;
         for (int64_t i = 0; i < s_.size; ++i) out[i * 16 + j] = key < s_.keys ? from[i] : 0.0f;
       }
     }
@@ -146,11 +173,10 @@ class Attention : public PreparedKernel {
 
   // [panel of 16 of d][key][16]
   void pack_values(const float* v, float* out) const {
-    const int64_t width = s_.kv_heads * s_.size;
     for (int64_t panel = 0; panel < s_.size_panels(); ++panel) {
       const int64_t columns = std::min<int64_t>(16, s_.size - panel * 16);
       for (int64_t key = 0; key < s_.keys; ++key, out += 16) {
-        const float* const from = v + key * width + panel * 16;
+        const float* const from = v + key * s_.kv_row + panel * 16;
         std::copy(from, from + columns, out);
         std::fill(out + columns, out + 16, 0.0f);
       }
@@ -161,7 +187,7 @@ class Attention : public PreparedKernel {
     constexpr ptrdiff_t kNoOffset = 0;
     TileArgs tile;
     tile.a = q;
-    tile.a_step = s_.heads * s_.size;
+    tile.a_step = s_.q_row;
     tile.offsets = &kNoOffset;
     tile.klen = static_cast<size_t>(s_.size);
     tile.w = keys;

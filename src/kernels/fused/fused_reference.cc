@@ -104,6 +104,26 @@ Status matmul(OpCall& call) {
   return finish(call, std::move(product), 3);
 }
 
+// Columns [from, from + count) of the last axis.
+Result<Tensor> columns(const Tensor& x, int64_t from, int64_t count) {
+  const auto slice = [](int64_t value) { return Datum(Tensor::of<int64_t>({1}, {value})); };
+  return InnerCall::run("Slice", {}, {x, slice(from), slice(from + count), slice(-1)});
+}
+
+// Cuts a packed input into Q, K and V.
+Status unpack(const Tensor& packed, int64_t heads, int64_t kv_heads, std::vector<Datum>& parts) {
+  if (packed.rank() != 3 || heads < 1 || kv_heads < 1 || packed.dim(2) % (heads + 2 * kv_heads) != 0) {
+    return bad_input("packed attention over {} does not fit {} heads", dims_text(packed.dims()), heads);
+  }
+  const int64_t size = packed.dim(2) / (heads + 2 * kv_heads);
+  const int64_t widths[] = {heads * size, kv_heads * size, kv_heads * size};
+  int64_t from = 0;
+  for (size_t i = 0; i < 3; from += widths[i++]) {
+    EDGEWRIGHT_ASSIGN(parts[i], columns(packed, from, widths[i]));
+  }
+  return {};
+}
+
 Status attention(OpCall& call) {
   Attributes attributes;
   const int64_t heads = call.attributes->get_int("num_heads", 1);
@@ -111,10 +131,13 @@ Status attention(OpCall& call) {
   attributes.set("kv_num_heads", call.attributes->get_int("kv_num_heads", heads));
   attributes.set("is_causal", call.attributes->get_int("unidirectional", 0));
   if (const AttributeValue* scale = call.attributes->find("scale")) attributes.set("scale", *scale);
-  EDGEWRIGHT_ASSIGN(Tensor result,
-                    InnerCall::run("Attention", attributes,
-                                   {input_or_none(call, 0), input_or_none(call, 1),
-                                    input_or_none(call, 2), input_or_none(call, 3)}));
+  std::vector<Datum> inputs = {input_or_none(call, 0), input_or_none(call, 1),
+                               input_or_none(call, 2), input_or_none(call, 3)};
+  if (call.attributes->get_int("packed_qkv", 0) != 0) {
+    EDGEWRIGHT_ASSIGN(const Tensor* packed, call.tensor(0));
+    EDGEWRIGHT_TRY(unpack(*packed, heads, call.attributes->get_int("kv_num_heads", heads), inputs));
+  }
+  EDGEWRIGHT_ASSIGN(Tensor result, InnerCall::run("Attention", attributes, std::move(inputs)));
   call.set_output(0, std::move(result));
   return {};
 }

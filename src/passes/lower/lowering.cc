@@ -6,6 +6,8 @@ namespace edgewright {
 namespace {
 
 constexpr Pass kPasses[] = {
+    {"lower_attention", "attention with its cutting into heads as one operator", lower_attention,
+     Dialect::kPlan},
     {"lower_conv", "convolutions with bias, residual sum and activation as one operator",
      lower_conv, Dialect::kPlan},
     {"lower_matmul",

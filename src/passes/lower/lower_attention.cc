@@ -1,0 +1,213 @@
+// Before: Q K^T, scaled, perhaps masked, Softmax, times V, with the Reshapes and Transposes that cut
+// the heads out of [B,S,heads*size] and put them together again; or com.microsoft::Attention.
+// After: one edgewright::Attention on [B,S,heads*size]. Q, K and V that come out of one product as
+// [B,S,3*heads*size] stay together (packed_qkv).
+// Conditions: float32, known shapes, nothing else reads what lies between.
+#include <array>
+
+#include "passes/lower/lower.h"
+
+namespace edgewright {
+namespace {
+
+// A value [B,heads,S,size] traced back to the columns of a [B,S,parts*heads*size] tensor.
+struct Heads {
+  Value* source = nullptr;
+  int64_t part = 0, parts = 1;
+  int64_t heads = 0, size = 0;
+};
+
+using Permutation = std::vector<int64_t>;
+
+// The input of a Transpose with this permutation that makes the value; else null.
+Value* before_transpose(const Value* value, const Permutation& permutation) {
+  const Node* node = producer(value, "Transpose");
+  if (node == nullptr || permutation_of(*node, permutation.size()) != permutation) return nullptr;
+  return node->inputs[0];
+}
+
+// The [B,S,W] tensor that a Reshape makes [B,S,...].
+Value* before_reshape(const Value* value) {
+  const Node* node = producer(value, "Reshape");
+  if (node == nullptr || !is_static_float(node->input(0))) return nullptr;
+  const Dims from = *static_dims(node->inputs[0]);
+  const auto to = static_dims(value);
+  if (from.size() != 3 || !to || to->size() < 4 || from[0] != (*to)[0] || from[1] != (*to)[1]) {
+    return nullptr;
+  }
+  return node->inputs[0];
+}
+
+std::optional<Heads> trace_heads(const Value* value) {
+  const auto dims = static_dims(value);
+  if (!dims || dims->size() != 4) return std::nullopt;
+  Heads heads;
+  heads.heads = (*dims)[1];
+  heads.size = (*dims)[3];
+  if (const Value* cut = before_transpose(value, {0, 2, 1, 3}); cut != nullptr) {
+    heads.source = before_reshape(cut);
+  } else if (const Node* gather = producer(value, "Gather"); gather != nullptr) {
+    const auto index = scalar_constant(gather->input(1));
+    const Value* cut = before_transpose(gather->inputs[0], {2, 0, 3, 1, 4});
+    if (!index || cut == nullptr || gather->attributes.get_int("axis", 0) != 0) return std::nullopt;
+    heads.parts = (*static_dims(cut))[2];
+    heads.part = static_cast<int64_t>(*index) + (*index < 0 ? heads.parts : 0);
+    heads.source = before_reshape(cut);
+  }
+  if (heads.source == nullptr) return std::nullopt;
+  return heads;
+}
+
+// What feeds a Softmax.
+struct Scores {
+  const Node* product = nullptr;
+  Value* mask = nullptr;
+  double scale = 1;
+  bool transpose_b = false;
+};
+
+bool take_scale(const Node& node, Scores& scores, Value*& next) {
+  for (size_t i = 0; i < 2; ++i) {
+    const auto number = scalar_constant(node.inputs[1 - i]);
+    if (!number || (node.op == "Div" && i == 1) || *number == 0) continue;
+    scores.scale *= node.op == "Div" ? 1 / *number : *number;
+    next = node.inputs[i];
+    return true;
+  }
+  return false;
+}
+
+bool take_mask(const Node& node, Scores& scores, Value*& next) {
+  for (size_t i = 0; i < 2; ++i) {
+    const Node* inner = node.inputs[i]->producer;
+    const auto mask = static_dims(node.inputs[1 - i]);
+    const auto whole = static_dims(node.outputs[0]);
+    if (inner == nullptr || !is_static_float(node.inputs[1 - i]) || !mask || !whole) continue;
+    const bool is_score = inner->op == "MatMul" || inner->op == "FusedMatMul" ||
+                          inner->op == "Mul" || inner->op == "Div";
+    if (!is_score || mask->empty() || mask->size() > 4 || mask->back() != whole->back()) continue;
+    scores.mask = node.inputs[1 - i];
+    next = node.inputs[i];
+    return true;
+  }
+  return false;
+}
+
+std::optional<Scores> trace_scores(Value* value) {
+  Scores scores;
+  for (int depth = 0; depth < 4; ++depth) {
+    Node* node = value->producer;
+    if (node == nullptr || !has_single_use(value)) return std::nullopt;
+    if (node->is("MatMul") || node->is("FusedMatMul", "com.microsoft")) {
+      scores.product = node;
+      scores.transpose_b = node->attributes.get_int("transB", 0) != 0;
+      const bool other = node->attributes.get_int("transA", 0) != 0 ||
+                         node->attributes.get_int("transBatchA", 0) != 0 ||
+                         node->attributes.get_int("transBatchB", 0) != 0;
+      if (other) return std::nullopt;
+      scores.scale *= node->attributes.get_float("alpha", 1.0f);
+      return scores;
+    }
+    const bool scaled = (node->is("Mul") || node->is("Div")) && take_scale(*node, scores, value);
+    const bool masked = !scaled && node->is("Add") && scores.mask == nullptr && scores.scale == 1 &&
+                        take_mask(*node, scores, value);
+    if (!scaled && !masked) return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::optional<Heads> trace_keys(const Scores& scores) {
+  const Value* keys = scores.product->inputs[1];
+  if (scores.transpose_b) return trace_heads(keys);
+  if (const Value* rows = before_transpose(keys, {0, 1, 3, 2})) return trace_heads(rows);
+  const Value* cut = before_transpose(keys, {0, 2, 3, 1});
+  if (cut == nullptr) return std::nullopt;
+  const auto dims = static_dims(cut);
+  Heads heads{before_reshape(cut), 0, 1, (*dims)[2], (*dims)[3]};
+  if (heads.source == nullptr) return std::nullopt;
+  return heads;
+}
+
+// The [B,S,heads*size] result that the weighed values become; null when they do not.
+Value* joined_heads(const Value* weighed) {
+  const Node* transpose = single_user(weighed);
+  if (transpose == nullptr || !transpose->is("Transpose")) return nullptr;
+  if (permutation_of(*transpose, 4) != Permutation{0, 2, 1, 3}) return nullptr;
+  const Node* reshape = single_user(transpose->outputs[0]);
+  if (reshape == nullptr || !reshape->is("Reshape")) return nullptr;
+  const auto from = static_dims(transpose->outputs[0]), to = static_dims(reshape->outputs[0]);
+  const bool joins = from && to && to->size() == 3 && (*to)[0] == (*from)[0] &&
+                     (*to)[1] == (*from)[1] && (*to)[2] == (*from)[2] * (*from)[3];
+  return joins ? reshape->outputs[0] : nullptr;
+}
+
+Result<bool> lower_softmax(PassContext& context, Node& softmax) {
+  const auto rank = rank_of(softmax.input(0));
+  if (!softmax.domain.empty() || rank != 4 || !is_static_float(softmax.inputs[0])) return false;
+  const int64_t axis = softmax.attributes.get_int("axis", -1);
+  const Node* weigh = single_user(softmax.output(0));
+  if ((axis != -1 && axis != 3) || weigh == nullptr || !weigh->is("MatMul") ||
+      weigh->inputs[0] != softmax.outputs[0]) {
+    return false;
+  }
+  const auto scores = trace_scores(softmax.inputs[0]);
+  if (!scores) return false;
+  const auto q = trace_heads(scores->product->inputs[0]), k = trace_keys(*scores),
+             v = trace_heads(weigh->inputs[1]);
+  Value* last = joined_heads(weigh->outputs[0]);
+  if (!q || !k || !v || last == nullptr) return false;
+  if (q->size != k->size || q->size != v->size || k->heads != q->heads || v->heads != q->heads) {
+    return false;
+  }
+  const bool packed = q->parts == 3 && k->parts == 3 && v->parts == 3 && q->part == 0 &&
+                      k->part == 1 && v->part == 2 && q->source == k->source &&
+                      q->source == v->source;
+  if (!packed && (q->parts != 1 || k->parts != 1 || v->parts != 1)) return false;
+  if (!context.allow(softmax)) return false;
+  Attributes attributes = make_attributes({{"num_heads", q->heads},
+                                           {"kv_num_heads", k->heads},
+                                           {"scale", static_cast<float>(scores->scale)}});
+  std::vector<Value*> inputs = {q->source, k->source, v->source, scores->mask};
+  if (packed) {
+    attributes.set("packed_qkv", int64_t{1});
+    inputs[1] = inputs[2] = nullptr;
+  }
+  replace_chain(context, last, "Attention", std::move(inputs), std::move(attributes));
+  return true;
+}
+
+// com.microsoft::Attention without mask and past: a product, then attention on its packed result.
+Result<bool> lower_contrib(PassContext& context, Node& node) {
+  if (!node.is("Attention", "com.microsoft") || node.outputs.size() != 1) return false;
+  if (node.inputs.size() < 2 || node.inputs.size() > 3) return false;
+  const auto x = static_dims(node.inputs[0]), w = static_dims(node.inputs[1]);
+  const int64_t heads = node.attributes.get_int("num_heads", 0);
+  if (!is_static_float(node.inputs[0]) || !is_static_float(node.inputs[1]) || !x || !w ||
+      x->size() != 3 || w->size() != 2 || heads < 1 || (*w)[1] % (3 * heads) != 0 ||
+      node.attributes.contains("qkv_hidden_sizes") ||
+      node.attributes.get_int("do_rotary", 0) != 0) {
+    return false;
+  }
+  if (!context.allow(node)) return false;
+  std::vector<Value*> factors = {node.inputs[0], node.inputs[1], node.input(2)};
+  Node* product = insert_node(context, *node.graph, &node, "MatMul", std::move(factors),
+                              node.outputs[0]->name + "_qkv", {}, kEngineDomain);
+  product->outputs[0]->type =
+      ValueType::tensor(DType::kFloat32, to_shape({(*x)[0], (*x)[1], (*w)[1]}));
+  Attributes attributes = make_attributes({{"num_heads", heads}, {"packed_qkv", int64_t{1}}});
+  for (const char* name : {"scale", "unidirectional"}) {
+    if (const AttributeValue* value = node.attributes.find(name)) attributes.set(name, *value);
+  }
+  replace_chain(context, node.outputs[0], "Attention", {product->outputs[0]}, std::move(attributes));
+  return true;
+}
+
+}  // namespace
+
+Result<bool> lower_attention(Graph& graph, PassContext& context) {
+  return lower_nodes(graph, {"Softmax", "Attention"}, [&](Node& node) -> Result<bool> {
+    return node.op == "Softmax" ? lower_softmax(context, node) : lower_contrib(context, node);
+  });
+}
+
+}  // namespace edgewright
