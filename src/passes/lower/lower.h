@@ -13,6 +13,7 @@ namespace edgewright {
 Result<bool> lower_attention(Graph& graph, PassContext& context);
 Result<bool> lower_conv(Graph& graph, PassContext& context);
 Result<bool> lower_matmul(Graph& graph, PassContext& context);
+Result<bool> lower_mean(Graph& graph, PassContext& context);
 Result<bool> lower_elementwise(Graph& graph, PassContext& context);
 Result<bool> annotate_layout(Graph& graph, PassContext& context);
 

@@ -1,5 +1,6 @@
 // Before: Q K^T, scaled, perhaps masked, Softmax, times V, with the Reshapes and Transposes that cut
-// the heads out of [B,S,heads*size] and put them together again; or com.microsoft::Attention.
+// the heads out of [B,S,heads*size] and put them together again; or the plain forms of the Attention
+// operators of ai.onnx and com.microsoft.
 // After: one edgewright::Attention on [B,S,heads*size]. Q, K and V that come out of one product as
 // [B,S,3*heads*size] stay together (packed_qkv).
 // Conditions: float32, known shapes, nothing else reads what lies between.
@@ -202,11 +203,46 @@ Result<bool> lower_contrib(PassContext& context, Node& node) {
   return true;
 }
 
+// ai.onnx Attention on [B,S,heads*size] in its plain form: one output, no past, a float mask.
+Result<bool> lower_standard(PassContext& context, Node& node) {
+  if (!node.domain.empty() || node.outputs.size() != 1 || node.inputs.size() < 3 ||
+      node.inputs.size() > 4 || node.attributes.get_float("softcap", 0) != 0 ||
+      node.attributes.get_int("qk_matmul_output_mode", 0) != 0) {
+    return false;
+  }
+  for (size_t i = 0; i < 3; ++i) {
+    if (!is_static_float(node.inputs[i]) || rank_of(node.inputs[i]) != 3) return false;
+  }
+  const Dims q = *static_dims(node.inputs[0]), k = *static_dims(node.inputs[1]);
+  const int64_t heads = node.attributes.get_int("q_num_heads", 0);
+  const int64_t kv_heads = node.attributes.get_int("kv_num_heads", heads);
+  Value* mask = node.input(3);
+  if (heads < 1 || kv_heads < 1 || k != static_dims(node.inputs[2]) ||
+      q[2] / heads * kv_heads != k[2]) {
+    return false;
+  }
+  if (mask != nullptr && (!is_static_float(mask) || static_dims(mask)->empty() ||
+                          static_dims(mask)->back() != k[1])) {
+    return false;
+  }
+  // Causal masks of the two operators agree where queries and keys are as many.
+  const int64_t causal = node.attributes.get_int("is_causal", 0);
+  if ((causal != 0 && q[1] != k[1]) || !context.allow(node)) return false;
+  Attributes attributes = make_attributes(
+      {{"num_heads", heads}, {"kv_num_heads", kv_heads}, {"unidirectional", causal}});
+  const float scale = node.attributes.get_float("scale", 0);
+  if (scale != 0) attributes.set("scale", scale);
+  replace_chain(context, node.outputs[0], "Attention",
+                {node.inputs[0], node.inputs[1], node.inputs[2], mask}, std::move(attributes));
+  return true;
+}
+
 }  // namespace
 
 Result<bool> lower_attention(Graph& graph, PassContext& context) {
   return lower_nodes(graph, {"Softmax", "Attention"}, [&](Node& node) -> Result<bool> {
-    return node.op == "Softmax" ? lower_softmax(context, node) : lower_contrib(context, node);
+    if (node.op == "Softmax") return lower_softmax(context, node);
+    return node.domain.empty() ? lower_standard(context, node) : lower_contrib(context, node);
   });
 }
 

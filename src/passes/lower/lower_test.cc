@@ -113,6 +113,77 @@ TEST(LowerMatMul, LeavesGemmWithAnotherBeta) {
   })", plan_options());
 }
 
+constexpr std::string_view kHeads = R"(
+    %s4: int64[4] = {1, 4, 2, 3}
+    %s3: int64[3] = {1, 4, 6}
+    %half: float32[] = {0.5}
+    %q4: float32[1,4,2,3] = Reshape(%q, %s4)
+    %k4: float32[1,4,2,3] = Reshape(%k, %s4)
+    %v4: float32[1,4,2,3] = Reshape(%v, %s4)
+    %qt: float32[1,2,4,3] = Transpose(%q4) {perm=[0, 2, 1, 3]}
+    %kt: float32[1,2,3,4] = Transpose(%k4) {perm=[0, 2, 3, 1]}
+    %vt: float32[1,2,4,3] = Transpose(%v4) {perm=[0, 2, 1, 3]}
+    %p: float32[1,2,4,4] = MatMul(%qt, %kt)
+    %c: float32[1,2,4,4] = Mul(%p, %half)
+    %m: float32[1,2,4,4] = Add(%c, %mask)
+    %w: float32[1,2,4,4] = Softmax(%m) {axis=-1}
+    %o: float32[1,2,4,3] = MatMul(%w, %vt)
+    %ot: float32[1,4,2,3] = Transpose(%o) {perm=[0, 2, 1, 3]}
+    %y: float32[1,4,6] = Reshape(%ot, %s3)
+  })";
+
+TEST(LowerAttention, TakesScaleMaskAndTheCuttingIntoHeads) {
+  const std::string before = head("%q: float32[1,4,6], %k: float32[1,4,6], %v: float32[1,4,6], "
+                                  "%mask: float32[1,1,4,4]") + std::string(kHeads);
+  const std::string after = rewritten(lower_attention, before, plan_options());
+  EXPECT_NE(after.find("edgewright::Attention(%q, %k, %v, %mask)"), std::string::npos) << after;
+  EXPECT_NE(after.find("num_heads=2"), std::string::npos) << after;
+  EXPECT_NE(after.find("scale=0.5"), std::string::npos) << after;
+  EXPECT_EQ(after.find("Softmax"), std::string::npos) << after;
+}
+
+TEST(LowerAttention, OnePackedTensor) {
+  const std::string before = head("%x: float32[1,4,18]") + R"(
+    %s5: int64[5] = {1, 4, 3, 2, 3}
+    %s3: int64[3] = {1, 4, 6}
+    %i0: int64[] = {0}
+    %i1: int64[] = {1}
+    %i2: int64[] = {2}
+    %x5: float32[1,4,3,2,3] = Reshape(%x, %s5)
+    %t: float32[3,1,2,4,3] = Transpose(%x5) {perm=[2, 0, 3, 1, 4]}
+    %q: float32[1,2,4,3] = Gather(%t, %i0)
+    %k: float32[1,2,4,3] = Gather(%t, %i1)
+    %v: float32[1,2,4,3] = Gather(%t, %i2)
+    %p: float32[1,2,4,4] = com.microsoft::FusedMatMul(%q, %k) {transB=1, alpha=0.5}
+    %w: float32[1,2,4,4] = Softmax(%p)
+    %o: float32[1,2,4,3] = MatMul(%w, %v)
+    %ot: float32[1,4,2,3] = Transpose(%o) {perm=[0, 2, 1, 3]}
+    %y: float32[1,4,6] = Reshape(%ot, %s3)
+  })";
+  const std::string after = rewritten(lower_attention, before, plan_options());
+  EXPECT_NE(after.find("edgewright::Attention(%x)"), std::string::npos) << after;
+  EXPECT_NE(after.find("packed_qkv=1"), std::string::npos) << after;
+}
+
+TEST(LowerAttention, LeavesScoresThatOthersRead) {
+  std::string before = head("%q: float32[1,4,6], %k: float32[1,4,6], %v: float32[1,4,6], "
+                            "%mask: float32[1,1,4,4]") + std::string(kHeads);
+  before.replace(before.find("(%y)"), 4, "(%y, %p)");
+  EXPECT_NE(rewritten(lower_attention, before, plan_options()).find("Softmax"), std::string::npos);
+}
+
+TEST(LowerMean, OfAnImageIsAPool) {
+  const std::string before = head("%x: float32[1,1,4,4]") + R"(
+    %w: float32[2,1,1,1] = {1.0, 2.0}
+    %axes: int64[2] = {2, 3}
+    %c: float32[1,2,4,4] = edgewright::Conv2d(%x, %w)
+    %y: float32[1,2] = ReduceMean(%c, %axes) {keepdims=0}
+  })";
+  const std::string after = rewritten(lower_mean, before, plan_options());
+  EXPECT_NE(after.find("GlobalAveragePool(%c)"), std::string::npos) << after;
+  EXPECT_NE(after.find("%y: float32[1,2] = Reshape"), std::string::npos) << after;
+}
+
 TEST(LowerElementwise, OneProgramForATree) {
   const std::string before = head("%x: float32[2,3], %z: float32[3]") + R"(
     %half: float32[] = {0.5}

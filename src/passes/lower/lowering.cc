@@ -15,6 +15,7 @@ constexpr Pass kPasses[] = {
      Dialect::kPlan},
     {"lower_elementwise", "chains of element-wise operators as one pass over memory",
      lower_elementwise, Dialect::kPlan},
+    {"lower_mean", "means over images as pooling", lower_mean, Dialect::kPlan},
     {"annotate_layout", "blocks of 16 channels around convolutions", annotate_layout,
      Dialect::kPlan},
 };
