@@ -5,12 +5,14 @@
 //                [plan:OUT.ewplan] [without:PASS]... [check] [table] [text] [serve]
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <map>
 #include <set>
 
 #include "formats/onnx/onnx.h"
+#include "formats/onnx/schema_functions.h"
 #include "formats/onnx/type_inference.h"
 #include "graph/fix_shapes.h"
 #include "graph/text.h"

@@ -52,6 +52,8 @@ std::unique_ptr<Graph> random_graph(uint32_t seed) {
   std::vector<Value*> values = {graph->add_input("x", floats({4, 6})),
                                 graph->add_input("y", floats({4, 6})),
                                 graph->add_constant("c", random_tensor({4, 6}, seed))};
+  std::vector<Value*> flat;
+  Value* shape = graph->add_constant("shape", Tensor::of<int64_t>({1}, {24}));
   for (int i = 0; i < 25; ++i) {
     Value* a = values[random() % values.size()];
     Value* b = values[random() % values.size()];
@@ -59,11 +61,18 @@ std::unique_ptr<Graph> random_graph(uint32_t seed) {
       case 0:
         values.push_back(add(*graph, "Identity", {a}, "copy", {4, 6}));
         break;
+      case 1:
+        flat.push_back(add(*graph, "Reshape", {a, shape}, "flat", {24}));
+        break;
       default:
         values.push_back(add(*graph, "Add", {a, b}, "sum", {4, 6}));
     }
   }
   for (int i = 0; i < 3; ++i) graph->add_output(values[random() % values.size()]);
+  if (flat.size() > 1) {
+    graph->add_output(add(*graph, "Add", {flat[0], flat.back()}, "flat_sum", {24}));
+    graph->add_output(flat[random() % flat.size()]);
+  }
   return graph;
 }
 

@@ -117,16 +117,14 @@ Result<bool> lower_nodes(Graph& graph, std::initializer_list<std::string_view> o
       EDGEWRIGHT_ASSIGN(const bool inside, lower_nodes(*subgraph, ops, rewrite));
       changed |= inside;
     }
-    const bool is_first = it == graph.nodes().begin();
-    const auto before = is_first ? it : std::prev(it);
-    const bool wanted = std::ranges::find(ops, it->op) != ops.end();
     bool done = false;
-    if (wanted) {
+    if (std::ranges::find(ops, it->op) != ops.end()) {
       EDGEWRIGHT_ASSIGN(done, rewrite(*it));
     }
     changed |= done;
-    // What came in the node's place is visited too: it has another operator or domain.
-    it = !done ? std::next(it) : is_first ? graph.nodes().begin() : std::next(before);
+    // Any node around may be gone after a rewrite, so the walk begins again; what came in the place
+    // of the nodes has another operator or domain.
+    it = done ? graph.nodes().begin() : std::next(it);
   }
   return changed;
 }

@@ -20,7 +20,7 @@ Result<bool> annotate_layout(Graph& graph, PassContext& context);
 inline constexpr std::string_view kEngineDomain = "edgewright";
 
 // Calls the rewrite for every node with one of these operators, subgraphs included. Unlike
-// rewrite_nodes() the rewrite may erase the node and any nodes after it.
+// rewrite_nodes() the rewrite may erase any nodes.
 Result<bool> lower_nodes(Graph& graph, std::initializer_list<std::string_view> ops,
                          FunctionRef<Result<bool>(Node& node)> rewrite);
 
