@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Latency of whole models beside ONNX Runtime and OpenVINO, in one run.
 
-usage: bench/compare.py [--threads N] [--batch N] [--rounds N] [--seconds S] [--json FILE] [MODEL ...]
+usage: bench/compare.py [--threads N] [--batch N] [--rounds N] [--seconds S] [--json FILE]
+                        [MODEL ...]
 
 MODELs are names of the table below (default: all whose file is there). Every round measures the
 three engines one after the other, so that a drift of the machine's speed meets all of them; printed
@@ -133,7 +134,8 @@ class Edgewright:
 
 
 def run(command):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError((done.stderr or done.stdout).strip())
     return done.stdout

@@ -56,17 +56,28 @@ Arguments parse_arguments(int argc, char** argv) {
     const size_t equals = value.find('=');
     const std::string name = value.substr(0, equals);
     const std::string given = equals == std::string::npos ? "" : value.substr(equals + 1);
-    if (key == "shape") arguments.shapes[name] = parse_dims(given);
-    else if (key == "fill") arguments.fills[name] = std::stod(given);
-    else if (key == "threads") arguments.threads = std::stoi(value);
-    else if (key == "tune") arguments.tune = value;
-    else if (key == "plan") arguments.plan = value;
-    else if (key == "without") arguments.without.insert(value);
-    else if (word == "check") arguments.check = true;
-    else if (word == "table") arguments.table = true;
-    else if (word == "text") arguments.text = true;
-    else if (word == "serve") arguments.serve = true;
-    else arguments.model = word;
+    if (key == "shape")
+      arguments.shapes[name] = parse_dims(given);
+    else if (key == "fill")
+      arguments.fills[name] = std::stod(given);
+    else if (key == "threads")
+      arguments.threads = std::stoi(value);
+    else if (key == "tune")
+      arguments.tune = value;
+    else if (key == "plan")
+      arguments.plan = value;
+    else if (key == "without")
+      arguments.without.insert(value);
+    else if (word == "check")
+      arguments.check = true;
+    else if (word == "table")
+      arguments.table = true;
+    else if (word == "text")
+      arguments.text = true;
+    else if (word == "serve")
+      arguments.serve = true;
+    else
+      arguments.model = word;
   }
   return arguments;
 }
@@ -106,8 +117,8 @@ Result<std::vector<Datum>> made_up_inputs(const Graph& graph, const Arguments& a
       if (tensor.dtype() == DType::kFloat32) {
         tensor.mutable_data<float>()[i] = static_cast<float>(number);
       } else if (tensor.dtype() == DType::kInt64) {
-        tensor.mutable_data<int64_t>()[i] = fill == arguments.fills.end() ? i % 7
-                                                                          : static_cast<int64_t>(number);
+        tensor.mutable_data<int64_t>()[i] =
+            fill == arguments.fills.end() ? i % 7 : static_cast<int64_t>(number);
       }
     }
     inputs.push_back(std::move(tensor));
@@ -146,7 +157,8 @@ Status print_table(Session& session, std::span<const Datum> inputs) {
   std::vector<std::vector<double>> times(plan.steps.size());
   RunHooks hooks;
   hooks.on_time = [&](size_t step, double time_us) { times[step].push_back(time_us); };
-  for (int i = 0; i < 50; ++i) EDGEWRIGHT_TRY([&]() -> Status {
+  for (int i = 0; i < 50; ++i)
+    EDGEWRIGHT_TRY([&]() -> Status {
       auto outputs = session.run(inputs, &hooks);
       return outputs.ok() ? Status() : std::move(outputs).error();
     }());
@@ -168,7 +180,8 @@ Status print_table(Session& session, std::span<const Datum> inputs) {
       }
     }
     std::printf("%9.2f us  %-34s%s  %s\n", times[i][25], how.c_str(), shapes.c_str(),
-                step.attributes.get_string("program", step.attributes.get_string("activation", "")).c_str());
+                step.attributes.get_string("program", step.attributes.get_string("activation", ""))
+                    .c_str());
   }
   std::vector<std::pair<double, std::string>> order;
   for (const auto& [how, time] : sums) order.emplace_back(-time, how);
@@ -206,11 +219,12 @@ Status print_summary(Session& session, std::span<const Datum> inputs) {
   EDGEWRIGHT_ASSIGN(auto times_us, time_runs(session, inputs, 200));
   std::ranges::sort(times_us);
   const SessionFigures& figures = session.figures();
-  std::printf("median %.1f us, min %.1f us; load %.0f us, first %.0f us; arena %zu, live %zu (%.3f)\n",
-              times_us[100], times_us[0], figures.load_us, figures.first_inference_us,
-              figures.arena_bytes, figures.live_set_bytes,
-              static_cast<double>(figures.arena_bytes) /
-                  static_cast<double>(std::max<size_t>(figures.live_set_bytes, 1)));
+  std::printf(
+      "median %.1f us, min %.1f us; load %.0f us, first %.0f us; arena %zu, live %zu (%.3f)\n",
+      times_us[100], times_us[0], figures.load_us, figures.first_inference_us, figures.arena_bytes,
+      figures.live_set_bytes,
+      static_cast<double>(figures.arena_bytes) /
+          static_cast<double>(std::max<size_t>(figures.live_set_bytes, 1)));
   return {};
 }
 

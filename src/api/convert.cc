@@ -83,11 +83,17 @@ Result<std::string> target_of(const std::string& output, const ConvertOptions& o
                      output);
 }
 
-PipelineOptions pipeline_options(const Model& model, const ConvertOptions& options) {
+PipelineOptions pipeline_options(const Model& model, const ConvertOptions& options,
+                                 std::string_view target) {
   PipelineOptions result;
   result.pass.dialect = options.dialect == "ort" ? Dialect::kOrt : Dialect::kStandard;
   result.pass.lossy = options.lossy;
   result.pass.target_opset = options.opset > 0 ? options.opset : model.source_opset;
+  if (target == "plan") {
+    // Our own engine runs every operator of the canonical opset.
+    result.pass.dialect = Dialect::kPlan;
+    result.pass.target_opset = kCanonicalOpset;
+  }
   result.disabled = options.disabled;
   result.stop_after = options.stop_after;
   result.progress = options.progress;
@@ -130,8 +136,9 @@ std::optional<OriginalCheck> make_check(const Graph& original, const ConvertOpti
 }
 
 Result<PipelineReport> run_passes(Model& model, const ConvertOptions& options,
-                                  std::optional<OriginalCheck>& check, bool each_pass) {
-  PipelineOptions pipeline = pipeline_options(model, options);
+                                  std::string_view target, std::optional<OriginalCheck>& check,
+                                  bool each_pass) {
+  PipelineOptions pipeline = pipeline_options(model, options, target);
   if (check && each_pass) {
     pipeline.verify = [&](const Graph& graph) { return check->check(graph); };
   }
@@ -206,13 +213,14 @@ Result<ConvertReport> convert(const std::string& input, const std::string& outpu
   EDGEWRIGHT_ASSIGN(const Model original, prepare(input, options));
   Model model = clone(original);
   auto check = make_check(*original.graph, options, report);
-  EDGEWRIGHT_ASSIGN(auto pipeline, run_passes(model, options, check, options.verify_each_pass));
+  EDGEWRIGHT_ASSIGN(auto pipeline,
+                    run_passes(model, options, target, check, options.verify_each_pass));
   if (check) {
     EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(*model.graph, "reference"));
     if (!report.verification->passed && !options.verify_each_pass) {
       // Some pass broke the model: run again, find it, and leave it out.
       model = clone(original);
-      EDGEWRIGHT_ASSIGN(pipeline, run_passes(model, options, check, true));
+      EDGEWRIGHT_ASSIGN(pipeline, run_passes(model, options, target, check, true));
       EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(*model.graph, "reference"));
       report.warnings.push_back("a pass broke the model and was left out; see dropped_passes");
     }

@@ -69,6 +69,7 @@ Specialise plan_specialiser(bool optimise) {
     EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
     if (optimise) {
       PipelineOptions options;
+      options.pass.dialect = Dialect::kPlan;
       EDGEWRIGHT_TRY(optimise_model(model, options));
     }
     Interpreter evaluator(function_expander());

@@ -21,6 +21,8 @@ bool is_tanh(const Node& node) {
 }  // namespace
 
 Result<bool> fuse_bias_gelu(Graph& graph, PassContext& context) {
+  // Our own engine takes bias and activation into the matrix product instead.
+  if (context.options.dialect == Dialect::kPlan) return false;
   static const Pattern* const kBiasGelu =
       new Pattern("Gelu|com.microsoft::Gelu|com.microsoft::FastGelu(Add(a, b))");
   return rewrite_nodes(graph, "", [&](Graph&, Node& node) -> Result<bool> {

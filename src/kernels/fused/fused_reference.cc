@@ -65,10 +65,9 @@ Status conv2d(OpCall& call) {
   for (const char* key : {"strides", "pads", "dilations", "group"}) {
     if (const AttributeValue* value = call.attributes->find(key)) attributes.set(key, *value);
   }
-  EDGEWRIGHT_ASSIGN(Tensor product,
-                    InnerCall::run("Conv", attributes,
-                                   {input_or_none(call, 0), input_or_none(call, 1),
-                                    input_or_none(call, 2)}));
+  EDGEWRIGHT_ASSIGN(Tensor product, InnerCall::run("Conv", attributes,
+                                                   {input_or_none(call, 0), input_or_none(call, 1),
+                                                    input_or_none(call, 2)}));
   return finish(call, std::move(product), 3);
 }
 
@@ -112,8 +111,10 @@ Result<Tensor> columns(const Tensor& x, int64_t from, int64_t count) {
 
 // Cuts a packed input into Q, K and V.
 Status unpack(const Tensor& packed, int64_t heads, int64_t kv_heads, std::vector<Datum>& parts) {
-  if (packed.rank() != 3 || heads < 1 || kv_heads < 1 || packed.dim(2) % (heads + 2 * kv_heads) != 0) {
-    return bad_input("packed attention over {} does not fit {} heads", dims_text(packed.dims()), heads);
+  if (packed.rank() != 3 || heads < 1 || kv_heads < 1 ||
+      packed.dim(2) % (heads + 2 * kv_heads) != 0) {
+    return bad_input("packed attention over {} does not fit {} heads", dims_text(packed.dims()),
+                     heads);
   }
   const int64_t size = packed.dim(2) / (heads + 2 * kv_heads);
   const int64_t widths[] = {heads * size, kv_heads * size, kv_heads * size};
@@ -223,10 +224,8 @@ Status reorder(OpCall& call) {
 }
 
 constexpr ReferenceKernel kKernels[] = {
-    {"edgewright", "Conv2d", conv2d},
-    {"edgewright", "MatMul", matmul},
-    {"edgewright", "Attention", attention},
-    {"edgewright", "Elementwise", elementwise},
+    {"edgewright", "Conv2d", conv2d},       {"edgewright", "MatMul", matmul},
+    {"edgewright", "Attention", attention}, {"edgewright", "Elementwise", elementwise},
     {"edgewright", "Reorder", reorder},
 };
 

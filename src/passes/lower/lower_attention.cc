@@ -1,9 +1,8 @@
-// Before: Q K^T, scaled, perhaps masked, Softmax, times V, with the Reshapes and Transposes that cut
-// the heads out of [B,S,heads*size] and put them together again; or the plain forms of the Attention
-// operators of ai.onnx and com.microsoft.
-// After: one edgewright::Attention on [B,S,heads*size]. Q, K and V that come out of one product as
-// [B,S,3*heads*size] stay together (packed_qkv).
-// Conditions: float32, known shapes, nothing else reads what lies between.
+// Before: Q K^T, scaled, perhaps masked, Softmax, times V, with the Reshapes and Transposes that
+// cut the heads out of [B,S,heads*size] and put them together again; or the plain forms of the
+// Attention operators of ai.onnx and com.microsoft. After: one edgewright::Attention on
+// [B,S,heads*size]. Q, K and V that come out of one product as [B,S,3*heads*size] stay together
+// (packed_qkv). Conditions: float32, known shapes, nothing else reads what lies between.
 #include <array>
 
 #include "passes/lower/lower.h"
@@ -199,7 +198,8 @@ Result<bool> lower_contrib(PassContext& context, Node& node) {
   for (const char* name : {"scale", "unidirectional"}) {
     if (const AttributeValue* value = node.attributes.find(name)) attributes.set(name, *value);
   }
-  replace_chain(context, node.outputs[0], "Attention", {product->outputs[0]}, std::move(attributes));
+  replace_chain(context, node.outputs[0], "Attention", {product->outputs[0]},
+                std::move(attributes));
   return true;
 }
 
@@ -221,8 +221,8 @@ Result<bool> lower_standard(PassContext& context, Node& node) {
       q[2] / heads * kv_heads != k[2]) {
     return false;
   }
-  if (mask != nullptr && (!is_static_float(mask) || static_dims(mask)->empty() ||
-                          static_dims(mask)->back() != k[1])) {
+  if (mask != nullptr &&
+      (!is_static_float(mask) || static_dims(mask)->empty() || static_dims(mask)->back() != k[1])) {
     return false;
   }
   // Causal masks of the two operators agree where queries and keys are as many.

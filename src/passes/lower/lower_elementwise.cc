@@ -18,11 +18,10 @@ constexpr size_t kMaxInputs = 8;
 // Operators that are written as they are called, with this many inputs.
 const std::map<std::string_view, size_t>& plain_operators() {
   static const auto* table = new std::map<std::string_view, size_t>{
-      {"Add", 2},  {"Sub", 2},        {"Mul", 2},   {"Div", 2},     {"Max", 2},
-      {"Min", 2},  {"Pow", 2},        {"Neg", 1},   {"Abs", 1},     {"Sqrt", 1},
-      {"Exp", 1},  {"Reciprocal", 1}, {"Log", 1},   {"Erf", 1},     {"Tanh", 1},
-      {"Relu", 1}, {"Sigmoid", 1},    {"Floor", 1}, {"Ceil", 1},    {"Round", 1},
-      {"Sin", 1},  {"Cos", 1},        {"Gelu", 1},  {"HardSwish", 1},
+      {"Add", 2},  {"Sub", 2},   {"Mul", 2},  {"Div", 2},  {"Max", 2},     {"Min", 2},
+      {"Pow", 2},  {"Neg", 1},   {"Abs", 1},  {"Sqrt", 1}, {"Exp", 1},     {"Reciprocal", 1},
+      {"Log", 1},  {"Erf", 1},   {"Tanh", 1}, {"Relu", 1}, {"Sigmoid", 1}, {"Floor", 1},
+      {"Ceil", 1}, {"Round", 1}, {"Sin", 1},  {"Cos", 1},  {"Gelu", 1},    {"HardSwish", 1},
   };
   return *table;
 }

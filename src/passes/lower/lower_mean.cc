@@ -1,6 +1,6 @@
 // Before: ReduceMean over all axes behind the channels.
-// After: GlobalAveragePool, which works on blocks of channels too, and a Reshape where those axes go.
-// Conditions: float32, known shapes, three axes or more.
+// After: GlobalAveragePool, which works on blocks of channels too, and a Reshape where those axes
+// go. Conditions: float32, known shapes, three axes or more.
 #include <algorithm>
 
 #include "passes/lower/lower.h"
@@ -14,13 +14,12 @@ bool reduces_image(const Node& node, size_t rank) {
   if (!axes || axes->size() != rank - 2) return false;
   std::vector<bool> reduced(rank);
   for (const int64_t axis : *axes) reduced[static_cast<size_t>(axis)] = true;
-  return !reduced[0] && !reduced[1] && std::count(reduced.begin(), reduced.end(), true) ==
-                                           static_cast<std::ptrdiff_t>(rank - 2);
+  return !reduced[0] && !reduced[1] &&
+         std::count(reduced.begin(), reduced.end(), true) == static_cast<std::ptrdiff_t>(rank - 2);
 }
 
 Result<bool> lower_one(PassContext& context, Node& node) {
-  if (!node.domain.empty() || !is_static_float(node.input(0)) ||
-      !is_static_float(node.output(0))) {
+  if (!node.domain.empty() || !is_static_float(node.input(0)) || !is_static_float(node.output(0))) {
     return false;
   }
   const Dims dims = *static_dims(node.inputs[0]);
@@ -35,8 +34,8 @@ Result<bool> lower_one(PassContext& context, Node& node) {
   Graph& graph = *node.graph;
   Value* last = node.outputs[0];
   const std::string name = last->name;
-  Node* pool = insert_node(context, graph, &node, "GlobalAveragePool", {node.inputs[0]},
-                           name + "_pooled");
+  Node* pool =
+      insert_node(context, graph, &node, "GlobalAveragePool", {node.inputs[0]}, name + "_pooled");
   pool->name = node.name;
   pool->outputs[0]->type = ValueType::tensor(DType::kFloat32, to_shape(pooled_dims));
   Value* target = add_int_constant(graph, name + "_shape", *static_dims(last));
@@ -51,8 +50,7 @@ Result<bool> lower_one(PassContext& context, Node& node) {
 }  // namespace
 
 Result<bool> lower_mean(Graph& graph, PassContext& context) {
-  return lower_nodes(graph, {"ReduceMean"},
-                     [&](Node& node) { return lower_one(context, node); });
+  return lower_nodes(graph, {"ReduceMean"}, [&](Node& node) { return lower_one(context, node); });
 }
 
 }  // namespace edgewright

@@ -19,8 +19,8 @@ constexpr std::string_view kConvWeights =
     "  %w: float32[2,1,1,1] = {1.0, 2.0}\n  %b: float32[2] = {0.5, 0.25}\n";
 
 TEST(LowerConv, TakesResidualAndActivation) {
-  const std::string before = head("%x: float32[1,1,4,4], %r: float32[1,2,4,4]") +
-                             std::string(kConvWeights) + R"(
+  const std::string before =
+      head("%x: float32[1,1,4,4], %r: float32[1,2,4,4]") + std::string(kConvWeights) + R"(
     %c: float32[1,2,4,4] = Conv(%x, %w, %b)
     %s: float32[1,2,4,4] = Add(%r, %c)
     %y: float32[1,2,4,4] = Relu(%s)
@@ -33,8 +33,8 @@ TEST(LowerConv, TakesResidualAndActivation) {
 }
 
 TEST(LowerConv, SumAfterTheActivation) {
-  const std::string before = head("%x: float32[1,1,4,4], %r: float32[1,2,4,4]") +
-                             std::string(kConvWeights) + R"(
+  const std::string before =
+      head("%x: float32[1,1,4,4], %r: float32[1,2,4,4]") + std::string(kConvWeights) + R"(
     %c: float32[1,2,4,4] = Conv(%x, %w)
     %s: float32[1,2,4,4] = Sigmoid(%c)
     %p: float32[1,2,4,4] = Mul(%c, %s)
@@ -67,8 +67,9 @@ TEST(LowerConv, ResolvesSamePadding) {
 }
 
 TEST(LowerConv, LeavesOpenShapesAndSigmoidOverPartOfABlock) {
-  expect_unchanged(lower_conv, head("%x: float32[n,1,4,4]") + std::string(kConvWeights) +
-                                   "  %y: float32[n,2,4,4] = Conv(%x, %w, %b)\n}",
+  expect_unchanged(lower_conv,
+                   head("%x: float32[n,1,4,4]") + std::string(kConvWeights) +
+                       "  %y: float32[n,2,4,4] = Conv(%x, %w, %b)\n}",
                    plan_options());
   const std::string before = head("%x: float32[1,1,4,4]") + std::string(kConvWeights) + R"(
     %c: float32[1,2,4,4] = Conv(%x, %w, %b)
@@ -110,7 +111,8 @@ TEST(LowerMatMul, LeavesGemmWithAnotherBeta) {
     %b: float32[3,2] = {1.0, 2.0, 3.0, 4.0, 5.0, 6.0}
     %c: float32[2] = {1.0, 2.0}
     %y: float32[1,2] = Gemm(%a, %b, %c) {beta=0.5}
-  })", plan_options());
+  })",
+                   plan_options());
 }
 
 constexpr std::string_view kHeads = R"(
@@ -133,8 +135,10 @@ constexpr std::string_view kHeads = R"(
   })";
 
 TEST(LowerAttention, TakesScaleMaskAndTheCuttingIntoHeads) {
-  const std::string before = head("%q: float32[1,4,6], %k: float32[1,4,6], %v: float32[1,4,6], "
-                                  "%mask: float32[1,1,4,4]") + std::string(kHeads);
+  const std::string before = head(
+                                 "%q: float32[1,4,6], %k: float32[1,4,6], %v: float32[1,4,6], "
+                                 "%mask: float32[1,1,4,4]") +
+                             std::string(kHeads);
   const std::string after = rewritten(lower_attention, before, plan_options());
   EXPECT_NE(after.find("edgewright::Attention(%q, %k, %v, %mask)"), std::string::npos) << after;
   EXPECT_NE(after.find("num_heads=2"), std::string::npos) << after;
@@ -166,8 +170,10 @@ TEST(LowerAttention, OnePackedTensor) {
 }
 
 TEST(LowerAttention, LeavesScoresThatOthersRead) {
-  std::string before = head("%q: float32[1,4,6], %k: float32[1,4,6], %v: float32[1,4,6], "
-                            "%mask: float32[1,1,4,4]") + std::string(kHeads);
+  std::string before = head(
+                           "%q: float32[1,4,6], %k: float32[1,4,6], %v: float32[1,4,6], "
+                           "%mask: float32[1,1,4,4]") +
+                       std::string(kHeads);
   before.replace(before.find("(%y)"), 4, "(%y, %p)");
   EXPECT_NE(rewritten(lower_attention, before, plan_options()).find("Softmax"), std::string::npos);
 }
@@ -213,8 +219,8 @@ TEST(LowerElementwise, SharedAndSmallerResultsStayOnTheirOwn) {
 }
 
 TEST(LowerElementwise, LeavesIntegers) {
-  expect_unchanged(lower_elementwise,
-                   head("%x: int64[2]") + "  %y: int64[2] = Add(%x, %x)\n}", plan_options());
+  expect_unchanged(lower_elementwise, head("%x: int64[2]") + "  %y: int64[2] = Add(%x, %x)\n}",
+                   plan_options());
 }
 
 TEST(AnnotateLayout, BlocksRunFromTheFirstConvolutionToTheBorder) {
@@ -241,8 +247,7 @@ TEST(AnnotateLayout, OutputsArePlainAndKeepTheirNames) {
     %y: float32[1,2,8,8] = edgewright::Conv2d(%x, %w)
   })";
   const std::string after = rewritten(annotate_layout, before, plan_options());
-  EXPECT_NE(after.find("%y: float32[1,2,8,8] = edgewright::Reorder(%y_blocked)"),
-            std::string::npos)
+  EXPECT_NE(after.find("%y: float32[1,2,8,8] = edgewright::Reorder(%y_blocked)"), std::string::npos)
       << after;
 }
 
