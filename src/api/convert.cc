@@ -103,8 +103,11 @@ PipelineOptions pipeline_options(const Model& model, const ConvertOptions& optio
 void add_passes(const PipelineReport& pipeline, ConvertReport& report) {
   for (const PassReport& pass : pipeline.passes) {
     report.passes.push_back({pass.name, pass.changed, pass.time_us, pass.verified, pass.faults});
-    if (pass.dropped) report.dropped_passes.push_back(pass.name);
+    // Rewrites that broke the model are left out even where the rest of the pass stays.
+    if (pass.dropped || !pass.faults.empty()) report.dropped_passes.push_back(pass.name);
   }
+  report.warnings.insert(report.warnings.end(), pipeline.warnings.begin(),
+                         pipeline.warnings.end());
 }
 
 Status refuse_overwriting(const std::string& input, const std::string& output) {
@@ -117,8 +120,8 @@ Status refuse_overwriting(const std::string& input, const std::string& output) {
 
 Result<Model> prepare(const std::string& input, const ConvertOptions& options) {
   EDGEWRIGHT_ASSIGN(Model model, load_model(input, options.keep_initializer_inputs));
-  EDGEWRIGHT_TRY(fix_inputs(*model.graph, options.fixes));
   EDGEWRIGHT_TRY(fix_shapes(*model.graph, options.shapes));
+  EDGEWRIGHT_TRY(fix_inputs(*model.graph, options.fixes));
   EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
   return model;
 }

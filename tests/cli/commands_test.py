@@ -1,0 +1,164 @@
+"""Runs the program on a small model of text and on the example model.
+
+usage: commands_test.py PROGRAM PROJECT_ROOT
+"""
+
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM, ROOT = sys.argv[1:3]
+RESNET = pathlib.Path(ROOT) / "examples" / "models" / "resnet20.onnx"
+
+GRAPH = """graph %main(%x: float32[n,3]) -> (%y) {
+  %w: float32[3,2] = {1.0, 0.0, 0.0, 1.0, 2.0, 2.0}
+  %b: float32[2] = {-1.0, 1.0}
+  %zero: float32[1] = {0.0}
+  %p: ? = MatMul(%x, %w)
+  %q: ? = Add(%p, %b)
+  %r: ? = Identity(%q)
+  %y: float32[n,2] = Relu(%r)
+}
+"""
+
+
+def write_npy(path, dims, values):
+    shape = "".join(f"{dim}, " for dim in dims)
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}"
+    header += " " * (63 - (10 + len(header)) % 64) + "\n"
+    data = struct.pack(f"<{len(values)}f", *values)
+    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data)
+
+
+def read_npy(path):
+    content = path.read_bytes()
+    start = 10 + struct.unpack("<H", content[8:10])[0]
+    return list(struct.unpack(f"<{(len(content) - start) // 4}f", content[start:]))
+
+
+class Commands(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = pathlib.Path(self.folder.name)
+        self.model = self.path / "model.txt"
+        self.model.write_text(GRAPH)
+
+    def run_program(self, *arguments, code=0):
+        environment = dict(os.environ, XDG_CACHE_HOME=str(self.path / "cache"))
+        words = [PROGRAM, *map(str, arguments)]
+        done = subprocess.run(
+            words, capture_output=True, text=True, check=False, env=environment, timeout=120
+        )
+        self.assertEqual(done.returncode, code, f"{words}\n{done.stdout}{done.stderr}")
+        return done
+
+    def document(self, *arguments, code=0):
+        return json.loads(self.run_program(*arguments, "--json", "-", code=code).stdout)
+
+    def test_inspect_counts(self):
+        document = self.document("inspect", self.model, "--shape", "x=4x3")
+        self.assertEqual(document["schema"], "edgewright.inspect/1")
+        self.assertEqual(document["nodes"], 4)
+        self.assertEqual(document["operators"]["MatMul"], 1)
+        self.assertEqual(document["parameters"], 9)
+        self.assertEqual(document["macs"], 4 * 3 * 2)
+        expected = [{"name": "x", "dtype": "float32", "shape": [4, 3]}]
+        self.assertEqual(document["inputs"], expected)
+
+    def test_convert_run_verify_agree(self):
+        onnx = self.path / "out.onnx"
+        document = self.document("convert", self.model, "-o", onnx)
+        self.assertTrue(document["passed"])
+        self.assertLess(document["nodes_after"], document["nodes_before"])
+        self.assertTrue(document["verification"]["passed"])
+        plan = self.path / "out.ewplan"
+        self.assertTrue(self.document("convert", onnx, "-o", plan, "--shape", "x=2x3")["passed"])
+        write_npy(self.path / "x.npy", (2, 3), [1, 2, 3, -1, -2, 0.5])
+        for model in (self.model, onnx, plan):
+            out = self.path / f"out_{model.suffix[1:]}"
+            self.document("run", model, "--input", f"x={self.path / 'x.npy'}", "-o", out)
+            # Relu(x w + b), by hand.
+            self.assertEqual(read_npy(out / "y.npy"), [6, 9, 0, 0])
+        verified = self.document("verify", self.model, plan, "--shape", "x=2x3", "--boundary")
+        self.assertTrue(verified["passed"])
+        self.assertEqual([d["name"] for d in verified["outputs"]], ["y"])
+        self.assertIn("zeros", verified["boundary"])
+
+    def test_verify_names_the_first_difference(self):
+        other = self.path / "other.txt"
+        other.write_text(GRAPH.replace("{-1.0, 1.0}", "{-1.0, 1.5}"))
+        document = self.document("verify", self.model, other, code=1)
+        self.assertFalse(document["passed"])
+        self.assertIn(document["first_divergence"], ("q", "r", "y"))
+
+    def test_same_input_same_bytes(self):
+        files = [self.path / "a.onnx", self.path / "b.onnx"]
+        for file in files:
+            self.run_program("convert", self.model, "-o", file)
+        self.assertEqual(files[0].read_bytes(), files[1].read_bytes())
+
+    def test_text_form_is_stable(self):
+        first = self.run_program("inspect", self.model, "--text", "--weights").stdout
+        again = self.path / "again.txt"
+        again.write_text(first)
+        second = self.run_program("inspect", again, "--text", "--weights").stdout
+        self.assertEqual(first, second)
+
+    def test_fixed_input_becomes_constant(self):
+        onnx = self.path / "fixed.onnx"
+        self.run_program("convert", self.model, "-o", onnx, "--shape", "x=1x3", "--fix", "x=1,2,3")
+        document = self.document("inspect", onnx)
+        self.assertEqual((document["inputs"], document["nodes"]), ([], 0))
+
+    def test_exit_codes(self):
+        broken = self.path / "broken.onnx"
+        broken.write_bytes(RESNET.read_bytes()[:1000])
+        unknown = self.path / "unknown.txt"
+        unknown.write_text("graph %g(%x: float32[2]) -> (%y) {\n"
+                           "  %y: float32[2] = com.example::Odd(%x)\n}\n")
+        write_npy(self.path / "x2.npy", (2,), [1, 2])
+        out = self.path / "nothing.onnx"
+        given = f"x={self.path / 'x2.npy'}"
+        for arguments, code in (
+            (("convert", broken, "-o", out), 3),
+            (("convert", self.path / "absent.onnx", "-o", out), 3),
+            (("convert", self.model, "-o", self.path / "out.unheard"), 2),
+            (("convert", self.model, "-o", out, "--shape", "x=4x5"), 2),
+            (("convert", self.model, "-o", out, "--disable", "no_such_pass"), 2),
+            (("run", unknown, "--input", given, "-o", self.path), 4),
+            (("run", self.model, "-o", self.path), 2),
+            (("frobnicate",), 2),
+        ):
+            done = self.run_program(*arguments, code=code)
+            self.assertTrue(done.stderr.strip(), arguments)
+            self.assertFalse(out.exists(), arguments)
+
+    def test_input_is_never_overwritten(self):
+        copy = self.path / "model.onnx"
+        self.run_program("convert", self.model, "-o", copy)
+        before = copy.read_bytes()
+        self.run_program("convert", copy, "-o", copy, code=2)
+        self.assertEqual(copy.read_bytes(), before)
+
+    def test_list_passes(self):
+        text = self.run_program("convert", "--list-passes").stdout
+        for name in ("eliminate_identity", "fold_constants", "fuse_layer_normalization"):
+            self.assertIn(name, text)
+
+    def test_example_model(self):
+        plan = self.path / "resnet20.ewplan"
+        document = self.document("convert", RESNET, "-o", plan)
+        self.assertTrue(document["passed"])
+        report = self.document("bench", plan, "--runs", "5")
+        self.assertEqual(report["runs"], 5)
+        self.assertLessEqual(report["arena_bytes"], 1.1 * report["live_set_bytes"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
