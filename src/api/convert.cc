@@ -106,8 +106,7 @@ void add_passes(const PipelineReport& pipeline, ConvertReport& report) {
     // Rewrites that broke the model are left out even where the rest of the pass stays.
     if (pass.dropped || !pass.faults.empty()) report.dropped_passes.push_back(pass.name);
   }
-  report.warnings.insert(report.warnings.end(), pipeline.warnings.begin(),
-                         pipeline.warnings.end());
+  report.warnings.insert(report.warnings.end(), pipeline.warnings.begin(), pipeline.warnings.end());
 }
 
 Status refuse_overwriting(const std::string& input, const std::string& output) {

@@ -39,7 +39,12 @@ TEST_F(TimingFile, KeepsTimesBetweenProcesses) {
 
 TEST_F(TimingFile, IgnoresWhatItCannotUse) {
   const std::string_view texts[] = {
-      "", "{", "[]", "null", "{\"schema\": 7}", "{\"schema\": \"edgewright.timings/9\"}",
+      "",
+      "{",
+      "[]",
+      "null",
+      "{\"schema\": 7}",
+      "{\"schema\": \"edgewright.timings/9\"}",
       "{\"schema\": \"edgewright.timings/1\", \"times_us\": [1]}",
       "{\"schema\": \"edgewright.timings/1\", \"times_us\": {\"a\": \"fast\", \"b\": -1}}"};
   for (const std::string_view text : texts) {
@@ -53,8 +58,8 @@ struct Product {
   Attributes attributes;
   KernelRequest request() {
     const TensorSpec x{DType::kFloat32, {8, 32}}, y{DType::kFloat32, {8, 16}};
-    return {"", "MatMul", &attributes, {x, {DType::kFloat32, {32, 16}, Layout::kPlain, &weights}},
-            {y}};
+    return {
+        "", "MatMul", &attributes, {x, {DType::kFloat32, {32, 16}, Layout::kPlain, &weights}}, {y}};
   }
 };
 

@@ -13,8 +13,8 @@ constexpr int kMaxNesting = 64;
 constexpr int kMaxExpansions = 1000;
 
 std::string place(const Node& node) {
-  return fmt::format("node '{}' ({}{}{})", node.name, node.domain, node.domain.empty() ? "" : "::",
-                     node.op);
+  return fmt::format("node '{}' ({}{}{})", node.name, node.domain,
+                     node.domain.empty() ? "" : "::", node.op);
 }
 
 std::optional<Dims> static_dims(const ValueType& type) {

@@ -13,8 +13,7 @@ class ImplementationChooser {
  public:
   virtual ~ImplementationChooser() = default;
   virtual Result<const KernelImplementation*> choose(
-      const KernelRequest& request,
-      std::span<const KernelImplementation* const> candidates) = 0;
+      const KernelRequest& request, std::span<const KernelImplementation* const> candidates) = 0;
 };
 
 struct CompileOptions {

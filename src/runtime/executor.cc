@@ -13,8 +13,8 @@ namespace edgewright {
 namespace {
 
 std::string place(const PlanStep& step) {
-  return fmt::format("step '{}' ({}{}{})", step.name, step.domain, step.domain.empty() ? "" : "::",
-                     step.op);
+  return fmt::format("step '{}' ({}{}{})", step.name, step.domain,
+                     step.domain.empty() ? "" : "::", step.op);
 }
 
 Result<std::shared_ptr<std::byte>> allocate_aligned(size_t size_bytes) {
@@ -67,17 +67,14 @@ Status Executor::allocate_output(size_t slot) {
 
 std::byte* Executor::address(const PlanValue& value) {
   switch (value.storage) {
-    case Storage::kArena:
-      return arena_.get() + value.offset;
+    case Storage::kArena: return arena_.get() + value.offset;
     case Storage::kInput:
       return const_cast<std::byte*>(input_addresses_[value.slot]) + value.offset;
-    case Storage::kOutput:
-      return output_buffers_[value.slot].get() + value.offset;
+    case Storage::kOutput: return output_buffers_[value.slot].get() + value.offset;
     case Storage::kConstant:
       return const_cast<std::byte*>(plan_->constants[value.slot].bytes()) + value.offset;
     case Storage::kNone:
-    case Storage::kHeap:
-      break;
+    case Storage::kHeap: break;
   }
   return nullptr;
 }
@@ -89,15 +86,12 @@ Tensor Executor::view(const PlanValue& value) {
 
 Datum Executor::datum_of(const PlanValue& value) {
   switch (value.storage) {
-    case Storage::kHeap:
-      return heap_[value.slot];
+    case Storage::kHeap: return heap_[value.slot];
     case Storage::kInput:
       if (!inputs_[value.slot].is_tensor()) return {};
       return inputs_[value.slot].tensor().reshaped(value.dims);
-    case Storage::kConstant:
-      return plan_->constants[value.slot].reshaped(value.dims);
-    default:
-      return view(value);
+    case Storage::kConstant: return plan_->constants[value.slot].reshaped(value.dims);
+    default: return view(value);
   }
 }
 
@@ -354,8 +348,8 @@ Result<std::vector<Datum>> Executor::collect_outputs() {
   for (size_t slot = 0; slot < plan_->outputs.size(); ++slot) {
     const PlanValue& value = plan_->values[static_cast<size_t>(plan_->outputs[slot])];
     if (value.storage == Storage::kOutput && value.slot == slot) {
-      outputs.emplace_back(Tensor::view(value.dtype, value.dims, address(value),
-                                        output_buffers_[slot]));
+      outputs.emplace_back(
+          Tensor::view(value.dtype, value.dims, address(value), output_buffers_[slot]));
     } else if (value.storage == Storage::kArena || value.storage == Storage::kOutput ||
                (value.storage == Storage::kInput && !staging_[value.slot].empty_handle())) {
       EDGEWRIGHT_ASSIGN(Tensor copy, clone(view(value)));

@@ -75,8 +75,8 @@ class Executor {
   ThreadPool* pool_;
   std::shared_ptr<std::byte> arena_;
   std::vector<StepState> states_;
-  std::vector<Datum> inputs_;            // bound inputs
-  std::vector<Tensor> staging_;          // copies of inputs that are not aligned
+  std::vector<Datum> inputs_;    // bound inputs
+  std::vector<Tensor> staging_;  // copies of inputs that are not aligned
   std::vector<const std::byte*> input_addresses_;
   std::vector<std::shared_ptr<std::byte>> output_buffers_;
   std::vector<Datum> heap_;

@@ -11,8 +11,8 @@ namespace edgewright {
 namespace {
 
 std::string place(const Node& node) {
-  return fmt::format("node '{}' ({}{}{})", node.name, node.domain, node.domain.empty() ? "" : "::",
-                     node.op);
+  return fmt::format("node '{}' ({}{}{})", node.name, node.domain,
+                     node.domain.empty() ? "" : "::", node.op);
 }
 
 // A call whose outputs live on the heap.
@@ -89,9 +89,8 @@ bool captures(const Graph& body) {
     return value != nullptr && !belongs_to(value, body);
   };
   bool found = std::ranges::any_of(body.outputs(), outside);
-  for_each_node(body, [&](const Node& node) {
-    found = found || std::ranges::any_of(node.inputs, outside);
-  });
+  for_each_node(
+      body, [&](const Node& node) { found = found || std::ranges::any_of(node.inputs, outside); });
   return found;
 }
 

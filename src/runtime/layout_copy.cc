@@ -13,14 +13,10 @@ size_t position(const TensorSpec& spec, size_t n, size_t c, size_t s, size_t cha
     return ((n * blocks + c / width) * spatial + s) * width + c % width;
   };
   switch (spec.layout) {
-    case Layout::kNhwc:
-      return (n * spatial + s) * channels + c;
-    case Layout::kNchw16c:
-      return blocked(16);
-    case Layout::kNchw8c:
-      return blocked(8);
-    case Layout::kPlain:
-      break;
+    case Layout::kNhwc: return (n * spatial + s) * channels + c;
+    case Layout::kNchw16c: return blocked(16);
+    case Layout::kNchw8c: return blocked(8);
+    case Layout::kPlain: break;
   }
   return (n * channels + c) * spatial + s;
 }

@@ -3,7 +3,7 @@
 namespace edgewright {
 namespace {
 
-size_t sum_over_plans(const Plan& plan, size_t Plan::*figure) {
+size_t sum_over_plans(const Plan& plan, size_t Plan::* figure) {
   size_t sum = plan.*figure;
   for (const PlanStep& step : plan.steps) {
     for (const NestedPlan& body : step.bodies) sum += sum_over_plans(*body.plan, figure);

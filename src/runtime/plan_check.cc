@@ -54,8 +54,7 @@ class Checker {
 
   bool is_placed_right(const PlanValue& value) const {
     switch (value.storage) {
-      case Storage::kNone:
-        return true;
+      case Storage::kNone: return true;
       case Storage::kArena:
         return value.offset % kTensorAlignment == 0 && fits(value, plan_.arena_bytes);
       case Storage::kInput:
@@ -75,8 +74,7 @@ class Checker {
                (constant.dtype() == value.dtype && fits(value, constant.size_bytes()) &&
                 checked_count(value) == constant.element_count());
       }
-      case Storage::kHeap:
-        return value.slot < plan_.heap_slots;
+      case Storage::kHeap: return value.slot < plan_.heap_slots;
     }
     return false;
   }
@@ -106,9 +104,9 @@ class Checker {
     }
     if (is_kernel) {
       const size_t scratch_bytes = step.kernel->scratch_size_bytes();
-      if (scratch_bytes > 0 && (step.scratch_offset > plan_.arena_bytes ||
-                                step.scratch_offset % kTensorAlignment != 0 ||
-                                scratch_bytes > plan_.arena_bytes - step.scratch_offset)) {
+      if (scratch_bytes > 0 &&
+          (step.scratch_offset > plan_.arena_bytes || step.scratch_offset % kTensorAlignment != 0 ||
+           scratch_bytes > plan_.arena_bytes - step.scratch_offset)) {
         return wrong();
       }
     }

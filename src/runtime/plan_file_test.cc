@@ -138,9 +138,8 @@ TEST_F(PlanFile, RefusesAChangedHeader) {
 TEST_F(PlanFile, NamesTheFeaturesThatTheCpuLacks) {
   std::string text = header();
   const std::string key = "\"cpu_features\":[";
-  text.insert(text.find(key) + key.size(), text[text.find(key) + key.size()] == ']'
-                                               ? "\"abacus\""
-                                               : "\"abacus\",");
+  text.insert(text.find(key) + key.size(),
+              text[text.find(key) + key.size()] == ']' ? "\"abacus\"" : "\"abacus\",");
   auto opened = read(with_header(text));
   ASSERT_FALSE(opened.ok());
   EXPECT_EQ(opened.error().kind, ErrorKind::kUnsupported);
@@ -156,8 +155,8 @@ TEST_F(PlanFile, SurvivesHostileHeaders) {
     std::string text = original;
     for (uint32_t change = 0; change <= random() % 3; ++change) {
       const size_t at = random() % text.size();
-      constexpr std::string_view kReplacements[] = {"0", "9", "-1", "[", "]", ",", "null", "64",
-                                                    "4294967295", "99999999999999999999"};
+      constexpr std::string_view kReplacements[] = {
+          "0", "9", "-1", "[", "]", ",", "null", "64", "4294967295", "99999999999999999999"};
       const std::string_view with = kReplacements[random() % std::size(kReplacements)];
       const size_t digit = text.find_first_of("0123456789", at);
       if (digit == std::string::npos) continue;

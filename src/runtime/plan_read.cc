@@ -321,8 +321,8 @@ Status Reader::read_step(const Json& json, Plan& plan, PlanStep& step, int depth
   }
   if (const auto it = json.find("packed"); it != json.end()) {
     EDGEWRIGHT_ASSIGN(const auto bytes, blob(*it));
-    step.packed = Tensor::view(DType::kUint8, {static_cast<int64_t>(bytes.size())}, bytes.data(),
-                               file_);
+    step.packed =
+        Tensor::view(DType::kUint8, {static_cast<int64_t>(bytes.size())}, bytes.data(), file_);
   }
   return bind_step(plan, step);
 }

@@ -25,12 +25,12 @@ struct ShapeProfile {
 
 // Makes the graph for concrete input shapes (in the order of the inputs that are no constants):
 // types inferred, optimised, lowered. The given graph stays as it is.
-using Specialise = std::function<Result<std::unique_ptr<Graph>>(const Graph& graph,
-                                                                std::span<const Dims> shapes)>;
+using Specialise =
+    std::function<Result<std::unique_ptr<Graph>>(const Graph& graph, std::span<const Dims> shapes)>;
 
 struct SessionOptions {
   int threads = 1;
-  std::vector<int> pinned_cpus;  // as ThreadPool takes them
+  std::vector<int> pinned_cpus;              // as ThreadPool takes them
   ImplementationChooser* chooser = nullptr;  // used while compiling; must outlive the session
   FunctionExpander expander;
   bool tuned_kernels = true;

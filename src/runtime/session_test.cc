@@ -58,14 +58,9 @@ std::unique_ptr<Graph> random_graph(uint32_t seed) {
     Value* a = values[random() % values.size()];
     Value* b = values[random() % values.size()];
     switch (random() % 4) {
-      case 0:
-        values.push_back(add(*graph, "Identity", {a}, "copy", {4, 6}));
-        break;
-      case 1:
-        flat.push_back(add(*graph, "Reshape", {a, shape}, "flat", {24}));
-        break;
-      default:
-        values.push_back(add(*graph, "Add", {a, b}, "sum", {4, 6}));
+      case 0: values.push_back(add(*graph, "Identity", {a}, "copy", {4, 6})); break;
+      case 1: flat.push_back(add(*graph, "Reshape", {a, shape}, "flat", {24})); break;
+      default: values.push_back(add(*graph, "Add", {a, b}, "sum", {4, 6}));
     }
   }
   for (int i = 0; i < 3; ++i) graph->add_output(values[random() % values.size()]);

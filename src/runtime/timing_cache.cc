@@ -31,8 +31,7 @@ std::map<std::string, double> read_times(const std::string& path) {
 
 }  // namespace
 
-TimingCache::TimingCache(std::string path)
-    : path_(std::move(path)), times_us_(read_times(path_)) {}
+TimingCache::TimingCache(std::string path) : path_(std::move(path)), times_us_(read_times(path_)) {}
 
 std::optional<double> TimingCache::find(const std::string& key) const {
   const auto it = times_us_.find(key);

@@ -70,9 +70,9 @@ std::vector<onnx::ModelProto> seeds() {
 }
 
 int64_t odd_number(Random& random) {
-  static constexpr int64_t kNumbers[] = {0,          1,         -1,        2,         7,
-                                         127,        -128,      65536,     INT32_MAX, INT32_MIN,
-                                         1LL << 33,  INT64_MAX, INT64_MIN, 99,        -2};
+  static constexpr int64_t kNumbers[] = {0,         1,         -1,        2,         7,
+                                         127,       -128,      65536,     INT32_MAX, INT32_MIN,
+                                         1LL << 33, INT64_MAX, INT64_MIN, 99,        -2};
   return kNumbers[random() % std::size(kNumbers)];
 }
 
@@ -111,8 +111,7 @@ void mutate_scalar(pb::Message& message, const pb::FieldDescriptor& field, Rando
         access.SetEnumValue(&message, &field, static_cast<int>(number % 16));
       }
       break;
-    default:
-      access.ClearField(&message, &field);
+    default: access.ClearField(&message, &field);
   }
 }
 
@@ -121,12 +120,8 @@ void mutate_repeated(pb::Message& message, const pb::FieldDescriptor& field, Ran
   const int count = access.FieldSize(message, &field);
   const int at = static_cast<int>(random() % static_cast<uint64_t>(count));
   switch (random() % 4) {
-    case 0:
-      access.RemoveLast(&message, &field);
-      break;
-    case 1:
-      access.SwapElements(&message, &field, at, count - 1);
-      break;
+    case 0: access.RemoveLast(&message, &field); break;
+    case 1: access.SwapElements(&message, &field, at, count - 1); break;
     case 2:
       if (field.cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE) {
         const pb::Message& original = access.GetRepeatedMessage(message, &field, at);
@@ -171,17 +166,10 @@ void mutate(std::string& bytes, Random& random) {
   if (bytes.empty()) return;
   const size_t at = random() % bytes.size();
   switch (random() % 4) {
-    case 0:
-      bytes[at] = static_cast<char>(random());
-      break;
-    case 1:
-      bytes.resize(at);
-      break;
-    case 2:
-      bytes.erase(at, random() % 16);
-      break;
-    default:
-      bytes.insert(at, bytes.substr(random() % bytes.size(), random() % 32));
+    case 0: bytes[at] = static_cast<char>(random()); break;
+    case 1: bytes.resize(at); break;
+    case 2: bytes.erase(at, random() % 16); break;
+    default: bytes.insert(at, bytes.substr(random() % bytes.size(), random() % 32));
   }
 }
 

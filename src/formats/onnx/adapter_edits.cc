@@ -72,12 +72,9 @@ Value* scalar_like_input(Node& node, size_t i, std::string_view suffix, double v
   const Value* input = node.input(i);
   const auto real = static_cast<float>(value);
   switch (input == nullptr ? DType::kUndefined : input->type.dtype) {
-    case DType::kFloat64:
-      return constant_beside(node, suffix, Tensor::scalar<double>(value));
-    case DType::kFloat16:
-      return constant_beside(node, suffix, Tensor::scalar<Half>(Half(real)));
-    default:
-      return constant_beside(node, suffix, Tensor::scalar<float>(real));
+    case DType::kFloat64: return constant_beside(node, suffix, Tensor::scalar<double>(value));
+    case DType::kFloat16: return constant_beside(node, suffix, Tensor::scalar<Half>(Half(real)));
+    default: return constant_beside(node, suffix, Tensor::scalar<float>(real));
   }
 }
 

@@ -169,8 +169,7 @@ Status softmax_13(Node*& node) {
   std::vector<int64_t> order(static_cast<size_t>(*rank));
   std::iota(order.begin(), order.end(), 0);
   std::swap(order[static_cast<size_t>(axis)], order.back());
-  Value* moved =
-      insert_before(*node, "Transpose", {node->input(0)}, with_attribute("perm", order));
+  Value* moved = insert_before(*node, "Transpose", {node->input(0)}, with_attribute("perm", order));
   node->graph->set_input(node, 0, moved);
   append_to_output(*node, 0, "Transpose", with_attribute("perm", order));
   return {};

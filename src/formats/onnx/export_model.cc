@@ -104,9 +104,10 @@ class ModelWriter {
       graph_bytes += key_.size() + varint(bytes).size() + bytes;
     }
     if (graph_bytes > INT32_MAX - (size_t{1} << 20)) {
-      return unsupported("the graph takes {} bytes, more than a protocol buffer holds; lower the "
-                         "external data threshold",
-                         graph_bytes);
+      return unsupported(
+          "the graph takes {} bytes, more than a protocol buffer holds; lower the "
+          "external data threshold",
+          graph_bytes);
     }
     EDGEWRIGHT_ASSIGN(AtomicFile file, AtomicFile::create(path_));
     EDGEWRIGHT_TRY(file.write(header.SerializeAsString()));

@@ -102,8 +102,8 @@ Result<Tensor> ExternalData::load(const onnx::TensorProto& proto, DType dtype, D
   if (count > INT64_MAX / 16) return bad_input("shape {} is too large", dims_text(dims));
   const size_t size_bytes = dtype_bytes(dtype, static_cast<size_t>(count));
   if (location.length && *location.length != size_bytes) {
-    return bad_input("external data has length {}, {} of shape {} takes {} bytes",
-                     *location.length, dtype_name(dtype), dims_text(dims), size_bytes);
+    return bad_input("external data has length {}, {} of shape {} takes {} bytes", *location.length,
+                     dtype_name(dtype), dims_text(dims), size_bytes);
   }
   EDGEWRIGHT_ASSIGN(OpenFile* const file, open(location.file));
   const auto bytes = file->file->bytes();

@@ -94,10 +94,10 @@ void matmul(Node& node) {
       node.attributes.get_int("transBatchB", 0) != 0) {
     return set_type(node, 0, dtype_of(node, 0), std::nullopt);
   }
-  set_type(node, 0, dtype_of(node, 0),
-           matmul_shape(shape_of(node, 0), shape_of(node, 1),
-                        node.attributes.get_int("transA", 0) != 0,
-                        node.attributes.get_int("transB", 0) != 0));
+  set_type(
+      node, 0, dtype_of(node, 0),
+      matmul_shape(shape_of(node, 0), shape_of(node, 1), node.attributes.get_int("transA", 0) != 0,
+                   node.attributes.get_int("transB", 0) != 0));
 }
 
 void matmul_to_float(Node& node) {
@@ -119,10 +119,10 @@ void matmul_nbits(Node& node) {
 // a, a_scale, a_zero_point, b, b_scale, b_zero_point, C, y_scale, y_zero_point
 void quantized_gemm(Node& node) {
   const bool quantized = node.input(7) != nullptr;
-  set_type(node, 0, quantized ? dtype_of(node, 0) : DType::kFloat32,
-           matmul_shape(shape_of(node, 0), shape_of(node, 3),
-                        node.attributes.get_int("transA", 0) != 0,
-                        node.attributes.get_int("transB", 0) != 0));
+  set_type(
+      node, 0, quantized ? dtype_of(node, 0) : DType::kFloat32,
+      matmul_shape(shape_of(node, 0), shape_of(node, 3), node.attributes.get_int("transA", 0) != 0,
+                   node.attributes.get_int("transB", 0) != 0));
 }
 
 // output, mean, inverse standard deviation, sum of input, skip and bias
@@ -276,8 +276,8 @@ void nhwc_conv_of(Node& node, size_t weights_input) {
     return set_type(node, 0, dtype_of(node, 0), std::nullopt);
   }
   const size_t spatial = x->size() - 2;
-  const bool last = !node.is("QLinearConv", "com.microsoft") ||
-                    node.attributes.get_int("channels_last", 0) != 0;
+  const bool last =
+      !node.is("QLinearConv", "com.microsoft") || node.attributes.get_int("channels_last", 0) != 0;
   Shape shape(x->size());
   shape[0] = (*x)[0];
   shape[last ? x->size() - 1 : 1] = (*w)[0];
@@ -324,7 +324,8 @@ constexpr FusedTypes kFusedTypes[] = {
     {kMicrosoft, "MatMulNBits", matmul_nbits},
     {kMicrosoft, "MatMulBnb4", matmul_nbits},
     {kMicrosoft, "MatMulIntegerToFloat", matmul_integer_to_float},
-    {kMicrosoft, "MatMulInteger16", [](Node& node) {
+    {kMicrosoft, "MatMulInteger16",
+     [](Node& node) {
        set_type(node, 0, DType::kInt32,
                 matmul_shape(shape_of(node, 0), shape_of(node, 1), false, false));
      }},

@@ -106,10 +106,10 @@ Status GraphImporter::replace_call(Graph& graph, Node* call, const onnx::Functio
     if (output == nullptr) continue;
     const std::string& formal = body.output(static_cast<int>(i));
     EDGEWRIGHT_ASSIGN(Value * value, resolve(formal, scope));
-    const bool own = value != nullptr && value->producer != nullptr &&
-                     scope.positions.contains(value->producer) &&
-                     std::ranges::find(renamed, value, [](auto& entry) { return entry.first; }) ==
-                         renamed.end();
+    const bool own =
+        value != nullptr && value->producer != nullptr &&
+        scope.positions.contains(value->producer) &&
+        std::ranges::find(renamed, value, [](auto& entry) { return entry.first; }) == renamed.end();
     if (!own) {
       if (value == nullptr) return bad_input("output '{}' is an omitted input", formal);
       Node* identity = graph.add_node("Identity", {value}, {output->name}, {}, "", call);

@@ -9,9 +9,9 @@ namespace edgewright::onnx_io {
 namespace {
 
 std::string node_place(const onnx::NodeProto& proto) {
-  const std::string& name = !proto.name().empty()         ? proto.name()
+  const std::string& name = !proto.name().empty()     ? proto.name()
                             : proto.output_size() > 0 ? proto.output(0)
-                                                          : proto.op_type();
+                                                      : proto.op_type();
   return fmt::format("node '{}' ({})", name, proto.op_type());
 }
 
@@ -96,7 +96,7 @@ Status GraphImporter::add_outputs(const onnx::GraphProto& proto, Graph& graph, S
     if (graph.parent == nullptr && !seen.insert(info.name()).second) {
       return bad_input("two graph outputs are named '{}'", info.name());
     }
-    EDGEWRIGHT_ASSIGN(Value* value, resolve(info.name(), scope));
+    EDGEWRIGHT_ASSIGN(Value * value, resolve(info.name(), scope));
     if (value == nullptr) return bad_input("graph '{}' has an output without a name", graph.name);
     if (value->graph != &graph) {
       // A branch that gives a value of the graph around it.
@@ -144,8 +144,8 @@ Result<Node*> GraphImporter::declare_node(onnx::NodeProto& proto, Graph& graph, 
   EDGEWRIGHT_TRY(check_by_schema(proto, scope));
   std::vector<std::string> outputs(proto.output().begin(), proto.output().end());
   while (!outputs.empty() && outputs.back().empty()) outputs.pop_back();
-  Node* node = graph.add_node(proto.op_type(), {}, outputs, {}, canonical_domain(proto.domain()),
-                              before);
+  Node* node =
+      graph.add_node(proto.op_type(), {}, outputs, {}, canonical_domain(proto.domain()), before);
   node->name = proto.name();
   node->overload = proto.overload();
   scope.positions[node] = position;
@@ -211,8 +211,8 @@ Status GraphImporter::resolve_references(onnx::NodeProto& proto, const Scope& sc
     const std::string reference = attributes[i].ref_attr_name();
     if (reference.empty()) continue;
     if (call == nullptr) {
-      return bad_input("attribute '{}' refers to '{}' outside of a function",
-                       attributes[i].name(), reference);
+      return bad_input("attribute '{}' refers to '{}' outside of a function", attributes[i].name(),
+                       reference);
     }
     const auto it = call->find(reference);
     if (it == call->end()) {

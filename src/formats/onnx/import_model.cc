@@ -71,8 +71,7 @@ Status check_header(const onnx::ModelProto& proto, Opsets& opsets) {
 Result<onnx_io::Functions> function_table(const onnx::ModelProto& proto) {
   onnx_io::Functions functions;
   for (const auto& function : proto.functions()) {
-    const auto key =
-        onnx_io::function_key(function.domain(), function.name(), function.overload());
+    const auto key = onnx_io::function_key(function.domain(), function.name(), function.overload());
     if (!functions.emplace(key, &function).second) {
       return bad_input("two functions are named '{}'", key);
     }
@@ -129,37 +128,28 @@ Result<Datum> to_datum(onnx::SparseTensorProto& proto) {
 
 Result<Datum> to_datum(onnx::OptionalProto& proto) {
   switch (proto.elem_type()) {
-    case onnx::OptionalProto::UNDEFINED:
-      return Datum::empty_optional();
+    case onnx::OptionalProto::UNDEFINED: return Datum::empty_optional();
     case onnx::OptionalProto::TENSOR:
       if (!proto.has_tensor_value()) return Datum::empty_optional();
       return to_datum(*proto.mutable_tensor_value());
-    case onnx::OptionalProto::SPARSE_TENSOR:
-      return to_datum(*proto.mutable_sparse_tensor_value());
+    case onnx::OptionalProto::SPARSE_TENSOR: return to_datum(*proto.mutable_sparse_tensor_value());
     case onnx::OptionalProto::SEQUENCE:
       if (!proto.has_sequence_value()) return Datum::empty_optional();
       return to_datum(*proto.mutable_sequence_value());
-    case onnx::OptionalProto::OPTIONAL:
-      return to_datum(*proto.mutable_optional_value());
-    default:
-      return unsupported("an optional of kind {}", proto.elem_type());
+    case onnx::OptionalProto::OPTIONAL: return to_datum(*proto.mutable_optional_value());
+    default: return unsupported("an optional of kind {}", proto.elem_type());
   }
 }
 
 Result<Datum> to_datum(onnx::SequenceProto& proto) {
   switch (proto.elem_type()) {
-    case onnx::SequenceProto::TENSOR:
-      return to_sequence(proto.mutable_tensor_values());
+    case onnx::SequenceProto::TENSOR: return to_sequence(proto.mutable_tensor_values());
     case onnx::SequenceProto::SPARSE_TENSOR:
       return to_sequence(proto.mutable_sparse_tensor_values());
-    case onnx::SequenceProto::SEQUENCE:
-      return to_sequence(proto.mutable_sequence_values());
-    case onnx::SequenceProto::OPTIONAL:
-      return to_sequence(proto.mutable_optional_values());
-    case onnx::SequenceProto::UNDEFINED:
-      return Datum::sequence({});
-    default:
-      return unsupported("a sequence of kind {}", proto.elem_type());
+    case onnx::SequenceProto::SEQUENCE: return to_sequence(proto.mutable_sequence_values());
+    case onnx::SequenceProto::OPTIONAL: return to_sequence(proto.mutable_optional_values());
+    case onnx::SequenceProto::UNDEFINED: return Datum::sequence({});
+    default: return unsupported("a sequence of kind {}", proto.elem_type());
   }
 }
 
@@ -198,14 +188,10 @@ Result<Tensor> load_tensor_proto(const std::string& path) {
 
 Result<Datum> load_datum_proto(const std::string& path, const ValueType& type) {
   switch (type.kind) {
-    case ValueType::Kind::kSequence:
-      return load_as<onnx::SequenceProto>(path);
-    case ValueType::Kind::kOptional:
-      return load_as<onnx::OptionalProto>(path);
-    case ValueType::Kind::kSparseTensor:
-      return load_as<onnx::SparseTensorProto>(path);
-    default:
-      return load_as<onnx::TensorProto>(path);
+    case ValueType::Kind::kSequence: return load_as<onnx::SequenceProto>(path);
+    case ValueType::Kind::kOptional: return load_as<onnx::OptionalProto>(path);
+    case ValueType::Kind::kSparseTensor: return load_as<onnx::SparseTensorProto>(path);
+    default: return load_as<onnx::TensorProto>(path);
   }
 }
 

@@ -19,8 +19,8 @@ constexpr char kOutputSequence[] = "output_sequence";
 // The second operand lay at `axis` of the first; later it lies at the end.
 Status broadcast_7(Node*& node) {
   int64_t axis = node->attributes.get_int("axis", 0);
-  const bool placed = node->attributes.get_int("broadcast", 0) != 0 &&
-                      node->attributes.contains("axis");
+  const bool placed =
+      node->attributes.get_int("broadcast", 0) != 0 && node->attributes.contains("axis");
   node->attributes.erase("axis");
   node->attributes.erase("broadcast");
   if (!placed) return {};

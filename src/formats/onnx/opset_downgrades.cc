@@ -52,8 +52,8 @@ Status drop_younger_attributes(Node& node, const onnx::OpSchema& schema,
   for (const auto& [name, value] : node.attributes) {
     if (schema.attributes().contains(name)) continue;
     const auto known = canonical.attributes().find(name);
-    const bool has_default = known != canonical.attributes().end() &&
-                             is_default(value, known->second.default_value);
+    const bool has_default =
+        known != canonical.attributes().end() && is_default(value, known->second.default_value);
     if (!has_default && !is_neutral(name, value)) {
       return unsupported("attribute '{}' has no meaning there", name);
     }

@@ -67,9 +67,8 @@ class Upgrader {
     int version = version_of(*node);
     const std::string op = node->op;
     while (const UpgradeAdapter* adapter = next_adapter(*node, version)) {
-      const std::string name = node->name.empty() && node->output(0) != nullptr
-                                   ? node->output(0)->name
-                                   : node->name;
+      const std::string name =
+          node->name.empty() && node->output(0) != nullptr ? node->output(0)->name : node->name;
       if (auto status = adapter->adapt(node); !status.ok()) {
         return std::move(status).error().at(
             fmt::format("node '{}' ({}) of opset {}", name, op, version));

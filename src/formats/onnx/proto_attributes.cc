@@ -74,9 +74,7 @@ struct AttributeWriter {
       case AttributeProto::SPARSE_TENSORS:
         parse_into(value.messages, proto.mutable_sparse_tensors());
         break;
-      default:
-        parse_into(value.messages, proto.mutable_type_protos());
-        break;
+      default: parse_into(value.messages, proto.mutable_type_protos()); break;
     }
   }
 };
@@ -114,12 +112,9 @@ AttributeProto::AttributeType attribute_type(const AttributeProto& proto) {
 
 Result<AttributeValue> take_attribute(AttributeProto& proto, ExternalData* external) {
   switch (const auto type = attribute_type(proto)) {
-    case AttributeProto::FLOAT:
-      return AttributeValue(proto.f());
-    case AttributeProto::INT:
-      return AttributeValue(static_cast<int64_t>(proto.i()));
-    case AttributeProto::STRING:
-      return AttributeValue(std::move(*proto.mutable_s()));
+    case AttributeProto::FLOAT: return AttributeValue(proto.f());
+    case AttributeProto::INT: return AttributeValue(static_cast<int64_t>(proto.i()));
+    case AttributeProto::STRING: return AttributeValue(std::move(*proto.mutable_s()));
     case AttributeProto::TENSOR: {
       EDGEWRIGHT_ASSIGN(Tensor tensor, take_tensor(*proto.mutable_t(), external));
       return AttributeValue(std::move(tensor));
@@ -131,16 +126,14 @@ Result<AttributeValue> take_attribute(AttributeProto& proto, ExternalData* exter
     case AttributeProto::STRINGS:
       return AttributeValue(
           std::vector<std::string>(proto.strings().begin(), proto.strings().end()));
-    case AttributeProto::TENSORS:
-      return take_tensors(proto, external);
+    case AttributeProto::TENSORS: return take_tensors(proto, external);
     case AttributeProto::SPARSE_TENSOR:
       return AttributeValue(OpaqueAttribute{type, {proto.sparse_tensor().SerializeAsString()}});
     case AttributeProto::SPARSE_TENSORS:
       return AttributeValue(opaque(type, proto.sparse_tensors()));
     case AttributeProto::TYPE_PROTO:
       return AttributeValue(OpaqueAttribute{type, {proto.tp().SerializeAsString()}});
-    case AttributeProto::TYPE_PROTOS:
-      return AttributeValue(opaque(type, proto.type_protos()));
+    case AttributeProto::TYPE_PROTOS: return AttributeValue(opaque(type, proto.type_protos()));
     default:
       return bad_input("attribute '{}' has no value of a known kind (type {})", proto.name(),
                        static_cast<int>(type));

@@ -52,26 +52,20 @@ Result<Tensor> take_strings(onnx::TensorProto& proto, Dims dims, size_t count) {
 Result<Tensor> take_typed(onnx::TensorProto& proto, DType dtype, Dims dims, int64_t count) {
   const auto n = static_cast<size_t>(count);
   switch (dtype) {
-    case DType::kString:
-      return take_strings(proto, std::move(dims), n);
-    case DType::kFloat32:
-      return copy_field<float>(proto.float_data(), dtype, std::move(dims), n);
+    case DType::kString: return take_strings(proto, std::move(dims), n);
+    case DType::kFloat32: return copy_field<float>(proto.float_data(), dtype, std::move(dims), n);
     case DType::kComplex64:
       return copy_field<float>(proto.float_data(), dtype, std::move(dims), 2 * n);
-    case DType::kFloat64:
-      return copy_field<double>(proto.double_data(), dtype, std::move(dims), n);
+    case DType::kFloat64: return copy_field<double>(proto.double_data(), dtype, std::move(dims), n);
     case DType::kComplex128:
       return copy_field<double>(proto.double_data(), dtype, std::move(dims), 2 * n);
-    case DType::kInt64:
-      return copy_field<int64_t>(proto.int64_data(), dtype, std::move(dims), n);
+    case DType::kInt64: return copy_field<int64_t>(proto.int64_data(), dtype, std::move(dims), n);
     case DType::kUint64:
       return copy_field<uint64_t>(proto.uint64_data(), dtype, std::move(dims), n);
     case DType::kUint32:
       return copy_field<uint32_t>(proto.uint64_data(), dtype, std::move(dims), n);
-    case DType::kInt32:
-      return copy_field<int32_t>(proto.int32_data(), dtype, std::move(dims), n);
-    default:
-      break;
+    case DType::kInt32: return copy_field<int32_t>(proto.int32_data(), dtype, std::move(dims), n);
+    default: break;
   }
   if (dtype_bits(dtype) == 16) {
     return copy_field<uint16_t>(proto.int32_data(), dtype, std::move(dims), n);

@@ -85,19 +85,15 @@ Result<ValueType> from_type_proto(const onnx::TypeProto& proto) {
       type.kind = ValueType::Kind::kOpaque;
       return type;
     }
-    case onnx::TypeProto::VALUE_NOT_SET:
-      break;
+    case onnx::TypeProto::VALUE_NOT_SET: break;
   }
   return ValueType();
 }
 
 void to_type_proto(const ValueType& type, onnx::TypeProto& proto) {
   switch (type.kind) {
-    case ValueType::Kind::kUnknown:
-      return;
-    case ValueType::Kind::kTensor:
-      to_tensor_type(type, *proto.mutable_tensor_type());
-      return;
+    case ValueType::Kind::kUnknown: return;
+    case ValueType::Kind::kTensor: to_tensor_type(type, *proto.mutable_tensor_type()); return;
     case ValueType::Kind::kSparseTensor:
       to_tensor_type(type, *proto.mutable_sparse_tensor_type());
       return;
@@ -111,9 +107,7 @@ void to_type_proto(const ValueType& type, onnx::TypeProto& proto) {
       proto.mutable_map_type()->set_key_type(static_cast<int>(type.dtype));
       to_type_proto(*type.element, *proto.mutable_map_type()->mutable_value_type());
       return;
-    case ValueType::Kind::kOpaque:
-      proto.mutable_opaque_type();
-      return;
+    case ValueType::Kind::kOpaque: proto.mutable_opaque_type(); return;
   }
 }
 

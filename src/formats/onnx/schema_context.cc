@@ -24,8 +24,7 @@ std::unique_ptr<onnx::TensorShapeProto> symbolic_constant(const Tensor& tensor) 
 
 class SubgraphInferencer : public onnx::GraphInferencer {
  public:
-  SubgraphInferencer(Graph& graph, const SubgraphInference& infer)
-      : graph_(graph), infer_(infer) {}
+  SubgraphInferencer(Graph& graph, const SubgraphInference& infer) : graph_(graph), infer_(infer) {}
 
   std::vector<const onnx::TypeProto*> doInferencing(
       const std::vector<const onnx::TypeProto*>& input_types,

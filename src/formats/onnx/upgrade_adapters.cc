@@ -157,10 +157,10 @@ Status softmax_13(Node*& node) {
     }
   }
   Value* flat = insert_before(*node, "Flatten", {node->inputs[0]}, with_attribute("axis", axis));
-  const auto dims = x->type.is_tensor() && x->type.shape ? known_dims(*x->type.shape)
-                                                         : std::nullopt;
-  Value* shape = dims ? ints_beside(*node, "shape", *dims)
-                      : insert_before(*node, "Shape", {node->inputs[0]});
+  const auto dims =
+      x->type.is_tensor() && x->type.shape ? known_dims(*x->type.shape) : std::nullopt;
+  Value* shape =
+      dims ? ints_beside(*node, "shape", *dims) : insert_before(*node, "Shape", {node->inputs[0]});
   node->graph->set_input(node, 0, flat);
   node->attributes.set("axis", int64_t{-1});
   Node* reshape = append_to_output(*node, 0, "Reshape");
@@ -176,8 +176,7 @@ Status upsample_9(Node*& node) {
   const auto count = static_cast<int64_t>(scales.size());
   node->graph->set_input(
       node, 1,
-      constant_beside(*node, "scales",
-                      Tensor::of<float>({count}, std::span<const float>(scales))));
+      constant_beside(*node, "scales", Tensor::of<float>({count}, std::span<const float>(scales))));
   return {};
 }
 
@@ -254,8 +253,8 @@ Status group_normalization_21(Node*& node) {
   const int64_t channels = (*x->type.shape)[1].value;
   if (channels % groups != 0) return bad_input("{} channels in {} groups", channels, groups);
   for (size_t i = 1; i <= 2; ++i) {
-    Value* column = insert_before(
-        *node, "Reshape", {node->input(i), ints_beside(*node, "column", {groups, 1})});
+    Value* column = insert_before(*node, "Reshape",
+                                  {node->input(i), ints_beside(*node, "column", {groups, 1})});
     Value* spread = insert_before(
         *node, "Expand", {column, ints_beside(*node, "spread", {groups, channels / groups})});
     node->graph->set_input(

@@ -25,7 +25,7 @@ struct AttentionShape {
   float scale = 1;
   bool causal = false;
   bool has_mask = false;
-  bool packed = false;  // Q, K and V side by side in input 0
+  bool packed = false;            // Q, K and V side by side in input 0
   int64_t q_row = 0, kv_row = 0;  // distances of rows
   // Distances of the mask from one image, head and query to the next; 0 where it broadcasts.
   int64_t mask_image = 0, mask_head = 0, mask_query = 0;

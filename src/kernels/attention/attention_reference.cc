@@ -51,9 +51,8 @@ Result<Heads<T>> with_past(OpCall& call, size_t past_input, size_t present, Head
     EDGEWRIGHT_TRY(expect_dims(call, "the past", *past.tensor,
                                {fresh.batch, fresh.heads, past.dim(2), fresh.size}));
     whole.sequence = past.dim(2) + fresh.sequence;
-    EDGEWRIGHT_ASSIGN(Tensor * made,
-                      call.make_scratch(kDTypeOf<T>, {fresh.batch, fresh.heads, whole.sequence,
-                                                      fresh.size}));
+    EDGEWRIGHT_ASSIGN(Tensor * made, call.make_scratch(kDTypeOf<T>, {fresh.batch, fresh.heads,
+                                                                     whole.sequence, fresh.size}));
     T* data = made->template mutable_data<T>();
     join_sequences(past.data, past.dim(2), fresh.data, fresh.sequence, fresh.batch * fresh.heads,
                    fresh.size, data);
@@ -72,12 +71,12 @@ Result<Heads<T>> with_past(OpCall& call, size_t past_input, size_t present, Head
 // Which keys a query may see, and what is added to their scores.
 template <class T>
 struct Masking {
-  Repeated<T> mask;        // over [batch, heads, queries, width]
-  int64_t width = 0;       // keys that the mask covers; those beyond are left out
+  Repeated<T> mask;   // over [batch, heads, queries, width]
+  int64_t width = 0;  // keys that the mask covers; those beyond are left out
   bool has_mask = false;
   bool boolean = false;
   bool causal = false;
-  int64_t left = -1;       // window bounds, -1: none
+  int64_t left = -1;  // window bounds, -1: none
   int64_t right = -1;
   int64_t past = 0;
   const int64_t* lengths = nullptr;  // valid keys per batch item; null: all
@@ -96,8 +95,7 @@ void Masking<T>::fill(int64_t b, int64_t h, int64_t i, T* row) const {
   for (int64_t j = 0; j < keys; ++j) {
     T value = 0;
     if (has_mask) {
-      const T given =
-          j < width ? mask[((b * heads + h) * queries + i) * width + j] : kLeftOut;
+      const T given = j < width ? mask[((b * heads + h) * queries + i) * width + j] : kLeftOut;
       value = boolean ? (j < width && given != 0 ? T{0} : kLeftOut) : given;
     }
     const bool hidden = (causal && j > position) || (left >= 0 && j < position - left) ||
@@ -122,9 +120,9 @@ Status read_mask(OpCall& call, const AttentionCore<T>& core, Masking<T>& masking
       return bad_input("{} has a mask of shape {} for {} keys", call.op, dims_text(mask.dims()),
                        core.keys);
     }
-    EDGEWRIGHT_ASSIGN(masking.mask,
-                      repeated(call, "the mask", mask,
-                               {core.batch, core.q_heads, core.queries, masking.width}));
+    EDGEWRIGHT_ASSIGN(
+        masking.mask,
+        repeated(call, "the mask", mask, {core.batch, core.q_heads, core.queries, masking.width}));
   }
   EDGEWRIGHT_ASSIGN(const Operand<int64_t> lengths, optional_operand<int64_t>(call, 6));
   if (!lengths) return {};
@@ -157,12 +155,11 @@ Status give_attention(OpCall& call, const AttentionCore<T>& core, const Masking<
   if (mode < 0 || mode > 3) return bad_input("{} has qk_matmul_output_mode {}", call.op, mode);
   Computed<T> scores;
   if (call.output_count > 3 && call.wants_output(3)) {
-    EDGEWRIGHT_ASSIGN(scores, computed<T>(call, 3, q.dtype,
-                                          {core.batch, core.q_heads, core.queries, core.keys}));
+    EDGEWRIGHT_ASSIGN(
+        scores, computed<T>(call, 3, q.dtype, {core.batch, core.q_heads, core.queries, core.keys}));
   }
-  const Dims dims = q.packed
-                        ? Dims{core.batch, core.queries, core.q_heads * core.v_head}
-                        : Dims{core.batch, core.q_heads, core.queries, core.v_head};
+  const Dims dims = q.packed ? Dims{core.batch, core.queries, core.q_heads * core.v_head}
+                             : Dims{core.batch, core.q_heads, core.queries, core.v_head};
   EDGEWRIGHT_ASSIGN(const Computed<T> y, computed<T>(call, 0, q.dtype, dims));
   T* out = y.data;
   if (q.packed) {
@@ -191,8 +188,8 @@ Status attention(OpCall& call) {
   EDGEWRIGHT_ASSIGN(k, with_past(call, 4, 1, k));
   EDGEWRIGHT_ASSIGN(v, with_past(call, 5, 2, v));
   EDGEWRIGHT_TRY(check_heads(call, q, k, v));
-  AttentionCore<T> core{q.batch, q.heads, k.heads, q.sequence, k.sequence, q.size, v.size,
-                        q.data,  k.data,  v.data};
+  AttentionCore<T> core{q.batch, q.heads, k.heads, q.sequence, k.sequence,
+                        q.size,  v.size,  q.data,  k.data,     v.data};
   core.softcap = a.get_float("softcap", 0);
   core.scale = a.contains("scale") ? static_cast<double>(a.get_float("scale", 1))
                                    : 1 / std::sqrt(static_cast<double>(q.size));
@@ -230,12 +227,12 @@ Result<Angles<T>> read_angles(OpCall& call, const Heads<T>& x, int64_t rotary) {
   angles.half = rotary / 2;
   EDGEWRIGHT_TRY(expect_dims(call, "sin_cache", *angles.sine.tensor, angles.cosine.dims()));
   if (!angles.positions) {
-    EDGEWRIGHT_TRY(expect_dims(call, "cos_cache", *angles.cosine.tensor,
-                               {x.batch, x.sequence, angles.half}));
+    EDGEWRIGHT_TRY(
+        expect_dims(call, "cos_cache", *angles.cosine.tensor, {x.batch, x.sequence, angles.half}));
     return angles;
   }
-  EDGEWRIGHT_TRY(expect_dims(call, "position_ids", *angles.positions.tensor,
-                             {x.batch, x.sequence}));
+  EDGEWRIGHT_TRY(
+      expect_dims(call, "position_ids", *angles.positions.tensor, {x.batch, x.sequence}));
   EDGEWRIGHT_TRY(expect_rank(call, "cos_cache", *angles.cosine.tensor, 2));
   const int64_t rows = angles.cosine.dim(0);
   EDGEWRIGHT_TRY(expect_dims(call, "cos_cache", *angles.cosine.tensor, {rows, angles.half}));

@@ -44,8 +44,7 @@ Result<LinearShape> linear_shape(const OpCall& call, const LinearInputs& in) {
   if (s.kv_heads < 1 || s.q_heads < 1 || s.q_heads % s.kv_heads != 0 ||
       in.query.dim(2) % s.q_heads != 0 || in.value.dim(2) % s.kv_heads != 0) {
     return bad_input("{} of query {}, value {} with {} and {} heads", call.op,
-                     dims_text(in.query.dims()), dims_text(in.value.dims()), s.q_heads,
-                     s.kv_heads);
+                     dims_text(in.query.dims()), dims_text(in.value.dims()), s.q_heads, s.kv_heads);
   }
   s.key = in.query.dim(2) / s.q_heads;
   s.value = in.value.dim(2) / s.kv_heads;
@@ -128,9 +127,9 @@ Status linear_attention(OpCall& call) {
   if (past) EDGEWRIGHT_TRY(expect_dims(call, "past_state", *past.tensor, state_dims));
   float scale = call.attributes->get_float("scale", 0);
   if (scale == 0) scale = 1 / std::sqrt(static_cast<float>(s.key));
-  EDGEWRIGHT_ASSIGN(const Computed<float> y,
-                    computed<float>(call, 0, in.query.dtype(),
-                                    {s.batch, s.steps, s.q_heads * s.value}));
+  EDGEWRIGHT_ASSIGN(
+      const Computed<float> y,
+      computed<float>(call, 0, in.query.dtype(), {s.batch, s.steps, s.q_heads * s.value}));
   EDGEWRIGHT_ASSIGN(const Computed<float> state,
                     computed<float>(call, 1, past ? past.dtype() : in.query.dtype(), state_dims));
   EDGEWRIGHT_ASSIGN(float* kept, scratch_array<float>(call, s.value));

@@ -12,9 +12,7 @@ struct Activation {
   double beta = 0;
   int parameters = 0;  // how many of the two it reads
 
-  double operator()(double x) const {
-    return function == nullptr ? x : function(x, alpha, beta);
-  }
+  double operator()(double x) const { return function == nullptr ? x : function(x, alpha, beta); }
 };
 
 // By name without regard to case: Relu, Tanh, Sigmoid, Affine, LeakyRelu, ThresholdedRelu,

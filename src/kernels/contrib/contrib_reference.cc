@@ -152,7 +152,7 @@ Status bias_softmax(OpCall& call) {
 // One matrix operand of FusedMatMul: `transposed` swaps the last two axes; `batch_moved` says that
 // the batch axis stands between them, as [m, batch, k].
 struct MatrixAxes {
-  Dims dims;        // as the product sees them
+  Dims dims;  // as the product sees them
   int64_t row = 0;
   int64_t column = 1;
   int64_t matrix = 0;  // elements between matrices

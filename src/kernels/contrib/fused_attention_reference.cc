@@ -61,9 +61,8 @@ Result<KeyMask> read_key_mask(OpCall& call, const Core& core, size_t mask_input,
   }
   EDGEWRIGHT_ASSIGN(const Operand<float> bias, optional_operand<float>(call, bias_input));
   if (bias) {
-    EDGEWRIGHT_ASSIGN(made.bias,
-                      repeated(call, "attention_bias", bias,
-                               {core.batch, core.q_heads, core.queries, core.keys}));
+    EDGEWRIGHT_ASSIGN(made.bias, repeated(call, "attention_bias", bias,
+                                          {core.batch, core.q_heads, core.queries, core.keys}));
   }
   return made;
 }
@@ -136,8 +135,8 @@ Status join_past(OpCall& call, const Operand<float>& past, Core& core, DType dty
   }
   EDGEWRIGHT_TRY(expect_rank(call, "past", *past.tensor, 5));
   const int64_t length = past.dim(3);
-  EDGEWRIGHT_TRY(expect_dims(call, "past", *past.tensor,
-                             {2, core.batch, core.kv_heads, length, core.head}));
+  EDGEWRIGHT_TRY(
+      expect_dims(call, "past", *past.tensor, {2, core.batch, core.kv_heads, length, core.head}));
   const int64_t count = core.batch * core.kv_heads;
   const int64_t total = length + core.keys;
   const Dims dims{2, core.batch, core.kv_heads, total, core.head};
@@ -175,8 +174,7 @@ Status fused_attention(OpCall& call) {
   core.queries = core.keys = x.dim(1);
   core.head = sizes.q / core.q_heads;
   core.v_head = sizes.v / core.q_heads;
-  EDGEWRIGHT_ASSIGN(Tensor * made,
-                    call.make_scratch(DType::kFloat32, {x.dim(0), x.dim(1), width}));
+  EDGEWRIGHT_ASSIGN(Tensor * made, call.make_scratch(DType::kFloat32, {x.dim(0), x.dim(1), width}));
   float* packed = made->mutable_data<float>();
   for (int64_t i = 0; i < x.dim(0) * x.dim(1); ++i) {
     for (int64_t k = 0; k < x.dim(2); ++k) {
@@ -185,10 +183,10 @@ Status fused_attention(OpCall& call) {
     }
   }
   const float* b = bias.data;
-  EDGEWRIGHT_ASSIGN(core.q, to_heads(call, packed, b, core, core.q_heads, core.queries, core.head,
-                                     width, 0));
-  EDGEWRIGHT_ASSIGN(core.k, to_heads(call, packed, b, core, core.q_heads, core.keys, core.head,
-                                     width, sizes.q));
+  EDGEWRIGHT_ASSIGN(
+      core.q, to_heads(call, packed, b, core, core.q_heads, core.queries, core.head, width, 0));
+  EDGEWRIGHT_ASSIGN(
+      core.k, to_heads(call, packed, b, core, core.q_heads, core.keys, core.head, width, sizes.q));
   EDGEWRIGHT_ASSIGN(core.v, to_heads(call, packed, b, core, core.q_heads, core.keys, core.v_head,
                                      width, sizes.q + sizes.k));
   if (past) {
@@ -217,8 +215,8 @@ Result<const float*> mha_side(OpCall& call, const Operand<float>& x, const float
   if (x.rank() == 4) {
     sequence = x.dim(2);
     size = x.dim(3);
-    EDGEWRIGHT_TRY(expect_dims(call, "key or value", *x.tensor,
-                               {core.batch, core.kv_heads, sequence, size}));
+    EDGEWRIGHT_TRY(
+        expect_dims(call, "key or value", *x.tensor, {core.batch, core.kv_heads, sequence, size}));
     return x.data;
   }
   EDGEWRIGHT_TRY(expect_rank(call, "key or value", *x.tensor, 3));
@@ -226,8 +224,8 @@ Result<const float*> mha_side(OpCall& call, const Operand<float>& x, const float
   sequence = x.dim(1);
   size = x.dim(2) / core.kv_heads;
   EDGEWRIGHT_TRY(expect_dims(call, "key or value", *x.tensor, {core.batch, sequence, x.dim(2)}));
-  EDGEWRIGHT_ASSIGN(const float* made, to_heads(call, x.data, bias, core, core.kv_heads, sequence,
-                                                size, x.dim(2), 0));
+  EDGEWRIGHT_ASSIGN(const float* made,
+                    to_heads(call, x.data, bias, core, core.kv_heads, sequence, size, x.dim(2), 0));
   return made;
 }
 
@@ -239,11 +237,10 @@ Result<const float*> mha_join(OpCall& call, size_t past_input, size_t present, c
     EDGEWRIGHT_ASSIGN(const Operand<float> past, operand<float>(call, past_input));
     EDGEWRIGHT_TRY(expect_rank(call, "the past", *past.tensor, 4));
     const int64_t length = past.dim(2);
-    EDGEWRIGHT_TRY(expect_dims(call, "the past", *past.tensor,
-                               {core.batch, core.kv_heads, length, size}));
-    EDGEWRIGHT_ASSIGN(Tensor * made,
-                      call.make_scratch(DType::kFloat32,
-                                        {core.batch, core.kv_heads, length + sequence, size}));
+    EDGEWRIGHT_TRY(
+        expect_dims(call, "the past", *past.tensor, {core.batch, core.kv_heads, length, size}));
+    EDGEWRIGHT_ASSIGN(Tensor * made, call.make_scratch(DType::kFloat32, {core.batch, core.kv_heads,
+                                                                         length + sequence, size}));
     join_sequences(past.data, length, fresh, sequence, core.batch * core.kv_heads, size,
                    made->mutable_data<float>());
     whole = made->data<float>();
@@ -273,21 +270,20 @@ Status multi_head_attention(OpCall& call) {
     return unsupported("{} with a bias and split keys", call.op);
   }
   const float* b = bias.data;
-  EDGEWRIGHT_ASSIGN(core.q, to_heads(call, q.data, b, core, core.q_heads, core.queries, core.head,
-                                     q.dim(2), 0));
+  EDGEWRIGHT_ASSIGN(
+      core.q, to_heads(call, q.data, b, core, core.q_heads, core.queries, core.head, q.dim(2), 0));
   int64_t head = 0;
   int64_t length = 0;
-  EDGEWRIGHT_ASSIGN(core.k, mha_side(call, k, b == nullptr ? b : b + q.dim(2), core, core.keys,
-                                     head));
-  EDGEWRIGHT_ASSIGN(core.v, mha_side(call, v, b == nullptr ? b : b + 2 * q.dim(2), core, length,
-                                     core.v_head));
+  EDGEWRIGHT_ASSIGN(core.k,
+                    mha_side(call, k, b == nullptr ? b : b + q.dim(2), core, core.keys, head));
+  EDGEWRIGHT_ASSIGN(
+      core.v, mha_side(call, v, b == nullptr ? b : b + 2 * q.dim(2), core, length, core.v_head));
   if (head != core.head || length != core.keys) {
     return bad_input("{} of query {}, key {}, value {}", call.op, dims_text(q.dims()),
                      dims_text(k.dims()), dims_text(v.dims()));
   }
   const int64_t fresh = core.keys;
-  EDGEWRIGHT_ASSIGN(core.k,
-                    mha_join(call, 6, 1, core, core.k, core.keys, core.head, k.dtype()));
+  EDGEWRIGHT_ASSIGN(core.k, mha_join(call, 6, 1, core, core.k, core.keys, core.head, k.dtype()));
   EDGEWRIGHT_ASSIGN(core.v, mha_join(call, 7, 2, core, core.v, length, core.v_head, v.dtype()));
   if (length != core.keys) return bad_input("{} has pasts of two lengths", call.op);
   EDGEWRIGHT_TRY(set_scale(call, core));
@@ -302,8 +298,8 @@ Status multi_head_attention(OpCall& call) {
 // What GroupQueryAttention reads besides queries, keys and values.
 struct Grouped {
   Core core;
-  int64_t fresh = 0;     // keys that come with this call
-  int64_t buffered = 0;  // length of the past inputs
+  int64_t fresh = 0;          // keys that come with this call
+  int64_t buffered = 0;       // length of the past inputs
   std::vector<int64_t> past;  // valid past keys of every batch item
   int64_t window = -1;
 };
@@ -340,8 +336,7 @@ Status rotate_fresh(OpCall& call, const Grouped& g, int64_t heads, float* data) 
   if (2 * half > size) return bad_input("{} rotates {} of {} values", call.op, 2 * half, size);
   EDGEWRIGHT_ASSIGN(float* copy, scratch_array<float>(call, size));
   for (int64_t i = 0; i < g.core.batch * heads * g.fresh; ++i) {
-    const int64_t position =
-        g.past[static_cast<size_t>(i / (heads * g.fresh))] + i % g.fresh;
+    const int64_t position = g.past[static_cast<size_t>(i / (heads * g.fresh))] + i % g.fresh;
     if (position >= cosine.dim(0)) {
       return bad_input("{} at position {} of {} rotations", call.op, position, cosine.dim(0));
     }
@@ -418,8 +413,8 @@ Status group_query_attention(OpCall& call) {
   if (static_cast<bool>(k) != static_cast<bool>(v)) return bad_input("{}: no value", call.op);
   for (const Operand<float>* side : {&k, &v}) {
     if (!*side) continue;
-    EDGEWRIGHT_TRY(expect_dims(call, "key or value", *side->tensor,
-                               {core.batch, core.queries, width}));
+    EDGEWRIGHT_TRY(
+        expect_dims(call, "key or value", *side->tensor, {core.batch, core.queries, width}));
   }
   const bool packed = !k;
   EDGEWRIGHT_ASSIGN(float* q_heads, to_heads(call, q.data, nullptr, core, core.q_heads, g.fresh,

@@ -195,9 +195,7 @@ struct Weights {
     return bad_input("{} of weights {} with {} scales", call.op, dims_text(values.dims()),
                      scale.count());
   }
-  int64_t zero_at(int64_t column) const {
-    return zero ? zero[zero.count() == 1 ? 0 : column] : 0;
-  }
+  int64_t zero_at(int64_t column) const { return zero ? zero[zero.count() == 1 ? 0 : column] : 0; }
   float scale_at(int64_t column) const { return scale[scale.count() == 1 ? 0 : column]; }
 };
 
@@ -254,7 +252,7 @@ Status dynamic_quantize_matmul(OpCall& call) {
   }
   const float scale = high == low ? 1.0f : (high - low) / 255;
   const double zero = std::nearbyint(std::clamp(0 - low / scale, 0.0f, 255.0f));
-  EDGEWRIGHT_ASSIGN(int64_t * moved, scratch_array<int64_t>(call, a.count()));
+  EDGEWRIGHT_ASSIGN(int64_t* moved, scratch_array<int64_t>(call, a.count()));
   const IntegerRange range = integer_range(DType::kUint8);
   for (int64_t i = 0; i < a.count(); ++i) {
     moved[i] = static_cast<int64_t>(requantized(a[i] / scale, zero, range) - zero);
@@ -323,8 +321,7 @@ Status matmul_nbits(OpCall& call) {
   if (call.has_input(4)) return unsupported("{} with a group index", call.op);
   const int64_t block_bytes = b.size * b.bits / 8;
   if (a.rank() < 1 || a.dims().back() != b.k || weights->dtype() != DType::kUint8 ||
-      weights->element_count() != b.n * b.count * block_bytes ||
-      scales.count() != b.n * b.count) {
+      weights->element_count() != b.n * b.count * block_bytes || scales.count() != b.n * b.count) {
     return bad_input("{} of A {}, B {} and scales {}", call.op, dims_text(a.dims()),
                      dims_text(weights->dims()), dims_text(scales.dims()));
   }

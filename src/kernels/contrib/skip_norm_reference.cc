@@ -212,8 +212,7 @@ Status embed_layer_norm_as(OpCall& call) {
   }
   EDGEWRIGHT_TRY(give_mask_index(call, mask, batch, sequence));
   if (call.output_count > 2 && call.wants_output(2)) {
-    EDGEWRIGHT_ASSIGN(const Computed<T> given,
-                      computed<T>(call, 2, words.table.dtype(), dims));
+    EDGEWRIGHT_ASSIGN(const Computed<T> given, computed<T>(call, 2, words.table.dtype(), dims));
     std::copy_n(sum, given.count(), given.data);
     EDGEWRIGHT_TRY(given.finish());
   }

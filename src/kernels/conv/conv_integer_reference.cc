@@ -61,8 +61,7 @@ Status qlinear_conv(OpCall& call) {
     return bad_input("{} has {} weight scales for {} channels", call.op, w_scale.count(), channels);
   }
   if (bias) EDGEWRIGHT_TRY(expect_dims(call, "the bias", *bias.tensor, {channels}));
-  EDGEWRIGHT_ASSIGN(Tensor * y,
-                    call.make_output(0, y_point->dtype(), sums.shape.output_dims()));
+  EDGEWRIGHT_ASSIGN(Tensor * y, call.make_output(0, y_point->dtype(), sums.shape.output_dims()));
   const IntegerRange range = integer_range(y->dtype());
   const int64_t plane = span_count(sums.shape.window.output, 0);
   for (int64_t i = 0; i < y->element_count(); ++i) {

@@ -102,8 +102,7 @@ Status deform_conv(OpCall& call) {
   d.offset_groups = call.attributes->get_int("offset_group", 1);
   EDGEWRIGHT_TRY(check_offsets(call, d));
   if (bias) EDGEWRIGHT_TRY(expect_dims(call, "the bias", *bias.tensor, {d.w.dim(0)}));
-  EDGEWRIGHT_ASSIGN(const Computed<T> y,
-                    computed<T>(call, 0, d.x.dtype(), d.shape.output_dims()));
+  EDGEWRIGHT_ASSIGN(const Computed<T> y, computed<T>(call, 0, d.x.dtype(), d.shape.output_dims()));
   const Window& w = d.shape.window;
   if (bias) add_bias(bias.data, d.shape.batch, d.w.dim(0), span_count(w.output, 0), y.data);
   if (y.count() == 0) return y.finish();
@@ -125,8 +124,7 @@ Result<Dims> positive_dims(OpCall& call, size_t i) {
       return bad_input("input {} of {} holds {}, expected 1 to 2^31", i, call.op, dim);
     }
   }
-  EDGEWRIGHT_TRY(checked_element_count(dims).ok() ? Status()
-                                                  : checked_element_count(dims).error());
+  EDGEWRIGHT_TRY(checked_element_count(dims).ok() ? Status() : checked_element_count(dims).error());
   return dims;
 }
 

@@ -88,8 +88,8 @@ Status non_max_suppression(OpCall& call) {
       found.insert(found.end(), {batch, i % classes, box});
     }
   }
-  EDGEWRIGHT_ASSIGN(Tensor * y, call.make_output(0, DType::kInt64,
-                                                 {static_cast<int64_t>(found.size()) / 3, 3}));
+  EDGEWRIGHT_ASSIGN(
+      Tensor * y, call.make_output(0, DType::kInt64, {static_cast<int64_t>(found.size()) / 3, 3}));
   std::copy(found.begin(), found.end(), y->mutable_data<int64_t>());
   return {};
 }

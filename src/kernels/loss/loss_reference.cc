@@ -62,8 +62,8 @@ Result<Classified<T>> read_classified(OpCall& call) {
 template <class T>
 Status give_loss(OpCall& call, const Classified<T>& c, const T* log_probability) {
   const bool none = c.reduction == "none";
-  EDGEWRIGHT_ASSIGN(const Computed<T> y, computed<T>(call, 0, c.scores.dtype(),
-                                                     none ? c.labels.dims() : Dims{}));
+  EDGEWRIGHT_ASSIGN(const Computed<T> y,
+                    computed<T>(call, 0, c.scores.dtype(), none ? c.labels.dims() : Dims{}));
   double sum = 0;
   double weights = 0;
   for (int64_t i = 0; i < c.labels.count(); ++i) {
@@ -101,8 +101,7 @@ Status softmax_cross_entropy(OpCall& call) {
     }
   }
   if (call.output_count > 1 && call.wants_output(1)) {
-    EDGEWRIGHT_ASSIGN(const Computed<T> y,
-                      computed<T>(call, 1, c.scores.dtype(), c.scores.dims()));
+    EDGEWRIGHT_ASSIGN(const Computed<T> y, computed<T>(call, 1, c.scores.dtype(), c.scores.dims()));
     std::copy_n(logs, y.count(), y.data);
     EDGEWRIGHT_TRY(y.finish());
   }

@@ -100,8 +100,8 @@ Result<Table> read_table(const OpCall& call, DType input) {
   }
   const bool numeric =
       table.values.dtype() == DType::kString || dtype_bits(table.values.dtype()) >= 8;
-  if (table.keys.element_count() != table.values.element_count() ||
-      table.keys.dtype() != input || !numeric) {
+  if (table.keys.element_count() != table.values.element_count() || table.keys.dtype() != input ||
+      !numeric) {
     return bad_input("{} of {} with {} keys of {} and {} values of {}", call.op, dtype_name(input),
                      table.keys.element_count(), dtype_name(table.keys.dtype()),
                      table.values.element_count(), dtype_name(table.values.dtype()));

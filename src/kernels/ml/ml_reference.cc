@@ -18,8 +18,7 @@ Status array_feature_extractor(OpCall& call) {
   const bool text = x->dtype() == DType::kString;
   const int bits = dtype_bits(x->dtype());
   if (x->rank() < 1 || (!text && bits % 8 != 0)) {
-    return bad_input("{} of {} of shape {}", call.op, dtype_name(x->dtype()),
-                     dims_text(x->dims()));
+    return bad_input("{} of {} of shape {}", call.op, dtype_name(x->dtype()), dims_text(x->dims()));
   }
   const int64_t width = x->dims().back();
   Dims dims = x->dims();
@@ -64,12 +63,10 @@ Status scaler(OpCall& call) {
       return bad_input("{} has {} values for {} columns", call.op, values->size(), rows.width);
     }
   }
-  EDGEWRIGHT_ASSIGN(const Computed<float> y,
-                    computed<float>(call, 0, DType::kFloat32, x.dims()));
+  EDGEWRIGHT_ASSIGN(const Computed<float> y, computed<float>(call, 0, DType::kFloat32, x.dims()));
   for (int64_t i = 0; i < y.count(); ++i) {
     const auto column = static_cast<size_t>(i % rows.width);
-    y[i] = (x[i] - offset[offset.size() == 1 ? 0 : column]) *
-           scale[scale.size() == 1 ? 0 : column];
+    y[i] = (x[i] - offset[offset.size() == 1 ? 0 : column]) * scale[scale.size() == 1 ? 0 : column];
   }
   return y.finish();
 }
@@ -81,8 +78,7 @@ Status normalizer(OpCall& call) {
   if (norm != "MAX" && norm != "L1" && norm != "L2") {
     return bad_input("{} has norm '{}'", call.op, norm);
   }
-  EDGEWRIGHT_ASSIGN(const Computed<float> y,
-                    computed<float>(call, 0, DType::kFloat32, x.dims()));
+  EDGEWRIGHT_ASSIGN(const Computed<float> y, computed<float>(call, 0, DType::kFloat32, x.dims()));
   for (int64_t row = 0; row < rows.count; ++row) {
     const float* from = x.data + row * rows.width;
     double size = 0;
@@ -138,8 +134,8 @@ Status one_hot_encoder(OpCall& call) {
   dims.push_back(count);
   EDGEWRIGHT_ASSIGN(const Computed<float> y, computed<float>(call, 0, DType::kFloat32, dims));
   const bool zeros = call.attributes->get_int("zeros", 1) != 0;
-  EDGEWRIGHT_ASSIGN(const double* values, text ? Result<const double*>(nullptr)
-                                               : read_as<double>(call, *x));
+  EDGEWRIGHT_ASSIGN(const double* values,
+                    text ? Result<const double*>(nullptr) : read_as<double>(call, *x));
   for (int64_t i = 0; i < x->element_count(); ++i) {
     int64_t found = count;
     if (text) {
@@ -148,10 +144,10 @@ Status one_hot_encoder(OpCall& call) {
               all.begin();
     } else {
       const auto& all = categories.integers;
-      found = std::find_if(all.begin(), all.end(),
-                           [&](int64_t c) {
-                             return static_cast<double>(c) == std::trunc(values[i]);
-                           }) - all.begin();
+      found =
+          std::find_if(all.begin(), all.end(),
+                       [&](int64_t c) { return static_cast<double>(c) == std::trunc(values[i]); }) -
+          all.begin();
     }
     if (found < count) {
       y[i * count + found] = 1;
@@ -232,8 +228,7 @@ Status linear_regressor(OpCall& call) {
   EDGEWRIGHT_ASSIGN(const Linear linear,
                     linear_scores(call, call.attributes->get_int("targets", 1)));
   EDGEWRIGHT_ASSIGN(const Computed<float> y,
-                    computed<float>(call, 0, DType::kFloat32,
-                                    {linear.rows.count, linear.targets}));
+                    computed<float>(call, 0, DType::kFloat32, {linear.rows.count, linear.targets}));
   std::copy_n(linear.scores, y.count(), y.data);
   for (int64_t i = 0; i < linear.rows.count; ++i) {
     apply_post_transform(transform, y.data + i * linear.targets, linear.targets);
@@ -245,8 +240,7 @@ Status linear_classifier(OpCall& call) {
   EDGEWRIGHT_ASSIGN(const PostTransform transform, post_transform_of(call));
   EDGEWRIGHT_ASSIGN(const ClassLabels labels,
                     class_labels(call, "classlabels_strings", "classlabels_ints"));
-  const auto intercepts =
-      static_cast<int64_t>(call.attributes->get_floats("intercepts").size());
+  const auto intercepts = static_cast<int64_t>(call.attributes->get_floats("intercepts").size());
   EDGEWRIGHT_ASSIGN(const Linear linear,
                     linear_scores(call, intercepts > 0 ? intercepts : labels.count()));
   // One score for two classes: the second class is the one that it speaks for.

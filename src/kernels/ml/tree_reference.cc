@@ -89,8 +89,8 @@ Status Ensemble::score(const OpCall& call, const double* row, float* out) const 
 Status check_ensemble(const OpCall& call, const Ensemble& e, int64_t features) {
   for (const TreeNode& node : e.nodes) {
     const bool branch = node.mode.has_value();
-    if (branch && (node.feature < 0 || node.feature >= features ||
-                   node.on_true >= e.nodes.size() || node.on_false >= e.nodes.size())) {
+    if (branch && (node.feature < 0 || node.feature >= features || node.on_true >= e.nodes.size() ||
+                   node.on_false >= e.nodes.size())) {
       return bad_input("{} has a branch on feature {} of {} to nodes {} and {} of {}", call.op,
                        node.feature, features, node.on_true, node.on_false, e.nodes.size());
     }
@@ -119,10 +119,10 @@ Result<std::vector<double>> tensor_values(const OpCall& call, std::string_view n
 
 Result<Lists> read_lists(const OpCall& call) {
   const Attributes& a = *call.attributes;
-  Lists lists{a.get_ints("nodes_featureids"),  a.get_ints("nodes_trueleafs"),
-              a.get_ints("nodes_falseleafs"),  a.get_ints("nodes_truenodeids"),
+  Lists lists{a.get_ints("nodes_featureids"),   a.get_ints("nodes_trueleafs"),
+              a.get_ints("nodes_falseleafs"),   a.get_ints("nodes_truenodeids"),
               a.get_ints("nodes_falsenodeids"), a.get_ints("nodes_missing_value_tracks_true"),
-              a.get_ints("leaf_targetids"),    a.get_ints("tree_roots")};
+              a.get_ints("leaf_targetids"),     a.get_ints("tree_roots")};
   EDGEWRIGHT_ASSIGN(lists.modes, tensor_values(call, "nodes_modes"));
   EDGEWRIGHT_ASSIGN(lists.splits, tensor_values(call, "nodes_splits"));
   EDGEWRIGHT_ASSIGN(lists.leaf_weight, tensor_values(call, "leaf_weights"));
@@ -284,8 +284,8 @@ Result<Ensemble> read_named_ensemble(const OpCall& call, const std::string& pref
     node.feature = features[i];
     node.split = splits[i];
     node.missing_is_true = !missing.empty() && missing[i] != 0;
-    for (const auto& [id, slot] : {std::pair(on_true[i], &node.on_true),
-                                   std::pair(on_false[i], &node.on_false)}) {
+    for (const auto& [id, slot] :
+         {std::pair(on_true[i], &node.on_true), std::pair(on_false[i], &node.on_false)}) {
       if (!node.mode) break;
       const auto found = index.find({trees[i], id});
       *slot = found == index.end() ? count : found->second;

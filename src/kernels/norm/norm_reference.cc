@@ -74,8 +74,7 @@ Status move_running(OpCall& call, size_t i, const Operand<T>& running,
   const double momentum = call.attributes->get_float("momentum", 0.9f);
   EDGEWRIGHT_ASSIGN(const Computed<T> y, computed<T>(call, i, running.dtype(), running.dims()));
   for (int64_t c = 0; c < y.count(); ++c) {
-    y[c] = static_cast<T>(running[c] * momentum +
-                          current[static_cast<size_t>(c)] * (1 - momentum));
+    y[c] = static_cast<T>(running[c] * momentum + current[static_cast<size_t>(c)] * (1 - momentum));
   }
   return y.finish();
 }
@@ -178,8 +177,7 @@ Status layer_normalization(OpCall& call) {
   Computed<T> statistics[2];
   for (size_t i = 1; i < 3; ++i) {
     if (i >= call.output_count || !call.wants_output(i)) continue;
-    EDGEWRIGHT_ASSIGN(statistics[i - 1],
-                      computed<T>(call, i, kept, reduced_dims(*x.tensor, axis)));
+    EDGEWRIGHT_ASSIGN(statistics[i - 1], computed<T>(call, i, kept, reduced_dims(*x.tensor, axis)));
   }
   const int64_t size = span_count(x.dims(), axis);
   const double epsilon = epsilon_of(call);
@@ -291,7 +289,7 @@ Status mean_variance_normalization(OpCall& call) {
   const int64_t parts = span_count(kept, 0);
   EDGEWRIGHT_ASSIGN(double* sums, scratch_array<double>(call, parts));
   EDGEWRIGHT_ASSIGN(double* squares, scratch_array<double>(call, parts));
-  EDGEWRIGHT_ASSIGN(int64_t * part, scratch_array<int64_t>(call, x.count()));
+  EDGEWRIGHT_ASSIGN(int64_t* part, scratch_array<int64_t>(call, x.count()));
   EDGEWRIGHT_ASSIGN(const Computed<T> y, computed<T>(call, 0, x.dtype(), x.dims()));
   if (x.count() == 0) return y.finish();
   Dims index(x.rank(), 0);

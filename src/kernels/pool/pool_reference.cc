@@ -13,7 +13,7 @@ using namespace reference;
 
 // What a window sees: where it is cut off by the input, and how many taps lie on input or padding.
 struct View {
-  Dims first;      // taps [first, last) per axis lie inside the input
+  Dims first;  // taps [first, last) per axis lie inside the input
   Dims last;
   int64_t padded;  // taps that lie inside input and padding
 };
@@ -22,8 +22,7 @@ View view_at(const Window& w, std::span<const int64_t> position) {
   View view{Dims(w.rank()), Dims(w.rank()), 1};
   for (size_t axis = 0; axis < w.rank(); ++axis) {
     const int64_t start = w.at(axis, position[axis], 0);
-    const Range inside =
-        positions_inside(w.kernel[axis], w.dilation[axis], start, w.input[axis]);
+    const Range inside = positions_inside(w.kernel[axis], w.dilation[axis], start, w.input[axis]);
     const Range padded =
         positions_inside(w.kernel[axis], w.dilation[axis], start + w.pad_begin[axis],
                          w.input[axis] + w.pad_begin[axis] + w.pad_end[axis]);
@@ -137,8 +136,8 @@ Status max_pool(OpCall& call) {
       }
     });
     if (indices != nullptr) {
-      indices[o] = stored_index(p.window, o / out_plane, std::max<int64_t>(best_at, 0),
-                                column_major);
+      indices[o] =
+          stored_index(p.window, o / out_plane, std::max<int64_t>(best_at, 0), column_major);
     }
     return best;
   });
@@ -255,8 +254,8 @@ Result<Dims> unpooled_dims(const OpCall& call, const Tensor& x) {
                                                 call.attributes->get_ints("kernel_shape")));
   Dims dims = x.dims();
   for (size_t axis = 0; axis < w.rank(); ++axis) {
-    dims[axis + 2] = (w.input[axis] - 1) * w.stride[axis] + w.kernel[axis] - w.pad_begin[axis] -
-                     w.pad_end[axis];
+    dims[axis + 2] =
+        (w.input[axis] - 1) * w.stride[axis] + w.kernel[axis] - w.pad_begin[axis] - w.pad_end[axis];
   }
   EDGEWRIGHT_ASSIGN(const int64_t count, checked_element_count(dims));
   static_cast<void>(count);

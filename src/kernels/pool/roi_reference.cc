@@ -29,8 +29,10 @@ Result<Regions> regions_of(const OpCall& call, const Operand<T>& x, const Operan
   EDGEWRIGHT_TRY(expect_rank(call, "X", *x.tensor, 4));
   EDGEWRIGHT_TRY(expect_rank(call, "rois", *rois.tensor, 2));
   if (rois.dim(1) != columns || out_height < 1 || out_width < 1) {
-    return bad_input("{} with rois {} and an output of {} x {}, expected {} columns and a positive "
-                     "size", call.op, dims_text(rois.dims()), out_height, out_width, columns);
+    return bad_input(
+        "{} with rois {} and an output of {} x {}, expected {} columns and a positive "
+        "size",
+        call.op, dims_text(rois.dims()), out_height, out_width, columns);
   }
   if (x.dim(2) == 0 || x.dim(3) == 0) {
     return bad_input("{} of the empty image {}", call.op, dims_text(x.dims()));
@@ -126,8 +128,8 @@ Point<T> point_at(T row, T column, int64_t height, int64_t width) {
 
 template <class T>
 struct Bin {
-  T top, left, high, wide;    // of one bin, in pixels
-  int64_t rows, columns;      // samples in it
+  T top, left, high, wide;  // of one bin, in pixels
+  int64_t rows, columns;    // samples in it
 };
 
 template <class T>
@@ -174,7 +176,7 @@ Result<Bin<T>> first_bin(const OpCall& call, const T* roi, const Regions& r, boo
   }
   const int64_t ratio = call.attributes->get_int("sampling_ratio", 0);
   Bin<T> bin{top, left, high / static_cast<T>(r.out_height), wide / static_cast<T>(r.out_width),
-             0, 0};
+             0,   0};
   EDGEWRIGHT_ASSIGN(bin.rows, samples(call, ratio, bin.high));
   EDGEWRIGHT_ASSIGN(bin.columns, samples(call, ratio, bin.wide));
   return bin;
@@ -189,8 +191,7 @@ Status roi_align(OpCall& call) {
   EDGEWRIGHT_ASSIGN(const Regions r, regions_of(call, x, rois, 4, a.get_int("output_height", 1),
                                                 a.get_int("output_width", 1)));
   EDGEWRIGHT_TRY(expect_dims(call, "batch_indices", *batches.tensor, {r.count}));
-  const bool aligned =
-      a.get_string("coordinate_transformation_mode", "half_pixel") == "half_pixel";
+  const bool aligned = a.get_string("coordinate_transformation_mode", "half_pixel") == "half_pixel";
   const std::string mode = a.get_string("mode", "avg");
   if (mode != "avg" && mode != "max") return bad_input("{} has mode '{}'", call.op, mode);
   EDGEWRIGHT_ASSIGN(const Computed<T> y, computed<T>(call, 0, x.dtype(), r.dims()));

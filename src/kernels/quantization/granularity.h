@@ -7,9 +7,9 @@ namespace edgewright::reference {
 // Which scale belongs to which element: one for all, one per index of an axis, or one per block of
 // an axis.
 struct Granularity {
-  int64_t inner = 1;  // elements behind the axis
-  int64_t size = 1;   // of the axis
-  int64_t block = 1;  // elements of the axis that share a scale
+  int64_t inner = 1;   // elements behind the axis
+  int64_t size = 1;    // of the axis
+  int64_t block = 1;   // elements of the axis that share a scale
   int64_t blocks = 1;  // per axis
   bool per_axis = false;
   bool blocked = false;

@@ -103,8 +103,8 @@ Status dequantize_linear(OpCall& call) {
   EDGEWRIGHT_ASSIGN(const Computed<float> y, computed<float>(call, 0, dtype, x.dims()));
   for (int64_t i = 0; i < x.count(); ++i) {
     const int64_t s = g(i);
-    y[i] = held_in(dtype, static_cast<float>(x[i] - (zero ? zero[s] : 0))) *
-           held_in(dtype, scale[s]);
+    y[i] =
+        held_in(dtype, static_cast<float>(x[i] - (zero ? zero[s] : 0))) * held_in(dtype, scale[s]);
   }
   return y.finish();
 }

@@ -16,7 +16,7 @@ Result<const int64_t*> centred(OpCall& call, const Operand<int64_t>& x,
     return bad_input("a zero point of {} has shape {} for a tensor of shape {}", call.op,
                      dims_text(zero_point.dims()), dims_text(x.dims()));
   }
-  EDGEWRIGHT_ASSIGN(int64_t * made, scratch_array<int64_t>(call, x.count()));
+  EDGEWRIGHT_ASSIGN(int64_t* made, scratch_array<int64_t>(call, x.count()));
   const int64_t inner = per_axis ? span_count(x.dims(), axis + 1) : 1;
   for (int64_t i = 0; i < x.count(); ++i) {
     made[i] = x[i] - zero_point[per_axis ? i / inner % x.dim(axis) : 0];

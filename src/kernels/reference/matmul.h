@@ -35,8 +35,8 @@ struct MatrixIn {
   int64_t column = 1;
 };
 template <class T>
-void add_matrix_product(const MatrixIn<T>& a, const MatrixIn<T>& b, int64_t m, int64_t n,
-                        int64_t k, T* y) {
+void add_matrix_product(const MatrixIn<T>& a, const MatrixIn<T>& b, int64_t m, int64_t n, int64_t k,
+                        T* y) {
   for (int64_t i = 0; i < m; ++i) {
     for (int64_t p = 0; p < k; ++p) {
       const T factor = a.data[i * a.row + p * a.column];

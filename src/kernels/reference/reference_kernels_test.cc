@@ -26,10 +26,10 @@ TEST(ConvReference, SumsWindowsAndPads) {
   const Result<Tensor> y = InnerCall::run("Conv", {}, {ramp({1, 1, 3, 3}), w});
   ASSERT_TRUE(y.ok()) << y.error().message;
   EXPECT_TRUE(identical(*y, Tensor::of<float>({1, 1, 2, 2}, {27, 37, 57, 67})));
-  const Result<Tensor> padded =
-      InnerCall::run("Conv", with({{"auto_pad", std::string("SAME_UPPER")},
-                                   {"strides", std::vector<int64_t>{2, 2}}}),
-                     {ramp({1, 1, 3, 3}), w});
+  const Result<Tensor> padded = InnerCall::run(
+      "Conv",
+      with({{"auto_pad", std::string("SAME_UPPER")}, {"strides", std::vector<int64_t>{2, 2}}}),
+      {ramp({1, 1, 3, 3}), w});
   ASSERT_TRUE(padded.ok()) << padded.error().message;
   EXPECT_TRUE(identical(*padded, Tensor::of<float>({1, 1, 2, 2}, {27, 17, 20, 8})));
 }
@@ -65,8 +65,8 @@ TEST(ConvReference, RefusesWhatDoesNotFit) {
 }
 
 TEST(PoolReference, CountsPadsOnlyWhenAsked) {
-  const Attributes plain = with({{"kernel_shape", std::vector<int64_t>{2}},
-                                 {"pads", std::vector<int64_t>{1, 1}}});
+  const Attributes plain =
+      with({{"kernel_shape", std::vector<int64_t>{2}}, {"pads", std::vector<int64_t>{1, 1}}});
   Attributes counted = plain;
   counted.set("count_include_pad", int64_t{1});
   const Tensor x = Tensor::of<float>({1, 1, 2}, {2, 4});
@@ -77,8 +77,8 @@ TEST(PoolReference, CountsPadsOnlyWhenAsked) {
 }
 
 TEST(PoolReference, RefusesIndicesOutsideOfTheOutput) {
-  const Attributes attributes = with({{"kernel_shape", std::vector<int64_t>{2}},
-                                      {"strides", std::vector<int64_t>{2}}});
+  const Attributes attributes =
+      with({{"kernel_shape", std::vector<int64_t>{2}}, {"strides", std::vector<int64_t>{2}}});
   const Tensor x = Tensor::of<float>({1, 1, 2}, {2, 4});
   for (const int64_t index : {int64_t{-1}, int64_t{4}, int64_t{1} << 40}) {
     const Tensor indices = Tensor::of<int64_t>({1, 1, 2}, {0, index});

@@ -27,8 +27,8 @@ Result<Dims> per_axis(const OpCall& call, std::string_view name, size_t count, i
 void pad_same(Window& w, size_t axis, bool upper) {
   const int64_t reach = (w.kernel[axis] - 1) * w.dilation[axis] + 1;
   w.output[axis] = (w.input[axis] + w.stride[axis] - 1) / w.stride[axis];
-  const int64_t total = std::max<int64_t>(
-      0, (w.output[axis] - 1) * w.stride[axis] + reach - w.input[axis]);
+  const int64_t total =
+      std::max<int64_t>(0, (w.output[axis] - 1) * w.stride[axis] + reach - w.input[axis]);
   w.pad_begin[axis] = upper ? total / 2 : total - total / 2;
   w.pad_end[axis] = total - w.pad_begin[axis];
 }
@@ -37,9 +37,10 @@ Status slide(const OpCall& call, Window& w, size_t axis, bool ceil) {
   const int64_t reach = (w.kernel[axis] - 1) * w.dilation[axis] + 1;
   const int64_t room = w.input[axis] + w.pad_begin[axis] + w.pad_end[axis] - reach;
   if (room < 0) {
-    return bad_input("{}: a window that spans {} does not fit into axis {} of size {} with padding "
-                     "{} and {}", call.op, reach, axis + 2, w.input[axis], w.pad_begin[axis],
-                     w.pad_end[axis]);
+    return bad_input(
+        "{}: a window that spans {} does not fit into axis {} of size {} with padding "
+        "{} and {}",
+        call.op, reach, axis + 2, w.input[axis], w.pad_begin[axis], w.pad_end[axis]);
   }
   const int64_t stride = w.stride[axis];
   int64_t count = room / stride + 1;
@@ -61,8 +62,8 @@ Result<Window> read_window(const OpCall& call, Dims input, Dims kernel) {
   }
   for (size_t i = 0; i < rank; ++i) {
     if (kernel[i] < 1 || kernel[i] > kLargest || input[i] > kLargest) {
-      return bad_input("{} has kernel size {} over size {}, expected 1 to 2^30", call.op,
-                       kernel[i], input[i]);
+      return bad_input("{} has kernel size {} over size {}, expected 1 to 2^30", call.op, kernel[i],
+                       input[i]);
     }
   }
   w.input = std::move(input);

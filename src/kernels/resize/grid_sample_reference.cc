@@ -33,9 +33,7 @@ struct Sampler {
   bool align_corners = false;
 
   double low() const { return align_corners ? 0 : -0.5; }
-  double high(int64_t size) const {
-    return static_cast<double>(size) - (align_corners ? 1 : 0.5);
-  }
+  double high(int64_t size) const { return static_cast<double>(size) - (align_corners ? 1 : 0.5); }
   int64_t padded(int64_t i, int64_t size) const {
     if (i >= 0 && i < size) return i;
     if (padding == Padding::kZeros) return -1;
@@ -167,8 +165,8 @@ Status sample_grid(OpCall& call) {
     }
     const int64_t n = i / out_plane * channels;
     for (int64_t c = 0; c < channels; ++c) {
-      y[(n + c) * out_plane + i % out_plane] = static_cast<T>(
-          weighted(x.data + (n + c) * in_plane, x.dims(), 2, taps));
+      y[(n + c) * out_plane + i % out_plane] =
+          static_cast<T>(weighted(x.data + (n + c) * in_plane, x.dims(), 2, taps));
     }
   }
   return y.finish();

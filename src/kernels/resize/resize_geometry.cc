@@ -65,8 +65,8 @@ Status apply_sizes(const OpCall& call, const Operand<int64_t>& sizes,
     if (axis.input == 0 && axis.output > 0) {
       return bad_input("{} of an axis of size 0 to {}", call.op, axis.output);
     }
-    axis.scale = axis.input == 0 ? 1 : static_cast<double>(axis.output) /
-                                           static_cast<double>(axis.input);
+    axis.scale =
+        axis.input == 0 ? 1 : static_cast<double>(axis.output) / static_cast<double>(axis.input);
     axis.exact_output = static_cast<double>(axis.output);
     axis.resized = axis.output != axis.input;
     common = policy == "not_larger" ? std::min(common, axis.scale) : std::max(common, axis.scale);
@@ -92,8 +92,7 @@ double source_position(const ResizeAxis& axis, const ResizeOptions& options, int
   }
   if (mode == "tf_crop_and_resize") {
     if (axis.output == 1) return 0.5 * (axis.roi_start + axis.roi_end) * (in - 1);
-    return axis.roi_start * (in - 1) +
-           x * (axis.roi_end - axis.roi_start) * (in - 1) / (out - 1);
+    return axis.roi_start * (in - 1) + x * (axis.roi_end - axis.roi_start) * (in - 1) / (out - 1);
   }
   const double centre = (x + 0.5) / axis.scale - 0.5;
   if (mode == "pytorch_half_pixel") return axis.output > 1 ? centre : 0;
@@ -149,9 +148,9 @@ Result<ResizeOptions> resize_options(const OpCall& call) {
   options.exclude_outside = a.get_int("exclude_outside", 0) != 0;
   options.antialias = a.get_int("antialias", 0) != 0;
   constexpr std::string_view kModes[] = {"nearest", "linear", "cubic"};
-  constexpr std::string_view kCoordinates[] = {
-      "half_pixel",  "half_pixel_symmetric", "pytorch_half_pixel",
-      "asymmetric",  "align_corners",        "tf_crop_and_resize"};
+  constexpr std::string_view kCoordinates[] = {"half_pixel",         "half_pixel_symmetric",
+                                               "pytorch_half_pixel", "asymmetric",
+                                               "align_corners",      "tf_crop_and_resize"};
   constexpr std::string_view kNearest[] = {"round_prefer_floor", "round_prefer_ceil", "floor",
                                            "ceil"};
   if (!one_of(options.mode, kModes) || !one_of(options.coordinates, kCoordinates) ||

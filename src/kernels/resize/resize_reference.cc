@@ -68,8 +68,8 @@ void copy_element(const Tensor& x, int64_t from, Tensor& y, int64_t to) {
   std::memcpy(y.mutable_bytes() + to * size, x.bytes() + from * size, static_cast<size_t>(size));
 }
 
-Status pick_nearest(OpCall& call, const ResizeOptions& options,
-                    const std::vector<ResizeAxis>& axes, const Dims& out_dims) {
+Status pick_nearest(OpCall& call, const ResizeOptions& options, const std::vector<ResizeAxis>& axes,
+                    const Dims& out_dims) {
   EDGEWRIGHT_ASSIGN(const Tensor* x, call.tensor(0));
   if (dtype_bits(x->dtype()) % 8 != 0 || (options.crops() && x->dtype() == DType::kString)) {
     return bad_input("{} of {}", call.op, dtype_name(x->dtype()));
@@ -88,9 +88,8 @@ Status pick_nearest(OpCall& call, const ResizeOptions& options,
     for (size_t axis = 0; axis < axes.size(); ++axis) {
       const auto at = static_cast<size_t>(index[axis]);
       const int64_t position =
-          axes[axis].resized
-              ? std::clamp<int64_t>(taps[axis].first[at], 0, axes[axis].input - 1)
-              : index[axis];
+          axes[axis].resized ? std::clamp<int64_t>(taps[axis].first[at], 0, axes[axis].input - 1)
+                             : index[axis];
       outside = outside || taps[axis].outside[at];
       from = from * axes[axis].input + position;
     }

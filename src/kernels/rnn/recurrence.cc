@@ -12,7 +12,7 @@ struct Recurrence {
   int64_t input = 0;
   int64_t hidden = 0;
   int64_t directions = 1;
-  bool reverse = false;      // of the first direction
+  bool reverse = false;  // of the first direction
   bool batch_first = false;
   std::vector<Activation> activations;
 
@@ -31,12 +31,13 @@ struct Recurrence {
   }
   int64_t y_at(int64_t step, int64_t direction, int64_t item) const {
     return (batch_first ? (item * steps + step) * directions + direction
-                        : (step * directions + direction) * batch + item) * hidden;
+                        : (step * directions + direction) * batch + item) *
+           hidden;
   }
 };
 
-Result<std::vector<Activation>> read_activations(
-    const OpCall& call, size_t count, std::span<const std::string_view> defaults) {
+Result<std::vector<Activation>> read_activations(const OpCall& call, size_t count,
+                                                 std::span<const std::string_view> defaults) {
   const Attributes& attributes = *call.attributes;
   std::vector<std::string> names = attributes.get_strings("activations");
   const std::vector<float> alphas = attributes.get_floats("activation_alpha");

@@ -11,8 +11,8 @@ namespace {
 using namespace reference;
 
 struct Rates {
-  double rate = 0;    // R
-  int64_t step = 0;   // T: updates before this one
+  double rate = 0;   // R
+  int64_t step = 0;  // T: updates before this one
 };
 
 // Calls update(values, state a, state b) for every element of every tensor.
