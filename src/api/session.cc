@@ -17,6 +17,7 @@ namespace {
 
 std::vector<InterfaceValue> describe(const std::vector<Session::Port>& ports) {
   std::vector<InterfaceValue> values;
+  values.reserve(ports.size());
   for (const auto& port : ports) values.push_back(interface_of(port.name, port.type));
   return values;
 }

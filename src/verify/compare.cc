@@ -56,6 +56,7 @@ Result<Comparison> compare(Subject& reference, Subject& candidate,
                      candidate.output_names().size(), names.size());
   }
   std::vector<Entry> outputs;
+  outputs.reserve(names.size());
   for (const std::string& name : names) outputs.push_back({name, {}, {}});
   LayerTable layers;
   size_t done = 0;

@@ -3,8 +3,8 @@
 usage: harmless_test.py PROGRAM ARCHIVE
 
 For each model: the text form printed, parsed and printed again has the same bytes; `convert` in
-both dialects ends with exit code 0, 3 or 4 within the time limit; where original and result run, their
-outputs agree (convert compares them itself and would end with 1). Prints the counts.
+both dialects ends with exit code 0, 3 or 4 within the time limit; where original and result run,
+their outputs agree (convert compares them itself and would end with 1). Prints the counts.
 """
 
 import collections
