@@ -3,11 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "edgewright/inspect.h"
 #include "edgewright/result.h"
+#include "edgewright/session.h"
 
 namespace edgewright::cli {
 
@@ -33,6 +35,9 @@ struct Command {
   std::string_view summary;
   Action (*declare)(CLI::App& app, CommonOptions& common);
 };
+// Every command, in the order of --help (command_table.cc).
+std::span<const Command> command_table();
+std::string_view group_summary(std::string_view group);
 
 Action declare_bench(CLI::App& app, CommonOptions& common);
 Action declare_convert(CLI::App& app, CommonOptions& common);

@@ -5,19 +5,10 @@
 #include <fstream>
 
 #include "command.h"
-#include "edgewright/version.h"
+#include "edgewright/result.h"
 
 namespace edgewright::cli {
 namespace {
-
-constexpr Command kCommands[] = {
-    {"inspect", "inputs, outputs, operators, parameters, multiply-adds of a model",
-     declare_inspect},
-    {"convert", "import, optimise, check and export a model", declare_convert},
-    {"run", "one inference; writes every output as .npy", declare_run},
-    {"bench", "latency, load time and memory of a model", declare_bench},
-    {"verify", "do two models compute the same function?", declare_verify},
-};
 
 void add_common(CLI::App& command, CommonOptions& common) {
   command.add_option("--json", common.json, "write the JSON document to FILE ('-': stdout)")
@@ -25,6 +16,23 @@ void add_common(CLI::App& command, CommonOptions& common) {
   command.add_option("--threads", common.threads, "threads of the engine")
       ->check(CLI::Range(1, 1024));
   command.add_option("--seed", common.seed, "seed of everything random");
+}
+
+// "device import" becomes the command `import` of a group `device`.
+CLI::App* add_command(CLI::App& app, const Command& command) {
+  const size_t space = command.name.find(' ');
+  CLI::App* parent = &app;
+  if (space != std::string_view::npos) {
+    const std::string group(command.name.substr(0, space));
+    parent = app.get_subcommand_no_throw(group);
+    if (parent == nullptr) {
+      parent = app.add_subcommand(group, std::string(group_summary(group)));
+      parent->require_subcommand(1);
+    }
+  }
+  const size_t word = space == std::string_view::npos ? 0 : space + 1;
+  return parent->add_subcommand(std::string(command.name.substr(word)),
+                                std::string(command.summary));
 }
 
 int fail(const Error& error) {
@@ -53,8 +61,8 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   CommonOptions common;
   std::vector<std::pair<CLI::App*, Action>> actions;
-  for (const Command& command : kCommands) {
-    CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
+  for (const Command& command : command_table()) {
+    CLI::App* sub = add_command(app, command);
     add_common(*sub, common);
     actions.emplace_back(sub, command.declare(*sub, common));
   }

@@ -2,9 +2,25 @@
 # requirements, machine, jobs.
 
 build_packages=(
-  ca-certificates ccache g++ libbenchmark-dev libcli11-dev libfmt-dev libgmock-dev libgtest-dev
-  libhwy-dev libprotobuf-dev libzip-dev make mold ninja-build nlohmann-json3-dev pkg-config
-  protobuf-compiler python3-venv zlib1g-dev
+  ca-certificates
+  ccache
+  g++
+  libbenchmark-dev
+  libcli11-dev
+  libfmt-dev
+  libgmock-dev
+  libgtest-dev
+  libhwy-dev
+  libprotobuf-dev
+  libzip-dev
+  make
+  mold
+  ninja-build
+  nlohmann-json3-dev
+  pkg-config
+  protobuf-compiler
+  python3-venv
+  zlib1g-dev
 )
 
 # The digest of some files, comment lines aside.

@@ -1,8 +1,8 @@
-#include "edgewright/bench.h"
+#include "edgewright/profile.h"
 
 #include "command.h"
-#include "edgewright/files.h"
-#include "edgewright/json.h"
+#include "edgewright/session.h"
+#include "edgewright/tensor.h"
 
 namespace edgewright::cli {
 namespace {

@@ -1,7 +1,7 @@
 #include "edgewright/convert.h"
 
 #include "command.h"
-#include "edgewright/json.h"
+#include "edgewright/session.h"
 
 namespace edgewright::cli {
 namespace {

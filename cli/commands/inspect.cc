@@ -1,7 +1,6 @@
-#include "edgewright/inspect.h"
+#include "edgewright/session.h"
 
 #include "command.h"
-#include "edgewright/json.h"
 
 namespace edgewright::cli {
 namespace {

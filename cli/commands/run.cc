@@ -1,7 +1,6 @@
 #include "command.h"
-#include "edgewright/files.h"
-#include "edgewright/json.h"
 #include "edgewright/session.h"
+#include "edgewright/tensor.h"
 
 namespace edgewright::cli {
 namespace {

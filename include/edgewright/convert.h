@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "edgewright/inspect.h"
+#include "edgewright/session.h"
 #include "edgewright/verify.h"
 
 namespace edgewright {
@@ -66,5 +66,7 @@ struct PassDescription {
   bool lossy = false;
 };
 std::vector<PassDescription> list_passes();
+
+std::string to_json(const ConvertReport& report);
 
 }  // namespace edgewright

@@ -4,10 +4,14 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
 namespace edgewright {
+
+// Of this library: "0.1.0".
+std::string_view version();
 
 // Why something failed; the values are the exit codes of the command line.
 enum class ErrorKind {

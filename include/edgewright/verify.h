@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "edgewright/inspect.h"
 #include "edgewright/result.h"
+#include "edgewright/session.h"
 
 namespace edgewright {
 
@@ -47,5 +47,7 @@ struct VerifyReport {
 // position, inner values by name.
 Result<VerifyReport> verify(const std::string& reference, const std::string& candidate,
                             const VerifyOptions& options = {});
+
+std::string to_json(const VerifyReport& report);
 
 }  // namespace edgewright

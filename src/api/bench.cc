@@ -1,4 +1,4 @@
-#include "edgewright/bench.h"
+#include "edgewright/profile.h"
 
 #include <sys/resource.h>
 

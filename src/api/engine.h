@@ -1,6 +1,6 @@
 #pragma once
 
-#include "edgewright/inspect.h"
+#include "edgewright/session.h"
 #include "graph/graph.h"
 #include "runtime/interpreter.h"
 

@@ -1,4 +1,4 @@
-#include "edgewright/files.h"
+#include "edgewright/tensor.h"
 
 #include <filesystem>
 

@@ -1,4 +1,4 @@
-#include "edgewright/inspect.h"
+#include "edgewright/session.h"
 
 #include "api/engine.h"
 #include "formats/onnx/type_inference.h"

@@ -1,4 +1,4 @@
-#include "edgewright/version.h"
+#include "edgewright/result.h"
 
 namespace edgewright {
 

@@ -1,4 +1,4 @@
 #pragma once
 
 // Part of the public interface.
-#include "edgewright/dtype.h"  // IWYU pragma: export
+#include "edgewright/tensor.h"  // IWYU pragma: export

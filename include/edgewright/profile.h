@@ -35,6 +35,7 @@ struct BenchReport {
   std::vector<std::string> warnings;
 };
 
+std::string to_json(const BenchReport& report);
 Result<BenchReport> bench(const std::string& path, const BenchOptions& options = {});
 
 }  // namespace edgewright

@@ -1,0 +1,39 @@
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "command.h"
+
+namespace edgewright::cli {
+namespace {
+
+// In the order of --help. A name of two words is a command of a group.
+constexpr Command kCommands[] = {
+    {"inspect", "inputs, outputs, operators, parameters, multiply-adds of a model",
+     declare_inspect},
+    {"convert", "import, optimise, check and export a model", declare_convert},
+    {"run", "one inference; writes every output as .npy", declare_run},
+    {"bench", "latency, load time and memory of a model", declare_bench},
+    {"verify", "do two models compute the same function?", declare_verify},
+};
+
+constexpr std::pair<std::string_view, std::string_view> kGroups[] = {
+    {"device", "devices as data: import, calibrate, probe, show"},
+    {"link", "network links as data: show, probe"},
+    {"power", "operating points, heat and energy"},
+    {"split", "a model cut between a device and a server"},
+    {"targets", "what runs on other runtimes and hardware"},
+};
+
+}  // namespace
+
+std::span<const Command> command_table() { return kCommands; }
+
+std::string_view group_summary(std::string_view group) {
+  for (const auto& [name, summary] : kGroups) {
+    if (name == group) return summary;
+  }
+  return "";
+}
+
+}  // namespace edgewright::cli

@@ -1,0 +1,41 @@
+#include "edgewright/convert.h"
+#include "report/document.h"
+
+namespace edgewright {
+
+std::string to_json(const ConvertReport& report) {
+  Json json = document("convert", report.passed, report.warnings);
+  json["nodes_before"] = report.nodes_before;
+  json["nodes_after"] = report.nodes_after;
+  json["opset"] = report.opset;
+  json["size_bytes"] = report.size_bytes;
+  Json passes = Json::array();
+  for (const PassResult& pass : report.passes) {
+    Json entry = {{"name", pass.name},
+                  {"changed", pass.changed},
+                  {"time_us", pass.time_us},
+                  {"verified", pass.verified}};
+    if (!pass.faults.empty()) entry["faults"] = pass.faults;
+    passes.push_back(std::move(entry));
+  }
+  json["passes"] = std::move(passes);
+  json["dropped_passes"] = report.dropped_passes;
+  json["precision"] = report.precision;
+  Json choices = Json::array();
+  for (const Choice& choice : report.choices) {
+    choices.push_back({{"what", choice.what},
+                       {"chosen", choice.chosen},
+                       {"runner_up", choice.runner_up},
+                       {"why", choice.why}});
+  }
+  json["choices"] = std::move(choices);
+  if (report.verification) {
+    Json verification;
+    verification["passed"] = report.verification->passed;
+    add_verification(verification, *report.verification);
+    json["verification"] = std::move(verification);
+  }
+  return finish_document(json);
+}
+
+}  // namespace edgewright

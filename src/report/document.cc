@@ -1,0 +1,24 @@
+#include "report/document.h"
+
+#include <cmath>
+
+namespace edgewright {
+
+Json document(std::string_view command, bool passed, const std::vector<std::string>& warnings) {
+  Json json;
+  json["schema"] = fmt::format("edgewright.{}/1", command);
+  json["version"] = version();
+  json["passed"] = passed;
+  json["warnings"] = warnings;
+  return json;
+}
+
+Json number(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
+  return value;
+}
+
+std::string finish_document(const Json& json) { return json.dump(2) + "\n"; }
+
+}  // namespace edgewright
