@@ -24,8 +24,11 @@ CLI::App* add_command(CLI::App& app, const Command& command) {
   CLI::App* parent = &app;
   if (space != std::string_view::npos) {
     const std::string group(command.name.substr(0, space));
-    parent = app.get_subcommand_no_throw(group);
-    if (parent == nullptr) {
+    const auto groups =
+        app.get_subcommands([&group](const CLI::App* sub) { return sub->get_name() == group; });
+    if (!groups.empty()) {
+      parent = groups.front();
+    } else {
       parent = app.add_subcommand(group, std::string(group_summary(group)));
       parent->require_subcommand(1);
     }
