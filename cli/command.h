@@ -41,6 +41,9 @@ std::string_view group_summary(std::string_view group);
 
 Action declare_bench(CLI::App& app, CommonOptions& common);
 Action declare_convert(CLI::App& app, CommonOptions& common);
+Action declare_device_calibrate(CLI::App& app, CommonOptions& common);
+Action declare_device_import(CLI::App& app, CommonOptions& common);
+Action declare_device_show(CLI::App& app, CommonOptions& common);
 Action declare_inspect(CLI::App& app, CommonOptions& common);
 Action declare_run(CLI::App& app, CommonOptions& common);
 Action declare_verify(CLI::App& app, CommonOptions& common);

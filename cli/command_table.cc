@@ -15,6 +15,10 @@ constexpr Command kCommands[] = {
     {"run", "one inference; writes every output as .npy", declare_run},
     {"bench", "latency, load time and memory of a model", declare_bench},
     {"verify", "do two models compute the same function?", declare_verify},
+    {"device import", "a Linux device tree as a device", declare_device_import},
+    {"device calibrate", "the power model of a device fitted to measured powers",
+     declare_device_calibrate},
+    {"device show", "a device of the catalogue or of a file", declare_device_show},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kGroups[] = {

@@ -57,6 +57,49 @@ endmacro()
 set(edgewright_external_base fmt::fmt nlohmann_json::nlohmann_json Threads::Threads)
 set(edgewright_external_formats ONNX::onnx ONNX::onnx_proto PkgConfig::LIBZIP)
 set(edgewright_external_kernels PkgConfig::HWY)
+set(edgewright_external_device fdt)
+
+# The data files of src/device/catalogue as one source: they are found by name without any folder.
+function(edgewright_catalogue output)
+  set(folder ${PROJECT_SOURCE_DIR}/src/device/catalogue)
+  file(GLOB files CONFIGURE_DEPENDS ${folder}/*.toml ${folder}/links/*.toml)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
+  set(rows "")
+  foreach(path ${files})
+    get_filename_component(name ${path} NAME_WLE)
+    set(kind devices)
+    if(path MATCHES "/links/[^/]*$")
+      set(kind links)
+    endif()
+    file(READ ${path} text)
+    # A string literal may hold 64 KiB by the standard; longer files go in pieces.
+    string(LENGTH "${text}" length)
+    set(literals "")
+    set(from 0)
+    while(from LESS length)
+      string(SUBSTRING "${text}" ${from} 16000 piece)
+      string(APPEND literals "R\"toml(${piece})toml\"\n")
+      math(EXPR from "${from} + 16000")
+    endwhile()
+    string(APPEND rows "  {\"${kind}\", \"${name}\",\n${literals}},\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${output} @ONLY CONTENT "// Generated from src/device/catalogue.
+#include <span>
+
+#include \"device/catalogue.h\"
+
+namespace edgewright {
+
+std::span<const CatalogueFile> catalogue_files();
+std::span<const CatalogueFile> catalogue_files() {
+  static const CatalogueFile kFiles[] = {
+@rows@  };
+  return kFiles;
+}
+
+}  // namespace edgewright
+")
+endfunction()
 
 # Every room is one static library edgewright::<room>, linked as src/layers.txt says.
 function(edgewright_rooms layers_file)
@@ -73,6 +116,10 @@ function(edgewright_rooms layers_file)
     endif()
     if(NOT sources)
       continue()
+    endif()
+    if(room STREQUAL device)
+      edgewright_catalogue(${CMAKE_BINARY_DIR}/catalogue.cc)
+      list(APPEND sources ${CMAKE_BINARY_DIR}/catalogue.cc)
     endif()
     add_library(edgewright_${room} STATIC ${sources})
     add_library(edgewright::${room} ALIAS edgewright_${room})

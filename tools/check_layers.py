@@ -42,6 +42,8 @@ THIRD_PARTY = (
     ("nlohmann/", ("src/base",)),
     ("CLI/", ("cli",)),
     ("hwy/", ("src/kernels",)),
+    ("toml++/", ("src/device",)),
+    ("libfdt", ("src/device",)),
     ("dnnl", ("src/kernels",)),
     ("oneapi/dnnl", ("src/kernels",)),
     ("openvino/", ("src/runtime/backends",)),

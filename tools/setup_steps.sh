@@ -7,11 +7,13 @@ build_packages=(
   g++
   libbenchmark-dev
   libcli11-dev
+  libfdt-dev
   libfmt-dev
   libgmock-dev
   libgtest-dev
   libhwy-dev
   libprotobuf-dev
+  libtomlplusplus-dev
   libzip-dev
   make
   mold
