@@ -209,6 +209,17 @@ install_demo() {
   rm -rf "$work"
 }
 
+# llama.cpp as its Python package builds it, for the instruction sets of this very machine.
+install_llama() {
+  make_venv "$deps/llama" llama.txt
+  local log=$deps/llama/build.log
+  PATH=$deps/tools/bin:$PATH CMAKE_BUILD_PARALLEL_LEVEL=$jobs \
+    CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF" \
+    "$deps/llama/bin/python" -m pip install --disable-pip-version-check --no-deps \
+    --no-build-isolation --require-hashes -r "$requirements/llama-source.txt" >"$log" 2>&1 ||
+    { tail -40 "$log" >&2 && fail "cannot build llama.cpp"; }
+}
+
 install_cross() {
   source "$root/tools/setup_cross.sh"
   install_cross_toolchain

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "kernels/language/linear.h"
+#include "kernels/language/packed_layout.h"
+
+// The core of linear(): input rows, rounded as an implementation wants them, times blocks of a
+// packed matrix.
+namespace edgewright::language {
+
+// Columns of the inputs are filled up with zeros to a multiple of this, which every chunk divides.
+inline constexpr size_t kInputColumns = 256;
+// Input rows are worked on in groups, so that a group stays in the second-level cache while blocks
+// of weights pass by.
+inline constexpr size_t kGroupRows = 256;
+// Blocks whose raw products lie in scratch memory before they are finished.
+inline constexpr size_t kStepBlocks = 8;
+// Rows of a matrix unit's tile; bf16 inputs are filled up to whole tiles.
+inline constexpr size_t kTileRows = 16;
+inline constexpr size_t kTileColumns = 32;
+
+enum class InputForm : uint8_t {
+  kFloats,  // fp32, [row][columns]
+  kInt8,    // int8 with scales
+  kTiles,   // bf16, [row / 16][column / 32][16][32]
+};
+
+// Inputs in the form that the implementation asked for; the others are null. `columns` is filled
+// up, and so are all strides.
+struct Inputs {
+  size_t rows = 0;
+  size_t columns = 0;
+  const float* floats = nullptr;
+  const int8_t* values = nullptr;      // [row][columns]
+  const float* scales = nullptr;       // [row][columns / 32]
+  const int32_t* sums = nullptr;       // [row][columns / 32], of the values of a group of 32
+  const int32_t* half_sums = nullptr;  // of the first 16 of them
+  const uint16_t* tiles = nullptr;
+};
+
+struct ProductArgs {
+  WeightType type = WeightType::kF32;
+  const std::byte* blocks = nullptr;  // the first block to multiply with
+  size_t block_bytes = 0;             // from one to the next
+  size_t block_count = 0;             // at most kStepBlocks
+  size_t chunks = 0;                  // of a block
+  Inputs inputs;
+  float* out = nullptr;  // raw products, [row][16 * block_count]
+  size_t out_step = 0;
+  std::byte* scratch = nullptr;  // of this thread, 64-byte aligned
+};
+
+struct ProductRow {
+  std::string_view name;
+  std::vector<std::string_view> features;  // of the CPU, that it needs
+  InputForm (*form)(WeightType type);
+  bool (*supports)(WeightType type, Phase phase);
+  size_t (*scratch_bytes)(size_t columns);  // columns filled up
+  void (*multiply)(const ProductArgs& args);
+};
+
+// The rows of the table; those that the compiler cannot make say so by supporting nothing.
+ProductRow product_reference();
+ProductRow product_avx512vnni();
+ProductRow product_amx();
+
+// The implementations, best first; linear() takes the first that this CPU can run and that supports
+// the weights. The last is the reference.
+std::span<const ProductRow> product_implementations();
+bool product_supported(const ProductRow& row, WeightType type, Phase phase);
+// linear() with one implementation, for tests and benches; false where it is not supported.
+bool linear_with(const ProductRow& row, const LinearCall& call, std::span<std::byte> workspace,
+                 ThreadPool& pool);
+
+// Plain conversion of float rows to the forms. `x` has `columns` values, filled up with zeros.
+void encode_int8(const float* x, size_t columns, int8_t* values, float* scales, int32_t* sums,
+                 int32_t* half_sums);
+// A row of a tile: value k goes to tile[k / 32 * 512 + k % 32].
+void encode_tile_row(const float* x, size_t columns, uint16_t* tile);
+
+// Finishes raw products of one row: [16 * block_count] values of which the first is packed row
+// first_row. Writes to `output`, the whole output row.
+void finish_row(const LinearCall& call, const float* raw, size_t first_row, size_t block_count,
+                const float* residual, float* output);
+
+}  // namespace edgewright::language
