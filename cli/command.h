@@ -43,13 +43,17 @@ Action declare_bench(CLI::App& app, CommonOptions& common);
 Action declare_convert(CLI::App& app, CommonOptions& common);
 Action declare_device_calibrate(CLI::App& app, CommonOptions& common);
 Action declare_device_import(CLI::App& app, CommonOptions& common);
+Action declare_device_probe(CLI::App& app, CommonOptions& common);
 Action declare_device_show(CLI::App& app, CommonOptions& common);
 Action declare_inspect(CLI::App& app, CommonOptions& common);
+Action declare_profile(CLI::App& app, CommonOptions& common);
 Action declare_run(CLI::App& app, CommonOptions& common);
 Action declare_verify(CLI::App& app, CommonOptions& common);
 
 // Where measured kernel times are kept between runs: the user's cache folder.
 std::string timing_cache_path();
+// Where the measured roofs of this machine are kept between runs: the same folder.
+std::string roofs_cache_path();
 
 // "input=1x3x32x32" pairs.
 Result<InputShapes> parse_shapes(const std::vector<std::string>& texts);

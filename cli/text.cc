@@ -49,7 +49,10 @@ Result<InputShapes> parse_shapes(const std::vector<std::string>& texts) {
   return shapes;
 }
 
-std::string timing_cache_path() {
+namespace {
+
+// A file of the user's cache folder, which is made; empty when there is no such folder.
+std::string cache_file(const char* name) {
   const char* cache = std::getenv("XDG_CACHE_HOME");
   const char* home = std::getenv("HOME");
   if (cache == nullptr && home == nullptr) return "";
@@ -58,8 +61,14 @@ std::string timing_cache_path() {
   folder /= "edgewright";
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  return error ? "" : (folder / "timings.json").string();
+  return error ? "" : (folder / name).string();
 }
+
+}  // namespace
+
+std::string timing_cache_path() { return cache_file("timings.json"); }
+
+std::string roofs_cache_path() { return cache_file("roofs.json"); }
 
 std::function<void(std::string_view, size_t, size_t)> progress_bar() {
   if (::isatty(STDERR_FILENO) == 0) return nullptr;

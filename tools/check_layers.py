@@ -52,6 +52,7 @@ THIRD_PARTY = (
     ("pybind11/", ("python",)),
     ("nanobind/", ("python",)),
     ("benchmark/", ("bench",)),
+    ("hwloc.h", ("src/device",)),
 )
 FREE_FOLDERS = ("tests", "bench")
 # Folders whose children know nothing of each other.

@@ -11,6 +11,7 @@ build_packages=(
   libfmt-dev
   libgmock-dev
   libgtest-dev
+  libhwloc-dev
   libhwy-dev
   libprotobuf-dev
   libtomlplusplus-dev

@@ -23,6 +23,19 @@ Status set_input_shapes(Graph& graph, std::span<const Dims> shapes) {
   return fix_shapes(graph, by_name);
 }
 
+// The shapes of the inputs that are no constants, when all of them are known.
+std::optional<std::vector<Dims>> fixed_shapes(const Graph& graph) {
+  std::vector<Dims> shapes;
+  for (const Value* input : graph.inputs()) {
+    if (input->is_constant()) continue;
+    if (!input->type.is_tensor() || !input->type.shape) return std::nullopt;
+    auto dims = known_dims(*input->type.shape);
+    if (!dims) return std::nullopt;
+    shapes.push_back(*std::move(dims));
+  }
+  return shapes;
+}
+
 // The lowering passes run once and in order.
 Status lower(Graph& graph, Evaluator& evaluator) {
   PassContext context{onnx_type_inferer(), evaluator, {}};
@@ -44,13 +57,22 @@ OpenedModel with_tuner(const InferenceOptions& options) {
   return opened;
 }
 
-SessionOptions session_options(const InferenceOptions& options, const OpenedModel& opened) {
+SessionOptions session_options(const InferenceOptions& options, Autotuner* tuner) {
   SessionOptions session;
   session.threads = options.threads;
   session.expander = function_expander();
   session.specialise = plan_specialiser(options.optimise);
-  session.chooser = options.tune ? opened.tuner.get() : nullptr;
+  session.chooser = options.tune ? tuner : nullptr;
   return session;
+}
+
+// A session specialises graphs whose shapes are open, once it sees the shapes; one whose shapes are
+// all fixed is specialised before.
+Result<std::unique_ptr<Graph>> specialise_fixed(std::unique_ptr<Graph> graph,
+                                                const SessionOptions& session) {
+  const auto shapes = fixed_shapes(*graph);
+  if (!shapes || !session.specialise) return graph;
+  return session.specialise(*graph, *shapes);
 }
 
 }  // namespace
@@ -89,7 +111,10 @@ Result<OpenedModel> open_backend(std::unique_ptr<Graph> graph, const InferenceOp
   EDGEWRIGHT_TRY(fix_shapes(*graph, options.shapes));
   EDGEWRIGHT_TRY(onnx_type_inferer().infer(*graph));
   OpenedModel opened = with_tuner(options);
-  SessionOptions session = session_options(options, opened);
+  SessionOptions session = session_options(options, opened.tuner.get());
+  if (options.backend == "native") {
+    EDGEWRIGHT_ASSIGN(graph, specialise_fixed(std::move(graph), session));
+  }
   EDGEWRIGHT_ASSIGN(opened.session, backend->open(std::move(graph), session));
   EDGEWRIGHT_TRY(opened.timings->save());
   return opened;
@@ -112,6 +137,29 @@ Result<OpenedModel> open_backend(const std::string& path, const InferenceOptions
   return opened;
 }
 
+Result<OpenedSession> open_session(const std::string& path, const InferenceOptions& options) {
+  OpenedSession opened;
+  SessionOptions session;
+  if (path.ends_with(".ewplan")) {
+    session.threads = options.threads;
+    EDGEWRIGHT_ASSIGN(auto plan, read_plan(path));
+    EDGEWRIGHT_ASSIGN(opened.session, Session::open(std::move(plan), session));
+    return opened;
+  }
+  EDGEWRIGHT_ASSIGN(Model model, load_model(path));
+  std::unique_ptr<Graph> graph = std::move(model.graph);
+  EDGEWRIGHT_TRY(fix_shapes(*graph, options.shapes));
+  EDGEWRIGHT_TRY(onnx_type_inferer().infer(*graph));
+  OpenedModel tuning = with_tuner(options);
+  opened.timings = std::move(tuning.timings);
+  opened.tuner = std::move(tuning.tuner);
+  session = session_options(options, opened.tuner.get());
+  EDGEWRIGHT_ASSIGN(graph, specialise_fixed(std::move(graph), session));
+  EDGEWRIGHT_ASSIGN(opened.session, Session::open(std::move(graph), session));
+  EDGEWRIGHT_TRY(opened.timings->save());
+  return opened;
+}
+
 Result<std::shared_ptr<const Plan>> make_plan(const Graph& graph, const InferenceOptions& options,
                                               std::vector<std::string>& warnings) {
   std::vector<Dims> shapes;
@@ -126,7 +174,7 @@ Result<std::shared_ptr<const Plan>> make_plan(const Graph& graph, const Inferenc
     }
   }
   OpenedModel opened = with_tuner(options);
-  const SessionOptions session = session_options(options, opened);
+  const SessionOptions session = session_options(options, opened.tuner.get());
   EDGEWRIGHT_ASSIGN(auto special, session.specialise(graph, shapes));
   CompileOptions compile_options;
   compile_options.threads = options.threads;

@@ -28,6 +28,15 @@ struct OpenedModel {
 Result<OpenedModel> open_backend(const std::string& path, const InferenceOptions& options);
 Result<OpenedModel> open_backend(std::unique_ptr<Graph> graph, const InferenceOptions& options);
 
+// A model opened in the native engine itself, for those who look at its plan and steps. A graph
+// whose shapes are all fixed is specialised here as well.
+struct OpenedSession {
+  std::unique_ptr<TimingCache> timings;
+  std::unique_ptr<Autotuner> tuner;
+  std::unique_ptr<Session> session;
+};
+Result<OpenedSession> open_session(const std::string& path, const InferenceOptions& options);
+
 // The plan of an optimised graph. Every input must have a fixed shape by now: dimensions that are
 // still open become 1, with a warning.
 Result<std::shared_ptr<const Plan>> make_plan(const Graph& graph, const InferenceOptions& options,

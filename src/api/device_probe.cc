@@ -1,0 +1,92 @@
+#include "api/host_roofs.h"
+#include "base/file.h"
+#include "device/roofs_file.h"
+
+namespace edgewright {
+namespace {
+
+void add(std::vector<ProbeFigure>& figures, const std::string& group, const char* name,
+         const Measured& figure) {
+  if (figure.value > 0) figures.push_back({group, name, figure.value, figure.spread});
+}
+
+std::vector<ProbeFigure> figures_of(const ProbeResult& probed) {
+  const Roofs& roofs = probed.roofs;
+  std::vector<ProbeFigure> figures;
+  for (const MemoryRoof& level : roofs.memory) {
+    add(figures, level.name, "read_gb_s", level.read_gb_s);
+    add(figures, level.name, "read_streams_gb_s", level.read_streams_gb_s);
+    add(figures, level.name, "write_gb_s", level.write_gb_s);
+    add(figures, level.name, "write_around_gb_s", level.write_around_gb_s);
+    add(figures, level.name, "copy_gb_s", level.copy_gb_s);
+    add(figures, level.name, "read_all_gb_s", level.read_all_gb_s);
+    add(figures, level.name, "write_all_gb_s", level.write_all_gb_s);
+    add(figures, level.name, "copy_all_gb_s", level.copy_all_gb_s);
+  }
+  for (const ComputeRoof& roof : roofs.compute) {
+    const std::string group = fmt::format("{} {}", roof.type, roof.unit);
+    add(figures, group, "core_gop_s", roof.core_gop_s);
+    add(figures, group, "all_gop_s", roof.all_gop_s);
+  }
+  for (const DispatchCost& cost : roofs.dispatch) {
+    add(figures, fmt::format("dispatch {} threads", cost.threads), "dispatch_us", cost.dispatch_us);
+  }
+  add(figures, "core", "frequency_mhz", probed.frequency_mhz);
+  add(figures, "clock", "clock_us", roofs.clock_us);
+  add(figures, "step", "step_us", roofs.step_us);
+  return figures;
+}
+
+void describe(const ProbeResult& probed, DeviceProbeReport& report) {
+  const Topology& topology = probed.topology;
+  report.cpu = topology.cpu_model;
+  report.features = topology.features;
+  report.packages = topology.packages;
+  report.cores = topology.cores;
+  report.cpus = topology.cpus;
+  report.numa_nodes = topology.numa_nodes;
+  report.memory_bytes = topology.memory_bytes;
+  for (const CacheInfo& cache : topology.caches) {
+    report.caches.push_back(
+        {cache.level, cache.count, cache.shared_by_cpus, cache.line_bytes, cache.size_bytes});
+  }
+  for (const ScalingRow& row : probed.scaling) {
+    report.scaling.push_back({row.threads, row.gop_s, row.read_gb_s});
+  }
+  report.largest_compute_spread = probed.largest_compute_spread;
+  report.largest_memory_spread = probed.largest_memory_spread;
+  report.figures = figures_of(probed);
+}
+
+}  // namespace
+
+Result<DeviceProbeReport> probe_device(const DeviceProbeOptions& options) {
+  ProbeOptions probe;
+  probe.seconds = options.seconds;
+  probe.threads = options.threads;
+  probe.progress = options.progress;
+  const ProbeOptions strict = probe;
+  if (options.accept_noise) probe.largest_compute_spread = probe.largest_memory_spread = 1e9;
+  EDGEWRIGHT_ASSIGN(ProbeResult probed, probe_host(probe_kernels(), probe));
+  EDGEWRIGHT_ASSIGN(probed.roofs.step_us, launch_cost());
+  DeviceProbeReport report;
+  describe(probed, report);
+  if (probed.largest_compute_spread > strict.largest_compute_spread ||
+      probed.largest_memory_spread > strict.largest_memory_spread) {
+    report.warnings.push_back(
+        fmt::format("the machine was noisy: arithmetic spreads by {:.0f} %, memory by {:.0f} %",
+                    probed.largest_compute_spread * 100, probed.largest_memory_spread * 100));
+  }
+  if (!options.roofs_cache.empty()) {
+    EDGEWRIGHT_TRY(write_file(options.roofs_cache, roofs_to_json(probed.roofs)));
+  }
+  if (!options.output.empty()) {
+    const std::string file = options.output.substr(options.output.rfind('/') + 1);
+    const Device device = device_of(probed, file.substr(0, file.rfind(".toml")));
+    EDGEWRIGHT_TRY(write_file(options.output, device_to_toml(device)));
+    report.output = options.output;
+  }
+  return report;
+}
+
+}  // namespace edgewright

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace edgewright {
+
+// Loops that do nothing but load one of the limits of a processor, for `device probe`. They move or
+// compute exactly what they say, so that a time becomes a bandwidth or a rate.
+
+// Sums `count` floats in `streams` interleaved streams (1, 4 or 8) of equal length; `count` is a
+// multiple of 1024. The sum keeps the loads from being left out.
+float probe_read(const float* from, size_t count, int streams);
+// `around`: past the caches, where the processor has such stores.
+void probe_write(float* to, size_t count, bool around);
+void probe_copy(const float* from, float* to, size_t count);
+
+// Arithmetic in registers only.
+struct ProbeArithmetic {
+  std::string_view type;            // "float32", "bfloat16", "int8"
+  std::string_view unit;            // "avx3", "amx"
+  double operations_per_round = 0;  // a multiply-add counts as two
+  void (*run)(size_t rounds) = nullptr;
+};
+// What this processor has.
+std::vector<ProbeArithmetic> probe_arithmetic();
+
+// Rows of probe_arithmetic() beyond float32 vectors: dot products and tile units.
+void add_dot_product_arithmetic(std::vector<ProbeArithmetic>& rows);
+
+}  // namespace edgewright

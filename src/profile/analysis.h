@@ -1,0 +1,41 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "edgewright/profile.h"
+#include "profile/roofline.h"
+#include "runtime/plan.h"
+
+namespace edgewright {
+
+// Every step of a plan with its measured time, placed on the roofline. Empty `step_us`: the times
+// are modelled by the roofs. Parts of a time, levels, reuse and locality are modelled.
+std::vector<ProfiledOperator> analyse_steps(const Plan& plan, const Roofline& roofline,
+                                            std::span<const double> step_us);
+// The nodes of a graph with modelled times, for a device that is not this one.
+std::vector<ProfiledOperator> analyse_nodes(const Graph& graph, const Roofline& roofline);
+
+// The limit that the times speak for: "overhead" when launch and synchronisation take half of the
+// time, a level of memory beyond the nearest when it takes half of it, else "compute".
+std::string bound_of(const RoofTimes& times, const Roofs& roofs, double time_us);
+
+std::vector<RoofFigure> roof_figures(const Roofline& roofline);
+
+// Shares of the total, largest first.
+std::vector<BreakdownRow> breakdown(std::span<const ProfiledOperator> operators,
+                                    std::string ProfiledOperator::* key);
+
+// The step at which most bytes live at once, and the values that are alive then, largest first.
+struct MemoryPeak {
+  int64_t bytes = 0;
+  std::string step;
+  std::vector<MemoryHolder> holders;
+};
+MemoryPeak memory_peak(const Plan& plan);
+
+// One sentence: how long, what bounds it, what reaches which share of its roof.
+std::string verdict_of(const ProfileReport& report);
+
+}  // namespace edgewright

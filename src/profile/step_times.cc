@@ -1,0 +1,134 @@
+#include "profile/step_times.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+namespace edgewright {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double microseconds(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double, std::micro>(to - from).count();
+}
+
+struct ProfiledRun {
+  double wall_us = 0, before_us = 0, after_us = 0;
+  std::vector<double> step_us, start_us;
+};
+
+Result<ProfiledRun> profiled_run(Session& session, std::span<const Datum> inputs) {
+  ProfiledRun run;
+  const size_t expected = session.plan().steps.size();
+  run.step_us.reserve(expected);
+  run.start_us.reserve(expected);
+  RunHooks hooks;
+  Clock::time_point begin, last;
+  hooks.on_time = [&](size_t /*step*/, double time_us) {
+    last = Clock::now();
+    run.step_us.push_back(time_us);
+    run.start_us.push_back(microseconds(begin, last) - time_us);
+  };
+  begin = Clock::now();
+  EDGEWRIGHT_TRY(session.run(inputs, &hooks));
+  const auto end = Clock::now();
+  run.wall_us = microseconds(begin, end);
+  if (!run.start_us.empty()) {
+    run.before_us = run.start_us.front();
+    run.after_us = microseconds(last, end);
+  }
+  return run;
+}
+
+// Indices of the runs between the 10th and the 50th percentile of their times.
+std::vector<size_t> quiet_runs(const std::vector<double>& times) {
+  std::vector<size_t> order(times.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::sort(order, {}, [&](size_t i) { return times[i]; });
+  const size_t from = times.size() / 10;
+  const size_t to = std::max(from + 1, (times.size() + 1) / 2);
+  return {order.begin() + static_cast<std::ptrdiff_t>(from),
+          order.begin() + static_cast<std::ptrdiff_t>(to)};
+}
+
+double mean_of(const std::vector<size_t>& runs, auto&& value) {
+  double sum = 0;
+  for (const size_t run : runs) sum += value(run);
+  return sum / static_cast<double>(runs.size());
+}
+
+double spread_of(std::vector<double> values, double center) {
+  return center > 0 ? (quantile(values, 0.9) - quantile(values, 0.1)) / center : 0;
+}
+
+StepTimes summarise(const std::vector<double>& plain, const std::vector<ProfiledRun>& profiled) {
+  StepTimes times;
+  times.pairs = static_cast<int>(plain.size());
+  const auto quiet_plain = quiet_runs(plain);
+  times.wall_us = mean_of(quiet_plain, [&](size_t r) { return plain[r]; });
+  times.wall_spread = spread_of(plain, times.wall_us);
+  times.wall_samples_us.assign(plain.begin(), plain.end());
+  std::vector<double> walls;
+  for (const ProfiledRun& run : profiled) walls.push_back(run.wall_us);
+  const auto quiet = quiet_runs(walls);
+  times.profiled_wall_us = mean_of(quiet, [&](size_t r) { return walls[r]; });
+  times.before_us = mean_of(quiet, [&](size_t r) { return profiled[r].before_us; });
+  times.after_us = mean_of(quiet, [&](size_t r) { return profiled[r].after_us; });
+  const size_t steps = profiled.front().step_us.size();
+  double sum = 0;
+  for (size_t step = 0; step < steps; ++step) {
+    std::vector<double> samples;
+    for (const ProfiledRun& run : profiled) samples.push_back(run.step_us[step]);
+    times.step_us.push_back(mean_of(quiet, [&](size_t r) { return samples[r]; }));
+    times.start_us.push_back(mean_of(quiet, [&](size_t r) { return profiled[r].start_us[step]; }));
+    times.step_spread.push_back(spread_of(samples, times.step_us.back()));
+    times.samples_us.emplace_back(samples.begin(), samples.end());
+    sum += times.step_us.back();
+  }
+  times.between_us = times.profiled_wall_us - times.before_us - times.after_us - sum;
+  return times;
+}
+
+}  // namespace
+
+double quantile(std::vector<double> values, double share) {
+  if (values.empty()) return 0;
+  const auto rank = static_cast<size_t>(std::ceil(share * static_cast<double>(values.size())));
+  const size_t index = std::clamp<size_t>(rank, 1, values.size()) - 1;
+  std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(index));
+  return values[index];
+}
+
+Result<StepTimes> measure_steps(Session& session, std::span<const Datum> inputs,
+                                const StepTimeOptions& options) {
+  for (int i = 0; i < options.warmup; ++i) EDGEWRIGHT_TRY(session.run(inputs));
+  EDGEWRIGHT_TRY(profiled_run(session, inputs));
+  std::vector<double> plain;
+  std::vector<ProfiledRun> profiled;
+  const auto begin = Clock::now();
+  const double limit_us = options.seconds * 1e6;
+  const auto wanted = [&] {
+    const auto pairs = static_cast<int>(plain.size());
+    if (pairs < options.min_pairs) return true;
+    return pairs < options.max_pairs && microseconds(begin, Clock::now()) < limit_us;
+  };
+  while (wanted()) {
+    const auto start = Clock::now();
+    EDGEWRIGHT_TRY(session.run(inputs));
+    plain.push_back(microseconds(start, Clock::now()));
+    EDGEWRIGHT_ASSIGN(ProfiledRun run, profiled_run(session, inputs));
+    if (!profiled.empty() && run.step_us.size() != profiled.front().step_us.size()) {
+      return internal_error("the plan changed between two runs on the same inputs");
+    }
+    profiled.push_back(std::move(run));
+    if (options.progress && plain.size() % 16 == 0) {
+      options.progress("profile", static_cast<size_t>(microseconds(begin, Clock::now())),
+                       static_cast<size_t>(limit_us));
+    }
+  }
+  return summarise(plain, profiled);
+}
+
+}  // namespace edgewright

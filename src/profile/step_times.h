@@ -1,0 +1,44 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/progress.h"
+#include "runtime/session.h"
+
+namespace edgewright {
+
+struct StepTimeOptions {
+  double seconds = 2;  // for all runs together; at least `min_pairs` pairs are made
+  int min_pairs = 5;
+  int max_pairs = 2000;
+  int warmup = 2;
+  Progress progress;
+};
+
+// Times of a model's steps in microseconds, from runs with hooks that alternate with runs without,
+// so that what the hooks cost is measured and not guessed. Of each kind the quieter half of the
+// runs (without the quickest tenth) is averaged: averages add up, medians of parts do not.
+struct StepTimes {
+  std::vector<double> step_us;
+  std::vector<double> step_spread;  // (90th - 10th percentile) / mean of each step's runs
+  std::vector<std::vector<float>> samples_us;  // per step, one per profiled run: for comparisons
+  double wall_us = 0;                          // of a run without hooks
+  double profiled_wall_us = 0;                 // of a run with hooks
+  double before_us = 0;   // binding inputs and outputs, until the first step starts
+  double between_us = 0;  // between the steps: the hooks themselves
+  double after_us = 0;    // from the last step's end to the end of the run
+  double wall_spread = 0;
+  int pairs = 0;
+  std::vector<double> start_us;  // of each step since the run began, averaged likewise
+  std::vector<float> wall_samples_us;
+};
+
+// The steps are those of session.plan() after the call.
+Result<StepTimes> measure_steps(Session& session, std::span<const Datum> inputs,
+                                const StepTimeOptions& options);
+
+// The value at a share (0..1) of the sorted values, by rank.
+double quantile(std::vector<double> values, double share);
+
+}  // namespace edgewright
