@@ -57,9 +57,8 @@ endmacro()
 # Third-party libraries that a room may see; every other room goes without.
 set(edgewright_external_base fmt::fmt nlohmann_json::nlohmann_json Threads::Threads)
 set(edgewright_external_formats ONNX::onnx ONNX::onnx_proto PkgConfig::LIBZIP)
-set(edgewright_external_device PkgConfig::HWLOC)
 set(edgewright_external_kernels PkgConfig::HWY)
-set(edgewright_external_device fdt)
+set(edgewright_external_device fdt PkgConfig::HWLOC)
 
 # The data files of src/device/catalogue as one source: they are found by name without any folder.
 function(edgewright_catalogue output)

@@ -347,8 +347,7 @@ Device device_of(const ProbeResult& result, std::string name) {
   cluster.name = result.topology.cpu_model;
   for (int cpu = 0; cpu < result.roofs.cores; ++cpu) cluster.cpus.push_back(cpu);
   cluster.capacity = 1024;
-  const auto frequency_khz =
-      std::max<int64_t>(1, std::llround(result.frequency_mhz.value * 1000));
+  const auto frequency_khz = std::max<int64_t>(1, std::llround(result.frequency_mhz.value * 1000));
   for (const ComputeRoof& roof : result.roofs.compute) {
     // The quickest unit of each type; find_compute_roof says which that is.
     if (find_compute_roof(result.roofs, roof.type) != &roof) continue;
