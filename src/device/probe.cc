@@ -116,6 +116,7 @@ class Probe {
       taken = seconds_of(all);
     }
     std::vector<double> rates;
+    rates.reserve(static_cast<size_t>(options_.repetitions));
     for (int i = 0; i < options_.repetitions; ++i) {
       rates.push_back(amount * static_cast<double>(repeats) * threads / seconds_of(all) / kGiga);
     }
@@ -266,6 +267,7 @@ class Probe {
   template <class Work>
   Measured time_us(size_t calls, Work&& work) const {
     std::vector<double> times;
+    times.reserve(static_cast<size_t>(options_.repetitions));
     for (int i = 0; i < options_.repetitions; ++i) {
       times.push_back(seconds_of([&] {
                         for (size_t call = 0; call < calls; ++call) work();
@@ -297,6 +299,7 @@ class Probe {
   void measure_frequency() {
     constexpr size_t kRounds = 200000, kAdditions = 8;
     std::vector<double> rates;
+    rates.reserve(static_cast<size_t>(options_.repetitions));
     for (int i = 0; i < options_.repetitions; ++i) {
       size_t sum = 0;
       const double seconds = seconds_of([&] {

@@ -173,6 +173,7 @@ std::vector<ProfiledOperator> analyse_steps(const Plan& plan, const Roofline& ro
     row.time_us = step_us.empty() ? predict_us(roofline, work) : step_us[i];
     row.reuse_distance_bytes = traffic[i].reuse_distance_bytes;
     std::vector<LevelTraffic> levels;
+    levels.reserve(roofline.roofs->memory.size());
     for (size_t level = 0; level < roofline.roofs->memory.size(); ++level) {
       levels.push_back({roofline.roofs->memory[level].name, traffic[i].level_bytes[level]});
     }
@@ -206,6 +207,7 @@ std::vector<ProfiledOperator> analyse_nodes(const Graph& graph, const Roofline& 
 std::vector<RoofFigure> roof_figures(const Roofline& roofline) {
   std::vector<RoofFigure> figures;
   const Roofs& roofs = *roofline.roofs;
+  figures.reserve(roofs.memory.size() + roofs.compute.size());
   for (size_t i = 0; i < roofs.memory.size(); ++i) {
     figures.push_back({roofs.memory[i].name, "GB/s", roofs.memory[i].size_bytes,
                        roofline.bandwidth_gb_s(i, false), roofs.is_measured});
@@ -230,6 +232,7 @@ std::vector<BreakdownRow> breakdown(std::span<const ProfiledOperator> operators,
     ++row.count;
   }
   std::vector<BreakdownRow> sorted;
+  sorted.reserve(rows.size());
   for (auto& [name, row] : rows) sorted.push_back(std::move(row));
   std::ranges::stable_sort(sorted, std::greater<>(), &BreakdownRow::time_us);
   return sorted;

@@ -57,6 +57,7 @@ Result<std::vector<NodeCost>> predict(const Graph& graph, const Device& device, 
 std::vector<NodeCost> predict(const Plan& plan, const Roofs& roofs, int threads) {
   const Roofline roofline{&roofs, threads};
   std::vector<NodeCost> costs;
+  costs.reserve(plan.steps.size());
   for (const PlanStep& step : plan.steps) {
     costs.push_back(predicted(operation_of(plan, step), roofline));
   }

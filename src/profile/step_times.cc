@@ -59,7 +59,7 @@ double mean_of(const std::vector<size_t>& runs, auto&& value) {
   return sum / static_cast<double>(runs.size());
 }
 
-double spread_of(std::vector<double> values, double center) {
+double spread_of(const std::vector<double>& values, double center) {
   return center > 0 ? (quantile(values, 0.9) - quantile(values, 0.1)) / center : 0;
 }
 
@@ -71,6 +71,7 @@ StepTimes summarise(const std::vector<double>& plain, const std::vector<Profiled
   times.wall_spread = spread_of(plain, times.wall_us);
   times.wall_samples_us.assign(plain.begin(), plain.end());
   std::vector<double> walls;
+  walls.reserve(profiled.size());
   for (const ProfiledRun& run : profiled) walls.push_back(run.wall_us);
   const auto quiet = quiet_runs(walls);
   times.profiled_wall_us = mean_of(quiet, [&](size_t r) { return walls[r]; });
@@ -80,6 +81,7 @@ StepTimes summarise(const std::vector<double>& plain, const std::vector<Profiled
   double sum = 0;
   for (size_t step = 0; step < steps; ++step) {
     std::vector<double> samples;
+    samples.reserve(profiled.size());
     for (const ProfiledRun& run : profiled) samples.push_back(run.step_us[step]);
     times.step_us.push_back(mean_of(quiet, [&](size_t r) { return samples[r]; }));
     times.start_us.push_back(mean_of(quiet, [&](size_t r) { return profiled[r].start_us[step]; }));
