@@ -22,6 +22,7 @@ constexpr Command kCommands[] = {
     {"device calibrate", "the power model of a device fitted to measured powers",
      declare_device_calibrate},
     {"device show", "a device of the catalogue or of a file", declare_device_show},
+    {"split plan", "where to cut a model between a device and a server", declare_split_plan},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kGroups[] = {

@@ -6,6 +6,7 @@ build_packages=(
   ccache
   g++
   libbenchmark-dev
+  libboost-dev
   libcli11-dev
   libfdt-dev
   libfmt-dev

@@ -1,0 +1,107 @@
+#include <charconv>
+
+#include "command.h"
+#include "edgewright/split.h"
+
+namespace edgewright::cli {
+namespace {
+
+struct Options {
+  std::vector<std::string> limits;
+  SplitOptions split;
+};
+
+Result<std::map<std::string, double>> parse_limits(const std::vector<std::string>& texts) {
+  EDGEWRIGHT_ASSIGN(const auto pairs, parse_pairs(texts, "--limit"));
+  std::map<std::string, double> limits;
+  for (const auto& [name, text] : pairs) {
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), limits[name]);
+    if (code != std::errc() || end != text.data() + text.size()) {
+      return usage_error("found --limit {}={}, expected a number", name, text);
+    }
+  }
+  return limits;
+}
+
+std::vector<std::string> cut_row(const std::string& title, const SplitCut& cut) {
+  double hop_us = 0, tier_us = 0, bytes = cut.sent_bytes.empty() ? 0 : cut.sent_bytes[0];
+  for (const double time_us : cut.hop_us) hop_us += time_us;
+  for (size_t i = 1; i < cut.tier_us.size(); ++i) tier_us += cut.tier_us[i];
+  return {title,
+          cut.cut,
+          fmt::format("{:.3f}", cut.latency_us / 1e3),
+          fmt::format("{:.3f}", cut.tier_us.at(0) / 1e3),
+          fmt::format("{:.3f}", hop_us / 1e3),
+          fmt::format("{:.3f}", tier_us / 1e3),
+          with_prefix(bytes) + "B"};
+}
+
+std::string map_text(const SplitMap& map) {
+  std::vector<std::vector<std::string>> rows = {{"ms \\ Mbit/s"}};
+  // Every fourth bandwidth fits a line.
+  for (size_t i = 0; i < map.bandwidth_mbit_s.size(); i += 4) {
+    rows[0].push_back(fmt::format("{:.3g}", map.bandwidth_mbit_s[i]));
+  }
+  for (size_t row = 0; row < map.latency_ms.size(); ++row) {
+    auto& cells = rows.emplace_back();
+    cells.push_back(fmt::format("{:g}", map.latency_ms[row]));
+    for (size_t i = 0; i < map.bandwidth_mbit_s.size(); i += 4) {
+      cells.push_back(map.cuts[row][i]);
+    }
+  }
+  return "\nbest cut over bandwidth and latency\n" + table(rows);
+}
+
+std::string summary(const SplitReport& report) {
+  std::string out = fmt::format(
+      "cut after {}: {:.3f} ms{}\n", report.best.cut, report.best.latency_us / 1e3,
+      report.is_exact
+          ? ""
+          : fmt::format(" (no allowed cut is below {:.3f} ms)", report.lower_bound_us / 1e3));
+  for (const std::string& broken : report.best.broken_limits) {
+    out += "no cut keeps every limit; this one breaks: " + broken + "\n";
+  }
+  if (report.runner_up) {
+    out += fmt::format("next best: {}, {:+.3f} ms\n", report.runner_up->cut,
+                       (report.runner_up->latency_us - report.best.latency_us) / 1e3);
+  }
+  std::vector<std::vector<std::string>> rows = {
+      {"", "cut", "total ms", "device ms", "link ms", "server ms", "sent"}};
+  rows.push_back(cut_row("best", report.best));
+  if (report.runner_up) rows.push_back(cut_row("runner-up", *report.runner_up));
+  rows.push_back(cut_row("all on device", report.all_on_device));
+  rows.push_back(cut_row("all on server", report.all_on_server));
+  for (const auto& [name, cut] : report.heuristics) rows.push_back(cut_row(name, cut));
+  out += "\n" + table(rows);
+  if (!report.crossings.empty()) out += "\n";
+  for (const SplitCrossing& crossing : report.crossings) {
+    out += fmt::format("from {:.3f} Mbit/s on: {} instead of {}\n", crossing.bandwidth_mbit_s,
+                       crossing.to, crossing.from);
+  }
+  if (report.map) out += map_text(*report.map);
+  out += "\n";
+  for (const std::string& assumption : report.assumptions) out += "assumed: " + assumption + "\n";
+  return out + warnings_text(report.warnings);
+}
+
+}  // namespace
+
+Action declare_split_plan(CLI::App& app, CommonOptions&) {
+  auto options = std::make_shared<Options>();
+  app.add_option("--profile", options->split.profile, "a measured chain of layers")
+      ->type_name("FILE.csv");
+  app.add_option("--bandwidth-mbit-s", options->split.bandwidth_mbit_s, "of the link");
+  app.add_option("--latency-ms", options->split.latency_ms, "of the link, once for a request");
+  app.add_option("--objective", options->split.objective, "latency or throughput")
+      ->check(CLI::IsMember({"latency", "throughput"}));
+  app.add_option("--limit", options->limits, "a bound that the cut must keep")
+      ->type_name("NAME=NUMBER");
+  app.add_flag("--map", options->split.map, "also the best cut over bandwidth x latency");
+  return [options]() -> Result<Outcome> {
+    EDGEWRIGHT_ASSIGN(options->split.limits, parse_limits(options->limits));
+    EDGEWRIGHT_ASSIGN(const SplitReport report, plan_split(options->split));
+    return Outcome{summary(report), to_json(report), report.passed};
+  };
+}
+
+}  // namespace edgewright::cli
