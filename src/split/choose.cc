@@ -64,8 +64,8 @@ class Chooser {
   Chooser(const SplitProblem& problem, const SplitGoal& goal) : problem_(problem), goal_(goal) {}
 
   Result<SplitChoice> choose() {
-    EDGEWRIGHT_ASSIGN(Placement least, minimum_cut(problem_));
-    choice_.lower_bound_us = add(std::move(least)).cost.latency_us;
+    EDGEWRIGHT_ASSIGN(const Placement least, minimum_cut(problem_));
+    choice_.lower_bound_us = add(least).cost.latency_us;
     if (goal_.objective == SplitObjective::kThroughput) {
       add(best_linear_placement(problem_, SplitObjective::kThroughput));
       EDGEWRIGHT_TRY(weigh_tiers());
@@ -87,7 +87,7 @@ class Chooser {
   }
 
  private:
-  const SplitCandidate& add(Placement placement) {
+  const SplitCandidate& add(const Placement& placement) {
     if (!known_.insert(placement).second) {
       return *std::ranges::find(candidates_, placement, &SplitCandidate::placement);
     }
@@ -156,8 +156,8 @@ class Chooser {
       for (const double weight : kWeights) {
         SplitProblem weighted = problem_;
         for (SplitLayer& layer : weighted.layers) layer.time_us[tier] *= weight;
-        EDGEWRIGHT_ASSIGN(Placement placement, minimum_cut(weighted));
-        add(std::move(placement));
+        EDGEWRIGHT_ASSIGN(const Placement placement, minimum_cut(weighted));
+        add(placement);
       }
     }
     return {};
@@ -192,10 +192,10 @@ class Chooser {
       limit.charge(priced, price_per_use);
       limits_us += price_per_use * *bound;
     }
-    EDGEWRIGHT_ASSIGN(Placement placement, minimum_cut(priced));
+    EDGEWRIGHT_ASSIGN(const Placement placement, minimum_cut(priced));
     const double bound_us = cost_of(priced, placement).latency_us - limits_us;
     choice_.lower_bound_us = std::max(choice_.lower_bound_us, bound_us);
-    return add(std::move(placement)).broken_limits.empty();
+    return add(placement).broken_limits.empty();
   }
 
   // The best placements in which a layer beside the cut has changed sides, or a tensor is no longer
@@ -226,7 +226,7 @@ class Chooser {
   Status add_pinned(const TierRanges& ranges) {
     auto pinned = minimum_cut(problem_, ranges);
     if (pinned.ok()) {
-      add(*std::move(pinned));
+      add(*pinned);
     } else if (pinned.error().kind != ErrorKind::kCheckFailed) {
       return std::move(pinned).error();
     }
