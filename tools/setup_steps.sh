@@ -15,6 +15,7 @@ build_packages=(
   libhwloc-dev
   libhwy-dev
   libprotobuf-dev
+  libsqlite3-dev
   libtomlplusplus-dev
   libzip-dev
   make

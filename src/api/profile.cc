@@ -4,11 +4,13 @@
 #include "api/host_roofs.h"
 #include "api/open_backend.h"
 #include "base/cpu.h"
+#include "base/file.h"
 #include "formats/onnx/type_inference.h"
 #include "graph/fix_shapes.h"
 #include "profile/analysis.h"
 #include "profile/roles.h"
 #include "profile/step_times.h"
+#include "profile/timeline.h"
 #include "verify/inputs.h"
 
 namespace edgewright {
@@ -16,6 +18,8 @@ namespace {
 
 // Shares of the wall time beyond which the sums do not count as reconciled.
 constexpr double kLargestUnattributed = 0.02;
+// Samples that a document carries for later comparisons.
+constexpr size_t kStepSamples = 50, kWallSamples = 200;
 
 Result<std::vector<Datum>> profile_inputs(const Session& session, const ProfileOptions& options) {
   Graph graph;
@@ -32,15 +36,25 @@ Result<std::vector<Datum>> profile_inputs(const Session& session, const ProfileO
   return inputs;
 }
 
+// Evenly spaced ones of many samples.
+std::vector<float> thinned(const std::vector<float>& samples, size_t count) {
+  if (samples.size() <= count) return samples;
+  std::vector<float> kept(count);
+  for (size_t i = 0; i < count; ++i) kept[i] = samples[i * samples.size() / count];
+  return kept;
+}
+
 void add_times(const StepTimes& times, ProfileReport& report) {
   report.runs = times.pairs;
   report.wall_us = times.wall_us;
   report.wall_spread = times.wall_spread;
+  report.wall_samples_us = thinned(times.wall_samples_us, kWallSamples);
   report.profiled_wall_us = times.profiled_wall_us;
   report.overhead_us = times.before_us + times.after_us;
   for (size_t i = 0; i < report.operators.size(); ++i) {
     report.operators[i].start_us = times.start_us[i];
     report.operators[i].spread = times.step_spread[i];
+    report.operators[i].samples_us = thinned(times.samples_us[i], kStepSamples);
     report.operators_us += times.step_us[i];
   }
   report.unattributed_us = report.wall_us - report.operators_us - report.overhead_us;
@@ -81,6 +95,15 @@ Result<Roofs> stated_roofs(const std::string& device) {
   return roofs_of(known);
 }
 
+Status write_exports(const ProfileOptions& options, ProfileReport& report) {
+  for (const std::string& path : options.exports) {
+    EDGEWRIGHT_ASSIGN(const std::string text, exported(report, path));
+    EDGEWRIGHT_TRY(write_file(path, text));
+    report.exported.push_back(path);
+  }
+  return {};
+}
+
 // On another device: nothing runs, the graph's nodes are placed on its roofline.
 Result<ProfileReport> profile_elsewhere(const std::string& path, const ProfileOptions& options) {
   EDGEWRIGHT_ASSIGN(const Roofs roofs, stated_roofs(options.device));
@@ -101,6 +124,7 @@ Result<ProfileReport> profile_elsewhere(const std::string& path, const ProfileOp
   }
   report.wall_us = report.profiled_wall_us = report.operators_us;
   add_totals(roofline, report);
+  EDGEWRIGHT_TRY(write_exports(options, report));
   return report;
 }
 
@@ -126,6 +150,7 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
   add_times(times, report);
   add_totals(roofline, report);
   add_memory(session.plan(), session.figures(), report);
+  EDGEWRIGHT_TRY(write_exports(options, report));
   report.phases = {{"load", report.load_us, 0, 1},
                    {"first inference", report.first_inference_us, 0, 1},
                    {"inference", report.wall_us, 1, 1}};

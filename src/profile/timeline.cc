@@ -16,10 +16,8 @@ TraceSlice slice_of(const ProfiledOperator& op, uint32_t track) {
                    {"bytes_written", static_cast<double>(op.bytes_written)},
                    {"gop_s", op.gop_s},
                    {"intensity_flop_per_byte", op.intensity}};
-  slice.words = {{"op", op.op},
-                 {"implementation", op.implementation},
-                 {"kind", op.kind},
-                 {"bound", op.bound}};
+  slice.words = {
+      {"op", op.op}, {"implementation", op.implementation}, {"kind", op.kind}, {"bound", op.bound}};
   return slice;
 }
 
@@ -32,8 +30,13 @@ void add_layers(const ProfileReport& report, uint32_t track, Trace& trace) {
     const ProfiledOperator& first = report.operators[i];
     const ProfiledOperator& last = report.operators[end - 1];
     if (!layer.empty()) {
-      trace.slices.push_back({"layer " + layer, "layer", track, first.start_us,
-                              last.start_us + last.time_us - first.start_us, {}, {}});
+      trace.slices.push_back({"layer " + layer,
+                              "layer",
+                              track,
+                              first.start_us,
+                              last.start_us + last.time_us - first.start_us,
+                              {},
+                              {}});
     }
     i = end;
   }
@@ -75,11 +78,11 @@ std::string operators_csv(const ProfileReport& report) {
       "name,op,implementation,kind,role,layer,start_us,time_us,share,multiply_adds,flops,"
       "bytes_read,bytes_written,intensity_flop_per_byte,gop_s,attainable_gop_s,bound,access\n";
   for (const ProfiledOperator& op : report.operators) {
-    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", quoted(op.name),
-                        op.op, op.implementation, op.kind, op.role, op.layer, op.start_us,
-                        op.time_us, op.share, op.multiply_adds, op.flops, op.bytes_read,
-                        op.bytes_written, op.intensity, op.gop_s, op.attainable_gop_s, op.bound,
-                        op.access);
+    text +=
+        fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", quoted(op.name),
+                    op.op, op.implementation, op.kind, op.role, op.layer, op.start_us, op.time_us,
+                    op.share, op.multiply_adds, op.flops, op.bytes_read, op.bytes_written,
+                    op.intensity, op.gop_s, op.attainable_gop_s, op.bound, op.access);
   }
   return text;
 }
@@ -90,9 +93,10 @@ Result<std::string> exported(const ProfileReport& report, std::string_view path)
   if (path.ends_with(".perfetto-trace") || path.ends_with(".pftrace")) {
     return to_perfetto(timeline_of(report));
   }
-  return usage_error("found --export {}, expected a file that ends in .json (Chrome trace), "
-                     ".perfetto-trace, .pftrace or .csv",
-                     path);
+  return usage_error(
+      "found --export {}, expected a file that ends in .json (Chrome trace), "
+      ".perfetto-trace, .pftrace or .csv",
+      path);
 }
 
 }  // namespace edgewright

@@ -1,4 +1,4 @@
-#include "edgewright/profile.h"
+#include "edgewright/device.h"
 #include "report/document.h"
 
 namespace edgewright {

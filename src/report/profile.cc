@@ -39,7 +39,8 @@ Json operator_json(const ProfiledOperator& row) {
                {"bound", row.bound},
                {"access", row.access},
                {"locality", row.locality},
-               {"reuse_distance_bytes", row.reuse_distance_bytes}};
+               {"reuse_distance_bytes", row.reuse_distance_bytes},
+               {"samples_us", row.samples_us}};
   if (!row.experiment.empty()) {
     json["experiment"] = {
         {"confirmed", row.confirmed}, {"contradicted", row.contradicted}, {"seen", row.experiment}};
@@ -141,6 +142,7 @@ std::string to_json(const ProfileReport& report) {
   json["threads"] = report.threads;
   json["runs"] = report.runs;
   json["verdict"] = report.verdict;
+  json["wall_samples_us"] = report.wall_samples_us;
   json["wall_us"] = report.wall_us;
   json["wall_spread"] = report.wall_spread;
   json["profiled_wall_us"] = report.profiled_wall_us;

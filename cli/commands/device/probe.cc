@@ -1,5 +1,5 @@
 #include "command.h"
-#include "edgewright/profile.h"
+#include "edgewright/device.h"
 
 namespace edgewright::cli {
 namespace {

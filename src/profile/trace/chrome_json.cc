@@ -23,7 +23,8 @@ class Reader {
   Result<Trace> read(const Json& events) {
     name_threads(events);
     for (const Json& event : events) {
-      if (!event.is_object()) return bad_input("an event is {}, expected an object", event.type_name());
+      if (!event.is_object())
+        return bad_input("an event is {}, expected an object", event.type_name());
       EDGEWRIGHT_TRY(add(event));
     }
     return std::move(trace_);
@@ -61,8 +62,13 @@ class Reader {
 
   Status add(const Json& event) {
     const std::string phase = text_of(event, "ph");
-    TraceSlice slice{text_of(event, "name"), text_of(event, "cat"), 0, number_of(event, "ts"),
-                     number_of(event, "dur"), {}, {}};
+    TraceSlice slice{text_of(event, "name"),
+                     text_of(event, "cat"),
+                     0,
+                     number_of(event, "ts"),
+                     number_of(event, "dur"),
+                     {},
+                     {}};
     if (phase == "X" || phase == "B") {
       slice.track = track_of(event);
       add_arguments(event, slice);

@@ -70,18 +70,16 @@ TraceSlice slice_of(std::string name, std::string category, uint32_t track, sqli
 }
 
 Status read_kernels(Export& source, Trace& trace) {
-  const std::string names = source.has_table("StringIds")
-                                ? "LEFT JOIN StringIds s ON s.id = k.demangledName"
-                                : "";
+  const std::string names =
+      source.has_table("StringIds") ? "LEFT JOIN StringIds s ON s.id = k.demangledName" : "";
   const std::string name = names.empty() ? "k.demangledName" : "COALESCE(s.value, k.demangledName)";
   return source.rows(
       fmt::format("SELECT k.start, k.end, k.deviceId, k.streamId, {} FROM "
                   "CUPTI_ACTIVITY_KIND_KERNEL k {} ORDER BY k.start",
                   name, names),
       [&](sqlite3_stmt* row) {
-        const uint32_t track = trace.track(fmt::format("device {} stream {}",
-                                                       sqlite3_column_int(row, 2),
-                                                       sqlite3_column_int(row, 3)));
+        const uint32_t track = trace.track(fmt::format(
+            "device {} stream {}", sqlite3_column_int(row, 2), sqlite3_column_int(row, 3)));
         trace.slices.push_back(slice_of(text_at(row, 4), "kernel", track, row));
       });
 }
@@ -101,12 +99,11 @@ Status read_copies(Export& source, Trace& trace) {
 
 Status read_synchronisations(Export& source, Trace& trace) {
   if (!source.has_table("CUPTI_ACTIVITY_KIND_SYNCHRONIZATION")) return {};
-  return source.rows(
-      "SELECT start, end FROM CUPTI_ACTIVITY_KIND_SYNCHRONIZATION ORDER BY start",
-      [&](sqlite3_stmt* row) {
-        trace.slices.push_back(
-            slice_of("synchronise", "synchronise", trace.track("host synchronisation"), row));
-      });
+  return source.rows("SELECT start, end FROM CUPTI_ACTIVITY_KIND_SYNCHRONIZATION ORDER BY start",
+                     [&](sqlite3_stmt* row) {
+                       trace.slices.push_back(slice_of("synchronise", "synchronise",
+                                                       trace.track("host synchronisation"), row));
+                     });
 }
 
 }  // namespace
@@ -120,9 +117,10 @@ Result<Trace> import_nsight(const std::string& path) {
   if (code != SQLITE_OK) return bad_input("{}: {}", path, sqlite3_errmsg(raw));
   Export source(raw);
   if (!source.has_table("CUPTI_ACTIVITY_KIND_KERNEL")) {
-    return bad_input("{}: no table CUPTI_ACTIVITY_KIND_KERNEL; export it with nsys export --type "
-                     "sqlite from a recording that traced CUDA",
-                     path);
+    return bad_input(
+        "{}: no table CUPTI_ACTIVITY_KIND_KERNEL; export it with nsys export --type "
+        "sqlite from a recording that traced CUDA",
+        path);
   }
   Trace trace;
   trace.source = "nsight";

@@ -85,7 +85,12 @@ class Collector {
     TracedOperator& traced = trace_.operators[entry->second];
     ++traced.calls;
     traced.total_us += duration;
-    trace_.slices.push_back({name, "operator", trace_.track("operators"), start, duration, {},
+    trace_.slices.push_back({name,
+                             "operator",
+                             trace_.track("operators"),
+                             start,
+                             duration,
+                             {},
                              {{"op", op}, {"provider", provider}}});
   }
 

@@ -75,15 +75,25 @@ Result<Trace> parse_openvino_report(std::string_view text) {
     const std::string name(fields[columns.name]);
     const auto [entry, is_first] = index.try_emplace(name, trace.operators.size());
     if (is_first) {
-      trace.operators.push_back({name, std::string(fields[columns.type]),
-                                 std::string(fields[columns.implementation]), 0, 0, {}, {}});
+      trace.operators.push_back({name,
+                                 std::string(fields[columns.type]),
+                                 std::string(fields[columns.implementation]),
+                                 0,
+                                 0,
+                                 {},
+                                 {}});
     }
     TracedOperator& op = trace.operators[entry->second];
     if (fields[columns.status] == "EXECUTED" || real_ms > 0) ++op.calls;
     op.total_us += real_ms * 1e3;
     if (real_ms <= 0) continue;
-    trace.slices.push_back({name, "operator", trace.track("operators"), clock_us, real_ms * 1e3,
-                            {}, {{"op", op.op}, {"implementation", op.implementation}}});
+    trace.slices.push_back({name,
+                            "operator",
+                            trace.track("operators"),
+                            clock_us,
+                            real_ms * 1e3,
+                            {},
+                            {{"op", op.op}, {"implementation", op.implementation}}});
     clock_us += real_ms * 1e3;
   }
   trace.runs = std::max<int64_t>(1, sections);

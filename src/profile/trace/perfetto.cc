@@ -146,8 +146,7 @@ class Writer {
     for (size_t i = 0; i < trace.slices.size(); ++i) {
       const TraceSlice& slice = trace.slices[i];
       const uint64_t begin = nanoseconds(slice.start_us);
-      const uint64_t end =
-          std::max(begin + 1, nanoseconds(slice.start_us + slice.duration_us));
+      const uint64_t end = std::max(begin + 1, nanoseconds(slice.start_us + slice.duration_us));
       edges.push_back({begin, true, i, end - begin});
       edges.push_back({end, false, i, end - begin});
     }
@@ -191,7 +190,7 @@ class Writer {
 
 struct Field {
   uint32_t number = 0;
-  uint64_t value = 0;     // varint or fixed
+  uint64_t value = 0;      // varint or fixed
   std::string_view bytes;  // length-delimited
 };
 

@@ -59,7 +59,8 @@ bool read_header(const std::vector<std::string_view>& fields, Columns& columns) 
 
 bool is_tflite_report(std::string_view head) {
   return head.find("node type") != std::string_view::npos ||
-         head.find(kSection) != std::string_view::npos || head.find("TFLite") != std::string_view::npos;
+         head.find(kSection) != std::string_view::npos ||
+         head.find("TFLite") != std::string_view::npos;
 }
 
 Result<Trace> parse_tflite_report(std::string_view text) {
@@ -85,9 +86,10 @@ Result<Trace> parse_tflite_report(std::string_view text) {
     if (fields.size() <= wanted || !read_number(fields[columns.average_ms], average_ms)) break;
     if (!read_number(fields[columns.calls], calls) || calls < 0 || calls > 1e9) calls = 1;
     const std::string name(fields[columns.name]), op(fields[columns.type]);
-    trace.operators.push_back({name, op, "", static_cast<int64_t>(calls), average_ms * 1e3, {}, {}});
-    trace.slices.push_back({name, "operator", trace.track("operators"), clock_us, average_ms * 1e3,
-                            {}, {{"op", op}}});
+    trace.operators.push_back(
+        {name, op, "", static_cast<int64_t>(calls), average_ms * 1e3, {}, {}});
+    trace.slices.push_back(
+        {name, "operator", trace.track("operators"), clock_us, average_ms * 1e3, {}, {{"op", op}}});
     clock_us += average_ms * 1e3;
   }
   if (trace.operators.empty()) {

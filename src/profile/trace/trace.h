@@ -22,7 +22,7 @@ struct TraceSlice {
 };
 
 struct TraceCounter {
-  std::string name, unit;  // "GB/s", "bytes"
+  std::string name, unit;                         // "GB/s", "bytes"
   std::vector<std::pair<double, double>> points;  // time in us, value
 };
 
@@ -60,12 +60,12 @@ Result<Trace> import_trace(std::string_view bytes, std::string_view file);
 
 // How busy the tracks are.
 struct TraceFigures {
-  double span_us = 0;      // from the first start to the last end
-  double busy_us = 0;      // at least one slice of depth 0 runs
-  double idle_us = 0;      // none does
+  double span_us = 0;  // from the first start to the last end
+  double busy_us = 0;  // at least one slice of depth 0 runs
+  double idle_us = 0;  // none does
   double longest_gap_us = 0;
-  double largest_concurrency = 0;   // tracks busy at one moment
-  double average_concurrency = 0;   // over the busy time
+  double largest_concurrency = 0;  // tracks busy at one moment
+  double average_concurrency = 0;  // over the busy time
   int64_t synchronisations = 0;
   double synchronise_us = 0;
   double copied_bytes = 0, copy_us = 0;
