@@ -48,6 +48,42 @@ std::string roofs_text(const ProfileReport& report) {
   return text + fmt::format("ridge {:.2f} FLOP/byte\n", report.ridge);
 }
 
+std::string advice_text(const std::vector<AdviceRow>& advice) {
+  std::vector<std::vector<std::string>> rows = {
+      {"opportunity", "share", "predicted", "speed-up", "achieved", "priority", "why"}};
+  for (const AdviceRow& row : advice) {
+    rows.push_back({row.opportunity, fmt::format("{:.0f} %", row.share * 100),
+                    time_text(row.predicted_us), fmt::format("{:.2f}x", row.speedup),
+                    row.applied ? time_text(row.achieved_us) : "-",
+                    fmt::format("{:.2f}", row.priority), row.why});
+  }
+  return table(rows);
+}
+
+std::string experiments_text(const ProfileReport& report) {
+  std::string text = fmt::format("{:.0f} % of the verdicts on operators over 1 % hold\n",
+                                 report.confirmed_share * 100);
+  for (const ProfiledOperator& op : report.operators) {
+    if (op.experiment.empty()) continue;
+    text += fmt::format("  {} {} ({}): {}\n", op.confirmed ? "holds   " : "is wrong", op.name,
+                        op.bound, op.experiment);
+  }
+  return text;
+}
+
+std::string batches_text(const ProfileReport& report) {
+  std::vector<std::vector<std::string>> rows = {
+      {"batch", "latency", "per sample", "efficiency", "memory", "cost", ""}};
+  for (const BatchRow& row : report.batches) {
+    rows.push_back({fmt::format("{}", row.batch), time_text(row.latency_us),
+                    time_text(row.latency_us / static_cast<double>(row.batch)),
+                    fmt::format("{:.2f}", row.efficiency),
+                    with_prefix(static_cast<double>(row.memory_bytes)) + "B",
+                    fmt::format("{:.1f}", row.cost), row.measured ? "measured" : "modelled"});
+  }
+  return table(rows) + fmt::format("best batch  {}\n", report.best_batch);
+}
+
 }  // namespace
 
 std::string profile_text(const ProfileReport& report, size_t top) {
@@ -63,6 +99,7 @@ std::string profile_text(const ProfileReport& report, size_t top) {
         time_text(report.operators_us), time_text(report.overhead_us),
         time_text(report.unattributed_us), report.unattributed_us / report.wall_us * 100,
         (report.profiled_wall_us / report.wall_us - 1) * 100);
+    text += fmt::format("predicted   {} for the operators\n", time_text(report.predicted_us));
     text += fmt::format("memory      peak {}B at {}\n",
                         with_prefix(static_cast<double>(report.peak_bytes)), report.peak_step);
   }
@@ -72,6 +109,9 @@ std::string profile_text(const ProfileReport& report, size_t top) {
   text += roofs_text(report) + "\n" + operators_text(report, top) + "\n" +
           breakdown_text("kind", report.by_kind);
   if (report.by_role.size() > 1) text += "\n" + breakdown_text("role", report.by_role);
+  if (!report.advice.empty()) text += "\n" + advice_text(report.advice);
+  if (report.confirmed_share > 0) text += "\n" + experiments_text(report);
+  if (!report.batches.empty()) text += "\n" + batches_text(report);
   return text + warnings_text(report.warnings);
 }
 

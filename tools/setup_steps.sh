@@ -202,6 +202,12 @@ install_onednn() {
 
 install_bench() { make_venv "$deps/bench" bench.txt; }
 
+# What exported traces are checked with, and the bandwidths of another program.
+install_profile() {
+  make_venv "$deps/profile" profile.txt
+  if [[ $machine == x86_64 ]]; then install_packages likwid; fi
+}
+
 install_demo() {
   local work=$deps/work/demo
   rm -rf "$work" "$deps/photos"

@@ -12,6 +12,7 @@ struct Options {
   std::vector<std::string> inputs, shapes, compare;
   bool no_tune = false;
   size_t top = 20;
+  std::vector<double> costs;
   ProfileOptions profile;
 };
 
@@ -34,6 +35,20 @@ void declare_options(CLI::App& app, Options& options) {
   app.add_option("--compare", options.compare, "two files of profile --json")
       ->expected(2)
       ->type_name("A B");
+  app.add_flag("--confirm", options.profile.confirm, "test the verdicts by experiment");
+  app.add_flag("--apply", options.profile.apply, "try what this tool can change by itself");
+  app.add_option("--batches", options.profile.batches, "measure these batch sizes, find the best")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 4096));
+  app.add_option("--batch-costs", options.costs,
+                 "of a microsecond of latency and of one of time per sample")
+      ->delimiter(',')
+      ->expected(2)
+      ->type_name("LATENCY,THROUGHPUT");
+  app.add_option("--memory-limit", options.profile.memory_limit_bytes,
+                 "bytes that a batch may take");
+  app.add_option("--lengths", options.profile.lengths, "lengths of sequences, for padding")
+      ->delimiter(',');
   app.add_option("--top", options.top, "operators to list");
   app.add_flag("--no-tune", options.no_tune, "take the first kernel that fits");
 }
@@ -55,8 +70,13 @@ Status complete(Options& options, const CommonOptions& common) {
   profile.session.threads = common.threads;
   profile.session.tune = !options.no_tune;
   profile.session.timing_cache = timing_cache_path();
+  if (options.costs.size() == 2) {
+    profile.latency_cost = options.costs[0];
+    profile.throughput_cost = options.costs[1];
+  }
   profile.seed = common.seed;
-  profile.roofs_cache = roofs_cache_path();
+  profile.roofs_cache = cache_file("roofs.json");
+  profile.times_cache = cache_file("times.json");
   profile.progress = progress_bar();
   return {};
 }

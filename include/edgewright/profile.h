@@ -50,11 +50,14 @@ struct ProfileOptions {
   std::string device;
   // File in which the measured roofs of this machine are kept; empty: measured each time.
   std::string roofs_cache;
-  bool confirm = false;                          // test the verdicts by experiment
-  bool apply = false;                            // try the advice that the tool can try
-  std::vector<int64_t> batches;                  // sizes to measure; empty: no batch model
+  std::string times_cache;       // the fitted times of device probe --layers; empty or absent: none
+  bool confirm = false;          // test the verdicts by experiment
+  bool apply = false;            // try the advice that the tool can try
+  std::vector<int64_t> batches;  // sizes to measure; empty: no batch model
   double latency_cost = 0, throughput_cost = 1;  // per us of latency, per us of time per sample
-  std::vector<std::string> exports;              // files to write; the ending says the format
+  int64_t memory_limit_bytes = 0;                // that a batch may take; 0: none
+  std::vector<int64_t> lengths;      // of sequences that are padded to the longest of a batch
+  std::vector<std::string> exports;  // files to write; the ending says the format
   std::function<void(std::string_view stage, size_t done, size_t total)> progress;
 };
 
@@ -70,6 +73,7 @@ struct LevelFigure {
 struct ProfiledOperator {
   std::string name, op, implementation, kind, role, layer;
   double time_us = 0, spread = 0, share = 0, start_us = 0;
+  double predicted_us = 0;  // by the fit of device probe --layers, else by the roofs
   double launch_us = 0, compute_us = 0, memory_us = 0, sync_us = 0;
   double execute_us = 0, stall_us = 0;  // of compute_us: at the peak, and the rest
   int64_t multiply_adds = 0, flops = 0, bytes_read = 0, weight_bytes = 0, bytes_written = 0;
@@ -125,6 +129,8 @@ struct BatchRow {
   bool measured = false;
   double efficiency = 0;  // throughput against batch x that of batch 1
   double cost = 0;
+  int64_t memory_bytes = 0;
+  double padding = 0;  // share of the batch that is padding, for the given lengths
 };
 
 struct ProfileReport {

@@ -17,6 +17,7 @@ Json operator_json(const ProfiledOperator& row) {
                {"layer", row.layer},
                {"start_us", row.start_us},
                {"time_us", row.time_us},
+               {"predicted_us", row.predicted_us},
                {"spread", row.spread},
                {"share", row.share},
                {"parts_us",
@@ -63,6 +64,7 @@ Json sources(const ProfileReport& report) {
   return {{"wall_us", timed},
           {"operators.time_us", timed},
           {"operators.start_us", timed},
+          {"operators.predicted_us", "modelled"},
           {"operators.flops", "counted"},
           {"operators.multiply_adds", "counted"},
           {"operators.bytes_read", "counted"},
@@ -127,7 +129,9 @@ void add_batches(Json& json, const ProfileReport& report) {
                                {"latency_us", row.latency_us},
                                {"source", row.measured ? "measured" : "modelled"},
                                {"efficiency", row.efficiency},
-                               {"cost", row.cost}});
+                               {"cost", row.cost},
+                               {"memory_bytes", row.memory_bytes},
+                               {"padding", row.padding}});
   }
   json["best_batch"] = report.best_batch;
 }
@@ -149,6 +153,7 @@ std::string to_json(const ProfileReport& report) {
   json["operators_us"] = report.operators_us;
   json["overhead_us"] = report.overhead_us;
   json["unattributed_us"] = report.unattributed_us;
+  json["predicted_us"] = report.predicted_us;
   json["load_us"] = report.load_us;
   json["first_inference_us"] = report.first_inference_us;
   json["multiply_adds"] = report.multiply_adds;
