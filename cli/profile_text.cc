@@ -60,6 +60,20 @@ std::string advice_text(const std::vector<AdviceRow>& advice) {
   return table(rows);
 }
 
+std::string code_text(const ProfileReport& report) {
+  std::vector<std::vector<std::string>> rows = {
+      {"hottest loop of", "instructions", "vectors", "arithmetic", "width", "parallelism"}};
+  for (const ProfiledOperator& op : report.operators) {
+    if (op.loop_instructions == 0) continue;
+    rows.push_back({op.name, fmt::format("{}", op.loop_instructions),
+                    fmt::format("{:.0f} %", op.vector_share * 100),
+                    fmt::format("{:.0f} %", op.arithmetic_share * 100),
+                    fmt::format("{} bits", op.vector_bits),
+                    fmt::format("{:.1f}", op.instruction_parallelism)});
+  }
+  return rows.size() > 1 ? "\n" + table(rows) : "";
+}
+
 std::string experiments_text(const ProfileReport& report) {
   std::string text = fmt::format("{:.0f} % of the verdicts on operators over 1 % hold\n",
                                  report.confirmed_share * 100);
@@ -103,6 +117,7 @@ std::string profile_text(const ProfileReport& report, size_t top) {
     text += fmt::format("memory      peak {}B at {}\n",
                         with_prefix(static_cast<double>(report.peak_bytes)), report.peak_step);
   }
+  if (!report.counters.empty()) text += fmt::format("counters    {}\n", report.counters);
   text += fmt::format("work        {}MAC, {}FLOP\n",
                       with_prefix(static_cast<double>(report.multiply_adds)),
                       with_prefix(static_cast<double>(report.flops)));
@@ -110,6 +125,7 @@ std::string profile_text(const ProfileReport& report, size_t top) {
           breakdown_text("kind", report.by_kind);
   if (report.by_role.size() > 1) text += "\n" + breakdown_text("role", report.by_role);
   if (!report.advice.empty()) text += "\n" + advice_text(report.advice);
+  text += code_text(report);
   if (report.confirmed_share > 0) text += "\n" + experiments_text(report);
   if (!report.batches.empty()) text += "\n" + batches_text(report);
   return text + warnings_text(report.warnings);

@@ -54,6 +54,7 @@ THIRD_PARTY = (
     ("benchmark/", ("bench",)),
     ("hwloc.h", ("src/device",)),
     ("sqlite3.h", ("src/profile/trace",)),
+    ("capstone/", ("src/profile",)),
 )
 FREE_FOLDERS = ("tests", "bench")
 # Folders whose children know nothing of each other.

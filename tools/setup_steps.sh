@@ -7,6 +7,7 @@ build_packages=(
   g++
   libbenchmark-dev
   libboost-dev
+  libcapstone-dev
   libcli11-dev
   libfdt-dev
   libfmt-dev

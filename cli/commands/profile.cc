@@ -7,11 +7,13 @@
 namespace edgewright::cli {
 namespace {
 
+// Operators that the text lists; the document has all of them.
+constexpr size_t kListed = 20;
+
 struct Options {
   std::string model, import;
   std::vector<std::string> inputs, shapes, compare;
   bool no_tune = false;
-  size_t top = 20;
   std::vector<double> costs;
   ProfileOptions profile;
 };
@@ -49,7 +51,6 @@ void declare_options(CLI::App& app, Options& options) {
                  "bytes that a batch may take");
   app.add_option("--lengths", options.profile.lengths, "lengths of sequences, for padding")
       ->delimiter(',');
-  app.add_option("--top", options.top, "operators to list");
   app.add_flag("--no-tune", options.no_tune, "take the first kernel that fits");
 }
 
@@ -91,16 +92,15 @@ Action declare_profile(CLI::App& app, CommonOptions& common) {
     if (!options->compare.empty()) {
       EDGEWRIGHT_ASSIGN(const ProfileComparison comparison,
                         compare_profiles(options->compare[0], options->compare[1]));
-      return Outcome{comparison_text(comparison, options->top), to_json(comparison),
-                     comparison.passed};
+      return Outcome{comparison_text(comparison, kListed), to_json(comparison), comparison.passed};
     }
     if (!options->import.empty()) {
       EDGEWRIGHT_ASSIGN(const ImportReport report,
                         import_profile(options->import, options->profile));
-      return Outcome{import_text(report, options->top), to_json(report), report.passed};
+      return Outcome{import_text(report, kListed), to_json(report), report.passed};
     }
     EDGEWRIGHT_ASSIGN(const ProfileReport report, profile(options->model, options->profile));
-    return Outcome{profile_text(report, options->top), to_json(report), report.passed};
+    return Outcome{profile_text(report, kListed), to_json(report), report.passed};
   };
 }
 

@@ -196,6 +196,10 @@ struct DeviceProbeOptions {
   bool accept_noise = false;  // report instead of refuse
   std::string output;         // device file (TOML) to write; empty: none
   std::string roofs_cache;    // where `profile` looks for the roofs; empty: nowhere
+  // Time so many layers more than the samples' file holds already, and fit what predicts others.
+  int64_t layers = 0;
+  double layers_seconds = 60;  // ends earlier when this is over
+  std::string samples_cache, times_cache;
   std::function<void(std::string_view stage, size_t done, size_t total)> progress;
 };
 

@@ -88,6 +88,12 @@ struct ProfiledOperator {
   double locality = 0;          // share of the bytes of touched cache lines that are used
   std::vector<int64_t> reuse_distance_bytes;  // 10th, 50th, 90th percentile; -1: never used again
   std::vector<float> samples_us;              // of single runs, at most 50
+  // Of the machine code of its hottest loop, with `confirm`; 0 instructions: not looked at.
+  int64_t loop_instructions = 0, vector_bits = 0;
+  double code_share = 0;               // of the kernel's time that this loop takes
+  double vector_share = 0;             // of its instructions that touch vectors
+  double arithmetic_share = 0;         // of its instructions that multiply or add vectors
+  double instruction_parallelism = 0;  // instructions over the longest chain of them
   // Of an experiment: whether it agrees, and what was seen.
   bool confirmed = false, contradicted = false;
   std::string experiment;
@@ -141,6 +147,7 @@ struct ProfileReport {
   double operators_us = 0;             // sum of the operators
   double overhead_us = 0;              // stated: binding before, gathering after
   double unattributed_us = 0;          // wall - operators - overhead
+  double predicted_us = 0;             // what the operators were predicted to take
   std::vector<float> wall_samples_us;  // at most 200
   double load_us = 0, first_inference_us = 0;
   std::string verdict;  // one sentence

@@ -3,6 +3,8 @@
 #include "api/host_roofs.h"
 #include "base/file.h"
 #include "device/roofs_file.h"
+#include "profile/layer_sweep.h"
+#include "profile/time_model.h"
 
 namespace edgewright {
 namespace {

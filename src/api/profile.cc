@@ -15,9 +15,11 @@
 #include "profile/analysis.h"
 #include "profile/batch_model.h"
 #include "profile/cost_model.h"
+#include "profile/counters.h"
 #include "profile/experiment.h"
 #include "profile/roles.h"
 #include "profile/scaling.h"
+#include "profile/step_code.h"
 #include "profile/step_times.h"
 #include "profile/time_model.h"
 #include "profile/timeline.h"
@@ -142,6 +144,22 @@ Result<ProfileReport> profile_elsewhere(const std::string& path, const ProfileOp
   return report;
 }
 
+// What the processor counted in one run, or why it did not.
+void add_counters(Session& session, const std::vector<Datum>& inputs, ProfileReport& report) {
+  const auto counted = count_events([&]() -> Status {
+    EDGEWRIGHT_TRY(session.run(inputs));
+    return {};
+  });
+  if (!counted.ok()) {
+    report.counters = "absent: " + counted.error().message;
+    return;
+  }
+  for (const CounterFigure& figure : *counted) {
+    report.counters +=
+        fmt::format("{}{} {}", report.counters.empty() ? "" : ", ", figure.count, figure.name);
+  }
+}
+
 // What the operators would have been predicted to take, had they not been measured.
 void add_predictions(const ProfileOptions& options, const Plan& plan, const Roofline& roofline,
                      ProfileReport& report) {
@@ -188,6 +206,7 @@ Result<InputShapes> batch_shapes(const std::string& path, const ProfileOptions& 
     auto given = shapes.find(input->name);
     if (given == shapes.end()) {
       Dims dims;
+      dims.reserve(shape.size());
       for (const Dim& dim : shape) dims.push_back(dim.is_known() ? dim.value : 1);
       given = shapes.emplace(input->name, std::move(dims)).first;
     }
@@ -311,6 +330,11 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
   add_times(times, report);
   add_totals(roofline, report);
   add_memory(session.plan(), session.figures(), report);
+  add_counters(session, inputs, report);
+  if (options.confirm) {
+    EDGEWRIGHT_TRY(
+        look_at_code(session.plan(), kConfirmedShare, report.operators, options.progress));
+  }
   if (options.confirm) {
     const MoveKernels move{probe_read, probe_write};
     EDGEWRIGHT_ASSIGN(report.confirmed_share, confirm(session.plan(), roofs, move, kConfirmedShare,

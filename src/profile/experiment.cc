@@ -36,6 +36,8 @@ Result<double> moving_us(const Work& work, const MoveKernels& move) {
       Tensor memory,
       Tensor::allocate(DType::kFloat32, {static_cast<int64_t>(reads + writes + kFloatGranule)}));
   auto* data = memory.mutable_data<float>();
+  // Pages that nobody wrote to would all be the same one of zeros.
+  if (reads + writes > 0) move.write(data, reads + writes, false);
   std::vector<double> times;
   const auto begin = Clock::now();
   float sum = 0;
@@ -46,7 +48,7 @@ Result<double> moving_us(const Work& work, const MoveKernels& move) {
     times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
     if (i >= 5 && Clock::now() - begin > std::chrono::milliseconds(5)) break;
   }
-  // The sum is of zeros; using it keeps the reads.
+  // Using the sum keeps the reads.
   if (sum > 0) data[0] = sum;
   const double time_us = quantile(std::move(times), 0.5);
   // Rounding up to whole rounds is taken back, so that small operands are not overcharged.

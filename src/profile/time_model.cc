@@ -228,6 +228,7 @@ Result<TimeModel> TimeModel::parse(std::string_view text, std::string_view file)
     for (const Json& nodes : json.at("trees")) {
       if (nodes.empty() || nodes.size() > kMostNodes) return refuse("a tree of a wrong size");
       Tree tree;
+      tree.reserve(nodes.size());
       for (const Json& node : nodes) {
         tree.push_back({node.at(0).get<int>(), node.at(1).get<double>(), node.at(2).get<int>(),
                         node.at(3).get<int>()});

@@ -42,6 +42,14 @@ Json operator_json(const ProfiledOperator& row) {
                {"locality", row.locality},
                {"reuse_distance_bytes", row.reuse_distance_bytes},
                {"samples_us", row.samples_us}};
+  if (row.loop_instructions > 0) {
+    json["code"] = {{"loop_instructions", row.loop_instructions},
+                    {"loop_share", row.code_share},
+                    {"vector_share", row.vector_share},
+                    {"arithmetic_share", row.arithmetic_share},
+                    {"vector_bits", row.vector_bits},
+                    {"instruction_parallelism", row.instruction_parallelism}};
+  }
   if (!row.experiment.empty()) {
     json["experiment"] = {
         {"confirmed", row.confirmed}, {"contradicted", row.contradicted}, {"seen", row.experiment}};
@@ -74,6 +82,7 @@ Json sources(const ProfileReport& report) {
           {"operators.levels", "modelled"},
           {"operators.reuse_distance_bytes", "modelled"},
           {"operators.locality", "modelled"},
+          {"operators.code", "counted in the machine code"},
           {"operators.experiment", "measured"},
           {"peak_holders", "counted"},
           {"advice.predicted_us", "modelled"},

@@ -159,6 +159,43 @@ class Commands(unittest.TestCase):
         self.assertEqual(report["runs"], 5)
         self.assertLessEqual(report["arena_bytes"], 1.1 * report["live_set_bytes"])
 
+    def test_profile_counts_and_adds_up(self):
+        trace = self.path / "trace.json"
+        document = self.document("profile", RESNET, "--seconds", "0.3", "--export", trace)
+        self.assertEqual(document["schema"], "edgewright.profile/1")
+        operators = document["operators"]
+        total = sum(row["time_us"] for row in operators)
+        self.assertAlmostEqual(document["operators_us"], total, delta=1e-6 * total)
+        self.assertAlmostEqual(sum(row["share"] for row in operators), 1, places=6)
+        self.assertEqual(document["sources"]["wall_us"], "measured")
+        imported = self.document("profile", "--import", trace)
+        self.assertEqual(len(imported["imported_operators"]), len(operators) + 1)
+
+    def test_profile_places_a_layer_on_a_stated_device(self):
+        layer = self.path / "layer.txt"
+        for kernel, bound in ((1, "DRAM"), (3, "compute")):
+            layer.write_text(
+                f"graph %g(%x: float32[1,64,56,56], %w: float32[64,64,{kernel},{kernel}]) -> (%y) "
+                "{\n"
+                f"  %y: float32[1,64,56,56] = Conv(%x, %w) {{pads=[{kernel // 2}"
+                f"{3 * f',{kernel // 2}'}]}}\n}}\n"
+            )
+            document = self.document("profile", layer, "--device", "peak=1e12,bandwidth=25.6e9")
+            self.assertAlmostEqual(document["ridge_flop_per_byte"], 39.0625)
+            row = document["operators"][0]
+            flops = 2 * 64 * 64 * kernel * kernel * 56 * 56
+            bytes_moved = 4 * (2 * 64 * 56 * 56 + 64 * 64 * kernel * kernel)
+            self.assertEqual(row["flops"], flops)
+            self.assertAlmostEqual(row["intensity"], flops / bytes_moved)
+            self.assertEqual(row["bound"], bound)
+
+    def test_profile_refuses(self):
+        self.run_program("profile", code=2)
+        self.run_program("profile", RESNET, "--device", "peak=1", code=2)
+        self.run_program("profile", "--import", self.model, code=3)
+        self.run_program("profile", "--compare", self.model, self.model, code=3)
+        self.run_program("profile", RESNET, "--seconds", "0.1", "--export", "trace.xyz", code=2)
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])

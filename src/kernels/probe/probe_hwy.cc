@@ -81,7 +81,10 @@ void copy(const float* HWY_RESTRICT from, float* HWY_RESTRICT to, size_t count) 
   const size_t lanes = hn::Lanes(d);
   for (size_t i = 0; i < count; i += 4 * lanes) {
     for (size_t j = 0; j < 4; ++j) {
-      hn::Store(hn::Load(d, from + i + j * lanes), d, to + i + j * lanes);
+      // Through a register: the compiler would call memcpy, which writes past the caches.
+      V value = hn::Load(d, from + i + j * lanes);
+      keep(value);
+      hn::Store(value, d, to + i + j * lanes);
     }
   }
 }

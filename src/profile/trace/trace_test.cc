@@ -37,8 +37,8 @@ void expect_same(const Trace& read) {
   ASSERT_EQ(read.counters.size(), 2U);
   EXPECT_EQ(read.counters[0].unit, "bytes");
   EXPECT_EQ(read.counters[1].unit, "GOP/s");
-  EXPECT_THAT(read.counters[0].points, testing::ElementsAre(testing::Pair(0, 10),
-                                                            testing::Pair(50, 30)));
+  EXPECT_THAT(read.counters[0].points,
+              testing::ElementsAre(testing::Pair(0, 10), testing::Pair(50, 30)));
 }
 
 TEST(Trace, ChromeJsonComesBackAsItWas) {
@@ -57,7 +57,7 @@ TEST(Trace, PerfettoComesBackAsItWas) {
 
 TEST(Trace, FiguresOfBusyTracks) {
   const TraceFigures figures = trace_figures(sample());
-  EXPECT_DOUBLE_EQ(figures.span_us, 50);   // 10 .. 60; the run itself is no work
+  EXPECT_DOUBLE_EQ(figures.span_us, 50);  // 10 .. 60; the run itself is no work
   EXPECT_DOUBLE_EQ(figures.busy_us, 50);
   EXPECT_DOUBLE_EQ(figures.largest_concurrency, 2);
   EXPECT_DOUBLE_EQ(figures.average_concurrency, 70.0 / 50);
@@ -72,10 +72,11 @@ TEST(Trace, SlicesThatCrossAreNotNested) {
 TEST(Trace, ReadsProfilesOfOnnxRuntime) {
   const auto read = import_trace(
       R"([{"cat" : "Session","dur" :500,"ts" :1,"ph" : "X","name" :"model_loading_uri","args" : {}},
-{"cat" : "Node","dur" :88,"ts" :600,"ph" : "X","name" :"conv1_kernel_time","args" : {"op_name" : "Conv",
-"provider" : "CPUExecutionProvider","input_type_shape" : [{"float":[1,3,8,8]},{"float":[4,3,3,3]}],
+{"cat" : "Node","dur" :88,"ts" :600,"ph" : "X","name" :"conv1_kernel_time","args" : {
+"op_name" : "Conv", "provider" : "CPUExecutionProvider","input_type_shape" : [{"float":[1,3,8,8]},{"float":[4,3,3,3]}],
 "output_type_shape" : [{"float":[1,4,8,8]}]}},
-{"cat" : "Node","dur" :1,"ts" :599,"ph" : "X","name" :"conv1_fence_before","args" : {"op_name" : "Conv"}},
+{"cat" : "Node","dur" :1,"ts" :599,"ph" : "X","name" :"conv1_fence_before",
+"args" : {"op_name" : "Conv"}},
 {"cat" : "Session","dur" :90,"ts" :599,"ph" : "X","name" :"model_run","args" : {}}])",
       "p.json");
   ASSERT_TRUE(read.ok()) << read.error().message;
@@ -106,10 +107,10 @@ TEST(Trace, ReadsReportsOfTfliteBenchmark) {
       "============================== Run Order ==============================\n"
       "\t             [node type]\t  [first]\t [avg ms]\t     [%]\t  [cdf%]\t  [mem KB]\t"
       "[times called]\t[Name]\n"
-      "\t                 CONV_2D\t    1.200\t    1.000\t 80.000%\t 80.000%\t     0.000\t        1\t"
-      "[conv]:0\n"
-      "\t                 SOFTMAX\t    0.300\t    0.250\t 20.000%\t100.000%\t     0.000\t        1\t"
-      "[prob]:1\n"
+      "\t                 CONV_2D\t    1.200\t    1.000\t 80.000%\t 80.000%\t     0.000\t"
+      "        1\t[conv]:0\n"
+      "\t                 SOFTMAX\t    0.300\t    0.250\t 20.000%\t100.000%\t     0.000\t"
+      "        1\t[prob]:1\n"
       "\n============================== Top by Computation Time ===============\n",
       "t.txt");
   ASSERT_TRUE(read.ok()) << read.error().message;
