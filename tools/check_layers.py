@@ -40,6 +40,7 @@ THIRD_PARTY = (
     ("onnx/", ("src/formats/onnx",)),
     ("zip.h", ("src/formats/npy",)),
     ("nlohmann/", ("src/base",)),
+    ("boost/math/", ("src/verify",)),
     ("CLI/", ("cli",)),
     ("hwy/", ("src/kernels",)),
     ("toml++/", ("src/device",)),

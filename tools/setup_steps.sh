@@ -199,8 +199,25 @@ install_onednn() {
   rm -rf "$work"
 }
 
+step_bench() {
+  step bench bench "$(inputs 1 bench.txt)" install_bench
+}
 install_bench() { make_venv "$deps/bench" bench.txt; }
 
+# Independent implementations of metrics, for the extended test of `verify`. One of them is
+# published as a source distribution only.
+step_metrics() {
+  step metrics metrics "$(inputs 1 metrics.txt rouge.txt)" install_metrics
+}
+install_metrics() {
+  make_venv "$deps/metrics" metrics.txt
+  "$deps/metrics/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+    --no-build-isolation --require-hashes -r "$requirements/rouge.txt" >&2
+}
+
+step_demo() {
+  step demo photos "$(inputs 1 demo.txt photos.txt) $(digest "$root/tools/make_demo_data.py")" install_demo
+}
 install_demo() {
   local work=$deps/work/demo
   rm -rf "$work" "$deps/photos"
@@ -212,6 +229,9 @@ install_demo() {
 }
 
 # llama.cpp as its Python package builds it, for the instruction sets of this very machine.
+step_llama() {
+  step llama llama "$(inputs 1 llama.txt llama-source.txt) $(compiler_version)" install_llama
+}
 install_llama() {
   make_venv "$deps/llama" llama.txt
   local log=$deps/llama/build.log
@@ -222,6 +242,9 @@ install_llama() {
     { tail -40 "$log" >&2 && fail "cannot build llama.cpp"; }
 }
 
+step_cross() {
+  step cross prefix-aarch64 "$(inputs 1 onnx.txt) $(digest "$root/tools/setup_cross.sh") $(protobuf_version)" install_cross
+}
 install_cross() {
   source "$root/tools/setup_cross.sh"
   install_cross_toolchain

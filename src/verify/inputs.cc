@@ -1,6 +1,7 @@
 #include "verify/inputs.h"
 
 #include <cmath>
+#include <limits>
 #include <random>
 
 #include "graph/fix_shapes.h"
@@ -28,6 +29,7 @@ double next_value(InputKind kind, DType dtype, std::mt19937_64& random) {
   const auto uniform = [&] { return (static_cast<double>(random() >> 11) + 0.5) * 0x1p-53; };
   if (kind == InputKind::kZeros) return 0;
   if (kind == InputKind::kOnes) return 1;
+  if (kind == InputKind::kConstant) return is_floating_point(dtype) ? 0.5 : 1;
   if (dtype == DType::kBool) return static_cast<double>(random() >> 63);
   if (!is_floating_point(dtype)) return static_cast<double>(random() & 3);
   const double radius = std::sqrt(-2 * std::log(uniform()));
@@ -36,6 +38,8 @@ double next_value(InputKind kind, DType dtype, std::mt19937_64& random) {
     case InputKind::kHuge: return normal * 1e4;
     case InputKind::kTiny: return normal * 1e-39;  // denormal as float32
     case InputKind::kNegative: return -std::fabs(normal);
+    case InputKind::kSparse: return uniform() < 0.1 ? normal : 0;
+    case InputKind::kOutOfDistribution: return 40 * uniform() - 20;
     default: return normal;
   }
 }
@@ -81,13 +85,23 @@ Result<Datum> make_datum(const ValueType& type, const Dims& dims, const InputOpt
   for (int64_t i = 0; i < tensor.element_count(); ++i) {
     store(tensor, i, next_value(options.kind, type.dtype, random));
   }
+  if (is_floating_point(type.dtype) && tensor.element_count() > 0) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+    const int64_t middle = tensor.element_count() / 2;
+    if (options.kind == InputKind::kInfinity) store(tensor, middle, kInfinity);
+    if (options.kind == InputKind::kNan) store(tensor, middle, kNan);
+  }
   return Datum(std::move(tensor));
 }
 
 }  // namespace
 
 std::string_view input_kind_name(InputKind kind) {
-  constexpr std::string_view kNames[] = {"random", "zeros", "ones", "huge", "tiny", "negative"};
+  constexpr std::string_view kNames[] = {"random",   "zeros",    "ones",
+                                         "constant", "sparse",   "huge",
+                                         "tiny",     "negative", "out-of-distribution",
+                                         "infinity", "nan"};
   return kNames[static_cast<size_t>(kind)];
 }
 

@@ -9,9 +9,27 @@
 
 namespace edgewright {
 
-enum class InputKind : uint8_t { kRandom, kZeros, kOnes, kHuge, kTiny, kNegative };
+// What inputs look like. Integers and bools are affected by zeros, ones and constant only.
+enum class InputKind : uint8_t {
+  kRandom,  // standard normal
+  kZeros,
+  kOnes,
+  kConstant,           // one half everywhere
+  kSparse,             // nine of ten are zero
+  kHuge,               // 10,000 times standard normal
+  kTiny,               // denormal in float32
+  kNegative,           // minus the absolute value of standard normal
+  kOutOfDistribution,  // uniform from -20 to 20
+  kInfinity,           // standard normal with one infinite element
+  kNan,                // standard normal with one NaN
+};
 inline constexpr InputKind kBoundaryKinds[] = {
-    InputKind::kZeros, InputKind::kOnes, InputKind::kHuge, InputKind::kTiny, InputKind::kNegative};
+    InputKind::kZeros,    InputKind::kOnes, InputKind::kConstant, InputKind::kSparse,
+    InputKind::kHuge,     InputKind::kTiny, InputKind::kNegative, InputKind::kOutOfDistribution,
+    InputKind::kInfinity, InputKind::kNan};
+// Runtimes may differ on what becomes of infinities and NaN (the maximum of NaN and 0, say), so
+// those kinds are reported and do not fail a comparison.
+constexpr bool is_finite_kind(InputKind kind) { return kind < InputKind::kInfinity; }
 std::string_view input_kind_name(InputKind kind);
 
 struct InputOptions {
