@@ -216,7 +216,8 @@ install_metrics() {
 }
 
 step_demo() {
-  step demo photos "$(inputs 1 demo.txt photos.txt) $(digest "$root/tools/make_demo_data.py")" install_demo
+  step demo photos \
+    "$(inputs 1 demo.txt photos.txt) $(digest "$root/tools/make_demo_data.py")" install_demo
 }
 install_demo() {
   local work=$deps/work/demo
@@ -243,7 +244,8 @@ install_llama() {
 }
 
 step_cross() {
-  step cross prefix-aarch64 "$(inputs 1 onnx.txt) $(digest "$root/tools/setup_cross.sh") $(protobuf_version)" install_cross
+  step cross prefix-aarch64 \
+    "$(inputs 1 onnx.txt) $(digest "$root/tools/setup_cross.sh") $(protobuf_version)" install_cross
 }
 install_cross() {
   source "$root/tools/setup_cross.sh"

@@ -37,31 +37,35 @@ if not ZOO.exists():
     sys.exit(77)
 
 
-def readers(graph, name):
-    """The nodes that read a value, through nodes that only rearrange or rescale constants."""
-    passing = {"Identity", "Transpose", "Reshape", "Cast", "DequantizeLinear", "QuantizeLinear",
-               "Unsqueeze", "Squeeze"}
-    constants = {i.name for i in graph.initializer}
+def constants_of(graph):
+    """Names of all values that do not depend on the graph's inputs."""
+    names = {i.name for i in graph.initializer}
+    for node in graph.node:
+        if all(not i or i in names for i in node.input):
+            names.update(node.output)
+    return names
+
+
+def readers(graph, name, constants):
+    """The layers that read a weight, through nodes that make constants of it."""
     found, waiting = [], [name]
     while waiting:
         value = waiting.pop()
         for node in graph.node:
-            if value not in node.input:
-                continue
-            others = [i for i in node.input if i and i != value and i not in constants]
-            if node.op_type in passing and not others:
-                waiting.extend(node.output)
-            else:
-                found.append(node)
+            if value in node.input:
+                if node.output[0] in constants:
+                    waiting.extend(node.output)
+                else:
+                    found.append(node)
     return found
 
 
 def weights(graph):
     """Float weights of several dimensions that exactly one layer reads."""
-    result = []
+    result, constants = [], constants_of(graph)
     for tensor in graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) >= 2:
-            nodes = readers(graph, tensor.name)
+            nodes = readers(graph, tensor.name, constants)
             if len(nodes) == 1:
                 result.append((tensor, nodes[0]))
     return result

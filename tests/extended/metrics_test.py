@@ -2,9 +2,9 @@
 
 usage: metrics_test.py PROGRAM
 
-The reference is a model that passes its input through; the candidate is a recorded .npz. scikit-learn
-judges classification, SciPy distributions and significance, sacrebleu and rouge-score token
-sequences, pycocotools detections.
+The reference is a model that passes its input through; the candidate is a recorded .npz.
+scikit-learn judges classification, SciPy distributions and significance, sacrebleu and rouge-score
+token sequences, pycocotools detections.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ def check(name, found, expected, tolerance=1e-6):
 
 
 def verify(folder, inputs, candidate, labels):
-    """The document for `inputs` (name -> array with samples first) passed through, against `candidate`."""
+    """The document for `inputs` (name -> array, samples first) passed through and `candidate`."""
     ports, nodes, results = [], [], []
     for name, array in inputs.items():
         shape = [1, *array.shape[1:]]
