@@ -55,7 +55,7 @@ def readers(graph, name, constants):
             if value in node.input:
                 if node.output[0] in constants:
                     waiting.extend(node.output)
-                else:
+                elif node not in found:
                     found.append(node)
     return found
 
