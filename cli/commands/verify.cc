@@ -80,7 +80,7 @@ std::string bisect_text(const VerifyReport& report) {
   std::vector<std::vector<std::string>> rows = {{"guilty layer", "node", "operator", "own error"}};
   constexpr size_t kWorst = 12;
   for (size_t i = 0; i < std::min(kWorst, found.layers.size()); ++i) {
-    const GuiltyLayerReport& layer = found.layers[i];
+    const BisectedLayerReport& layer = found.layers[i];
     rows.push_back({layer.name, layer.node, layer.op, fmt::format("{:.3g}", layer.relative_l2)});
   }
   return "\n" + table(rows) +

@@ -52,13 +52,13 @@ struct TaskScore {
   bool passed = true;
 };
 
-struct GuiltyLayerReport {
+struct BisectedLayerReport {
   std::string name;        // of the value
   std::string node, op;    // what makes it in the candidate
   double relative_l2 = 0;  // of the layer alone, computed from the reference's values
 };
 struct BisectReport {
-  std::vector<GuiltyLayerReport> layers;  // worst first
+  std::vector<BisectedLayerReport> layers;  // worst first
   int64_t layers_compared = 0, model_runs = 0;
   bool restored = false;  // with these layers as in the reference the outputs pass
 };

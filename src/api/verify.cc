@@ -258,7 +258,7 @@ class Verification {
     EDGEWRIGHT_ASSIGN(const BisectResult found, bisect(*reference_.graph, *candidate_.graph,
                                                        data_.samples.front(), runner, options));
     BisectReport& report = report_.bisect.emplace();
-    for (const GuiltyLayer& layer : found.layers) {
+    for (const BisectedLayer& layer : found.layers) {
       report.layers.push_back({layer.name, layer.node, layer.op, layer.local.relative_l2});
     }
     report.layers_compared = found.layers_compared;

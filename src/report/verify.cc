@@ -67,7 +67,7 @@ void add_task(Json& json, const VerifyReport& report) {
 
 Json bisect_json(const BisectReport& report) {
   Json layers = Json::array(), details = Json::array();
-  for (const GuiltyLayerReport& layer : report.layers) {
+  for (const BisectedLayerReport& layer : report.layers) {
     layers.push_back(layer.name);
     details.push_back({{"name", layer.name},
                        {"node", layer.node},

@@ -228,8 +228,8 @@ class Bisection {
     return passing;
   }
 
-  GuiltyLayer describe(const Ranked& ranked) const {
-    GuiltyLayer layer{ranked.name, "", "", ranked.local};
+  BisectedLayer describe(const Ranked& ranked) const {
+    BisectedLayer layer{ranked.name, "", "", ranked.local};
     for (const Node& node : candidate_.nodes()) {
       for (const Value* output : node.outputs) {
         if (output == nullptr || output->name != ranked.name) continue;

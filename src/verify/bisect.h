@@ -13,14 +13,14 @@ namespace edgewright {
 
 // A layer is what computes one value that both graphs hold under one name, from the nearest such
 // values before it: one node, or all that was fused into it.
-struct GuiltyLayer {
+struct BisectedLayer {
   std::string name;      // of the value
   std::string node, op;  // what makes it in the candidate
   Difference local;      // of the layer alone, computed from the reference's own values
 };
 
 struct BisectResult {
-  std::vector<GuiltyLayer> layers;  // worst first; empty when nothing differs
+  std::vector<BisectedLayer> layers;  // worst first; empty when nothing differs
   int64_t layers_compared = 0;
   int64_t model_runs = 0;
   bool restored = false;  // with these layers from the reference the outputs are within tolerance
