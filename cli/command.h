@@ -49,6 +49,7 @@ Action declare_inspect(CLI::App& app, CommonOptions& common);
 Action declare_profile(CLI::App& app, CommonOptions& common);
 Action declare_run(CLI::App& app, CommonOptions& common);
 Action declare_split_plan(CLI::App& app, CommonOptions& common);
+Action declare_targets_check(CLI::App& app, CommonOptions& common);
 Action declare_verify(CLI::App& app, CommonOptions& common);
 
 // Where measured kernel times are kept between runs: the user's cache folder.

@@ -23,6 +23,8 @@ constexpr Command kCommands[] = {
      declare_device_calibrate},
     {"device show", "a device of the catalogue or of a file", declare_device_show},
     {"split plan", "where to cut a model between a device and a server", declare_split_plan},
+    {"targets check", "what of a model runs on another framework, and what falls back",
+     declare_targets_check},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kGroups[] = {

@@ -104,6 +104,39 @@ std::span<const CatalogueFile> catalogue_files() {
 ")
 endfunction()
 
+# The support tables of src/targets/support as one source.
+function(edgewright_support_tables output)
+  file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/targets/support/*.tsv)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
+  set(rows "")
+  foreach(path ${files})
+    get_filename_component(name ${path} NAME_WLE)
+    file(READ ${path} text)
+    string(LENGTH "${text}" length)
+    set(literals "")
+    set(from 0)
+    while(from LESS length)
+      string(SUBSTRING "${text}" ${from} 16000 piece)
+      string(APPEND literals "R\"tsv(${piece})tsv\"\n")
+      math(EXPR from "${from} + 16000")
+    endwhile()
+    string(APPEND rows "  {\"${name}\",\n${literals}},\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${output} @ONLY CONTENT "// Generated from src/targets/support.
+#include \"targets/support.h\"
+
+namespace edgewright {
+
+std::span<const SupportFile> support_files() {
+  static const SupportFile kFiles[] = {
+@rows@  };
+  return kFiles;
+}
+
+}  // namespace edgewright
+")
+endfunction()
+
 # Every room is one static library edgewright::<room>, linked as src/layers.txt says.
 function(edgewright_rooms layers_file)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${layers_file})
@@ -123,6 +156,10 @@ function(edgewright_rooms layers_file)
     if(room STREQUAL device)
       edgewright_catalogue(${CMAKE_BINARY_DIR}/catalogue.cc)
       list(APPEND sources ${CMAKE_BINARY_DIR}/catalogue.cc)
+    endif()
+    if(room STREQUAL "targets")
+      edgewright_support_tables(${CMAKE_BINARY_DIR}/support_tables.cc)
+      list(APPEND sources ${CMAKE_BINARY_DIR}/support_tables.cc)
     endif()
     add_library(edgewright_${room} STATIC ${sources})
     add_library(edgewright::${room} ALIAS edgewright_${room})
