@@ -27,6 +27,7 @@ constexpr UsualHardware kUsualHardware[] = {
 };
 constexpr double kCopyBytesPerUs = 5e3;  // a copy between two areas of one DRAM
 constexpr double kCrossingUs = 50;       // waking the other side, and alignment
+constexpr double kCallUs = 5;            // leaving a framework's graph on the CPU itself
 constexpr double kLaunchUs = 5;          // of one operation on an accelerator
 
 std::string_view usual(std::string_view hardware) {
@@ -156,7 +157,7 @@ Result<TargetReport> check_target(const std::string& path, const TargetOptions& 
   check.cpu_us = times_of(*model.graph, cpu, 0);
   check.accelerator_us = times_of(*model.graph, accelerator, is_cpu ? 0 : kLaunchUs);
   check.copy_us_per_byte = is_cpu ? 0 : 1 / kCopyBytesPerUs;
-  check.crossing_us = is_cpu ? 0 : kCrossingUs;
+  check.crossing_us = is_cpu ? kCallUs : kCrossingUs;
   Opener opener(*model.graph, target, accelerator);
   check.open = [&](const Node& node) { return opener(node); };
 
