@@ -1,15 +1,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <functional>
 
 #include "api/cut_model.h"
 #include "edgewright/split.h"
-#include "split/codec/codec.h"
 #include "split/privacy/accountant.h"
 #include "split/privacy/attack.h"
-#include "split/privacy/noise.h"
-#include "split/privacy/seal.h"
+#include "split/privacy/defence.h"
 
 namespace edgewright {
 namespace {
@@ -39,92 +36,17 @@ TensorMap unflat(const TensorMap& like, std::span<const float> row) {
   return sent;
 }
 
-// What a defence makes of an activation: what is seen on the way, and what the server works with.
-struct Defended {
-  std::vector<float> seen, received;
-  double bytes = 0;
-};
-struct Defence {
-  std::string name, guarantee;
-  double epsilon = 0;
-  std::function<Result<Defended>(const std::vector<float>&)> apply;
-};
-
-Result<Defended> rounded(const std::vector<float>& row) {
-  ActivationEncoder encoder(*parse_codec("int8"));
-  ActivationDecoder decoder;
-  const Tensor tensor = Tensor::of<float>({static_cast<int64_t>(row.size())}, row);
-  EDGEWRIGHT_ASSIGN(const auto bytes, encoder.encode(tensor));
-  EDGEWRIGHT_ASSIGN(const Tensor decoded, decoder.decode(bytes));
-  const auto values = decoded.elements<float>();
-  std::vector<float> received(values.begin(), values.end());
-  return Defended{received, received, static_cast<double>(bytes.size())};
-}
-
-// Sealed bytes as numbers, so that a decoder can try to learn from them.
-std::vector<float> as_numbers(std::span<const std::byte> bytes, size_t count) {
-  std::vector<float> numbers(count, 0);
-  for (size_t i = 0; i < count && i < bytes.size(); ++i) {
-    numbers[i] = std::to_integer<int>(bytes[i]) / 128.0f - 1;
-  }
-  return numbers;
-}
-
-std::vector<Defence> defences(size_t size, double clip, double sigma, PrivacyBound bound) {
-  const auto four = [](const std::vector<float>& row) {
-    return 4 * static_cast<double>(row.size());
-  };
-  const auto rotation = std::make_shared<RandomRotation>(size, 8);
-  const auto projection = std::make_shared<RandomProjection>(size, std::max<size_t>(1, size / 2));
-  const auto key = std::make_shared<SealKey>(random_key());
-  const auto noisy = [clip, sigma](std::vector<float> row) {
-    clip_norm(row, clip);
-    add_noise(row, sigma);
-    return row;
-  };
+std::string guarantee_text(Guarantee guarantee, PrivacyBound bound) {
   const std::string promise =
       fmt::format("({:g}, {:g}) differential privacy of each request", bound.epsilon, bound.delta);
-  std::vector<Defence> list;
-  list.push_back({"none", "none", 0, [=](const std::vector<float>& row) -> Result<Defended> {
-                    return Defended{row, row, four(row)};
-                  }});
-  list.push_back({"int8", "none (compression)", 0, rounded});
-  list.push_back(
-      {"rotation", "none (obfuscation)", 0, [=](const std::vector<float>& row) -> Result<Defended> {
-         std::vector<float> seen = row;
-         rotation->apply(seen);
-         std::vector<float> received = seen;
-         rotation->undo(received);
-         return Defended{seen, received, four(row)};
-       }});
-  list.push_back({"projection", "none (obfuscation)", 0,
-                  [=](const std::vector<float>& row) -> Result<Defended> {
-                    auto seen = projection->apply(row);
-                    const double bytes = 4 * static_cast<double>(seen.size());
-                    auto received = projection->restore(seen);
-                    return Defended{std::move(seen), std::move(received), bytes};
-                  }});
-  list.push_back(
-      {"noise", promise, bound.epsilon, [=](const std::vector<float>& row) -> Result<Defended> {
-         const auto seen = noisy(row);
-         return Defended{seen, seen, four(row)};
-       }});
-  list.push_back({"encryption", "only the server's key opens it; the server sees all", 0,
-                  [=](const std::vector<float>& row) -> Result<Defended> {
-                    const auto sealed = seal(std::as_bytes(std::span(row)), "activation", *key);
-                    EDGEWRIGHT_ASSIGN(const auto opened, open_seal(sealed, "activation", *key));
-                    return Defended{as_numbers(sealed, row.size()), row,
-                                    static_cast<double>(opened.size())};
-                  }});
-  list.push_back({"projection+noise+encryption", promise + ", and encrypted on the way",
-                  bound.epsilon, [=](const std::vector<float>& row) -> Result<Defended> {
-                    // Noise first: whatever is done to what is private leaves it private.
-                    const auto shrunk = projection->apply(noisy(row));
-                    const auto sealed = seal(std::as_bytes(std::span(shrunk)), "activation", *key);
-                    return Defended{as_numbers(sealed, shrunk.size()), projection->restore(shrunk),
-                                    static_cast<double>(sealed.size())};
-                  }});
-  return list;
+  switch (guarantee) {
+    case Guarantee::kNone: return "none";
+    case Guarantee::kObfuscation: return "none (obfuscation)";
+    case Guarantee::kDifferential: return promise;
+    case Guarantee::kSecrecy: return "only the server's key opens it; the server sees all";
+    case Guarantee::kBoth: return promise + ", and encrypted on the way";
+  }
+  return "";
 }
 
 // Everything that does not change from one defence to the next.
@@ -215,8 +137,8 @@ Result<Likeness> learned_attack(const Bench& bench, const Rows& seen, DecoderKer
 Result<Likeness> optimised_attack(const Bench& bench, const Rows& received) {
   constexpr size_t kImages = 4;
   constexpr int kSteps = 5;
-  const std::string name = bench.model.inputs()[0];
-  const Dims dims = bench.model.input_dims(0);
+  const std::string& name = bench.model.inputs()[0];
+  const Dims& dims = bench.model.input_dims(0);
   const SeenOf seen_of = [&](std::span<const float> input) -> Result<std::vector<float>> {
     EDGEWRIGHT_ASSIGN(const auto sent,
                       bench.model.run_device({{name, Tensor::of<float>(dims, input)}}));
@@ -227,15 +149,18 @@ Result<Likeness> optimised_attack(const Bench& bench, const Rows& received) {
 }
 
 Result<DefenceFigures> try_defence(const Bench& bench, const Defence& defence,
-                                   double undefended_bytes) {
-  DefenceFigures figures{defence.name, defence.guarantee};
-  figures.epsilon = defence.epsilon;
+                                   const DefenceTools& tools, PrivacyBound bound) {
+  const double undefended_bytes = 4 * static_cast<double>(bench.rows[0].size());
+  DefenceFigures figures{std::string(defence.name), guarantee_text(defence.guarantee, bound)};
+  const bool is_private =
+      defence.guarantee == Guarantee::kDifferential || defence.guarantee == Guarantee::kBoth;
+  figures.epsilon = is_private ? bound.epsilon : 0;
   Rows seen, received;
   std::vector<double> times;
   double bytes = 0, agreeing = 0, right = 0;
   for (size_t i = 0; i < bench.rows.size(); ++i) {
     const auto start = Clock::now();
-    EDGEWRIGHT_ASSIGN(Defended defended, defence.apply(bench.rows[i]));
+    EDGEWRIGHT_ASSIGN(Defended defended, defence.apply(tools, bench.rows[i]));
     times.push_back(since(start));
     bytes += defended.bytes / double(bench.rows.size());
     EDGEWRIGHT_ASSIGN(const auto outputs,
@@ -257,9 +182,8 @@ Result<DefenceFigures> try_defence(const Bench& bench, const Defence& defence,
   EDGEWRIGHT_ASSIGN(const auto linear, learned_attack(bench, seen, DecoderKernel::kLinear));
   EDGEWRIGHT_ASSIGN(const auto kernel, learned_attack(bench, seen, DecoderKernel::kGaussian));
   // What is encrypted he cannot put into the optimisation: there he sees numbers without relation.
-  const bool is_sealed = defence.name.find("encryption") != std::string::npos;
   Rows as_activation = received;
-  for (size_t i = 0; is_sealed && i < seen.size(); ++i) {
+  for (size_t i = 0; defence.is_sealed && i < seen.size(); ++i) {
     as_activation[i] = seen[i];
     as_activation[i].resize(received[i].size(), 0);
   }
@@ -313,10 +237,9 @@ Result<ProtectReport> protect_cut(const ProtectOptions& options) {
                     }));
   report.blind_ssim = blind.ssim;
   report.blind_psnr_db = blind.psnr_db;
-  const auto list = defences(bench.rows[0].size(), report.clip, report.sigma, bound);
-  for (const Defence& defence : list) {
-    EDGEWRIGHT_ASSIGN(report.defences.emplace_back(),
-                      try_defence(bench, defence, 4 * double(bench.rows[0].size())));
+  const DefenceTools tools(bench.rows[0].size(), report.clip, report.sigma);
+  for (const Defence& defence : defences()) {
+    EDGEWRIGHT_ASSIGN(report.defences.emplace_back(), try_defence(bench, defence, tools, bound));
   }
   if (options.data.empty()) {
     report.warnings.emplace_back("the inputs are random and hold nothing to find; give --data");

@@ -44,6 +44,7 @@ Placement placed(const std::vector<int>& tiers) { return {tiers.begin(), tiers.e
 
 std::vector<std::string> names(const std::vector<Value*>& values) {
   std::vector<std::string> result;
+  result.reserve(values.size());
   for (const Value* value : values) result.push_back(value->name);
   return result;
 }

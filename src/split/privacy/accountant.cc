@@ -66,6 +66,7 @@ Result<std::vector<double>> allocate_noise(PrivacyBound bound,
   }
   EDGEWRIGHT_ASSIGN(const double unit_sigma, analytic_sigma(bound, 1));
   std::vector<double> sigmas;
+  sigmas.reserve(weights.size());
   for (size_t i = 0; i < weights.size(); ++i) {
     sigmas.push_back(sensitivities[i] * unit_sigma / std::sqrt(weights[i] / total));
   }

@@ -184,6 +184,7 @@ Result<LearnedDecoder> LearnedDecoder::train(const Rows& seen, const Rows& input
 
 std::vector<float> LearnedDecoder::decode(std::span<const float> seen) const {
   std::vector<double> weights;
+  weights.reserve(seen_.size());
   for (const auto& row : seen_) weights.push_back(kernel_of(row, seen));
   std::vector<float> input(mean_.size());
   for (size_t i = 0; i < input.size(); ++i) {

@@ -185,7 +185,7 @@ TEST(Shares, OneServersViewSaysNothing) {
     }
     // Uniform numbers of variance 1/3: six standard deviations of the sum.
     EXPECT_LT(std::fabs(correlation), 6 * std::sqrt(count / 3.0));
-    for (const int bit : ones) EXPECT_NEAR(bit, count / 2, 6 * std::sqrt(count / 4.0));
+    for (const int bit : ones) EXPECT_NEAR(bit, count / 2.0, 6 * std::sqrt(count / 4.0));
   }
 }
 
