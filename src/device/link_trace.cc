@@ -25,8 +25,9 @@ int64_t opportunities_before(const LinkTrace& trace, double time_ms) {
 
 double opportunity_ms(const LinkTrace& trace, int64_t index) {
   const int64_t count = std::ssize(trace.delivery_ms);
-  return static_cast<double>(index / count * trace.period_ms() +
-                             trace.delivery_ms[static_cast<size_t>(index % count)]);
+  const int64_t rounds = index / count;
+  return static_cast<double>(rounds * trace.period_ms() +
+                             trace.delivery_ms[static_cast<size_t>(index - rounds * count)]);
 }
 
 }  // namespace
