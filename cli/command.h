@@ -48,8 +48,14 @@ Action declare_device_show(CLI::App& app, CommonOptions& common);
 Action declare_inspect(CLI::App& app, CommonOptions& common);
 Action declare_profile(CLI::App& app, CommonOptions& common);
 Action declare_run(CLI::App& app, CommonOptions& common);
+Action declare_link_show(CLI::App& app, CommonOptions& common);
+Action declare_split_codecs(CLI::App& app, CommonOptions& common);
+Action declare_split_offload(CLI::App& app, CommonOptions& common);
 Action declare_split_plan(CLI::App& app, CommonOptions& common);
 Action declare_targets_check(CLI::App& app, CommonOptions& common);
+Action declare_split_privacy(CLI::App& app, CommonOptions& common);
+Action declare_split_protect(CLI::App& app, CommonOptions& common);
+Action declare_split_speculate(CLI::App& app, CommonOptions& common);
 Action declare_verify(CLI::App& app, CommonOptions& common);
 
 // Where measured kernel times are kept between runs: the user's cache folder.

@@ -22,9 +22,20 @@ constexpr Command kCommands[] = {
     {"device calibrate", "the power model of a device fitted to measured powers",
      declare_device_calibrate},
     {"device show", "a device of the catalogue or of a file", declare_device_show},
+    {"link show", "a link of the catalogue or of a file, and what a message over it takes",
+     declare_link_show},
     {"split plan", "where to cut a model between a device and a server", declare_split_plan},
     {"targets check", "what of a model runs on another framework, and what falls back",
      declare_targets_check},
+    {"split codecs", "what activation codecs cost and lose at a cut", declare_split_codecs},
+    {"split offload", "policies that choose per request where it runs, on a recorded link",
+     declare_split_offload},
+    {"split privacy", "noise for a privacy bound, and what many releases add up to",
+     declare_split_privacy},
+    {"split speculate", "whether drafting tokens on the device pays over a link",
+     declare_split_speculate},
+    {"split protect", "what an attacker learns at a cut, before and after defences",
+     declare_split_protect},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kGroups[] = {

@@ -61,6 +61,7 @@ set(edgewright_external_formats ONNX::onnx ONNX::onnx_proto PkgConfig::LIBZIP)
 set(edgewright_external_verify Boost::headers)
 set(edgewright_external_kernels PkgConfig::HWY)
 set(edgewright_external_device fdt PkgConfig::HWLOC)
+set(edgewright_external_split blosc sodium)
 
 # The data files of src/device/catalogue as one source: they are found by name without any folder.
 function(edgewright_catalogue output)

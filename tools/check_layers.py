@@ -43,6 +43,8 @@ THIRD_PARTY = (
     ("boost/math/", ("src/verify",)),
     ("CLI/", ("cli",)),
     ("hwy/", ("src/kernels",)),
+    ("blosc", ("src/split/codec",)),
+    ("sodium", ("src/split/privacy",)),
     ("toml++/", ("src/device",)),
     ("libfdt", ("src/device",)),
     ("dnnl", ("src/kernels",)),

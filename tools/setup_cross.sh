@@ -4,8 +4,9 @@
 
 cross_packages=(g++-aarch64-linux-gnu qemu-user)
 sysroot_packages=(
-  libc6-dev libcli11-dev libfdt-dev libfmt-dev libgmock-dev libgtest-dev libhwloc-dev libhwy-dev
-  libprotobuf-dev libstdc++6 libtomlplusplus-dev libzip-dev nlohmann-json3-dev zlib1g-dev
+  libblosc-dev libboost-dev libc6-dev libcli11-dev libfdt-dev libfmt-dev libgmock-dev
+  libgtest-dev libhwloc-dev libhwy-dev libprotobuf-dev libsodium-dev libstdc++6
+  libtomlplusplus-dev libzip-dev nlohmann-json3-dev zlib1g-dev
 )
 
 install_cross_toolchain() {

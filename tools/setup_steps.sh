@@ -6,6 +6,7 @@ build_packages=(
   ccache
   g++
   libbenchmark-dev
+  libblosc-dev
   libboost-dev
   libcli11-dev
   libfdt-dev
@@ -15,6 +16,7 @@ build_packages=(
   libhwloc-dev
   libhwy-dev
   libprotobuf-dev
+  libsodium-dev
   libtomlplusplus-dev
   libzip-dev
   make
