@@ -2,6 +2,28 @@
 #include "report/document.h"
 
 namespace edgewright {
+namespace {
+
+Json quantization_json(const QuantizationReport& report) {
+  Json json;
+  json["calibration_samples"] = report.calibration_samples;
+  json["held_back_samples"] = report.held_back_samples;
+  json["relative_l2"] = report.relative_l2;
+  json["agreement"] = report.agreement;
+  if (report.top1) {
+    json["reference_top1"] = *report.reference_top1;
+    json["top1"] = *report.top1;
+  }
+  json["int8_macs_share"] = report.int8_macs_share;
+  Json guilty = Json::array();
+  for (const GuiltyLayer& layer : report.guilty) {
+    guilty.push_back({{"name", layer.name}, {"relative_l2", layer.relative_l2}});
+  }
+  json["guilty_layers"] = std::move(guilty);
+  return json;
+}
+
+}  // namespace
 
 std::string to_json(const ConvertReport& report) {
   Json json = document("convert", report.passed, report.warnings);
@@ -35,6 +57,7 @@ std::string to_json(const ConvertReport& report) {
     add_verification(verification, *report.verification);
     json["verification"] = std::move(verification);
   }
+  if (report.quantization) json["quantization"] = quantization_json(*report.quantization);
   return finish_document(json);
 }
 
