@@ -127,7 +127,8 @@ class Precision(unittest.TestCase):
             document = self.int8("--quantize", f"calibrator={calibrator}")
             self.assertLess(document["quantization"]["relative_l2"], 0.3, calibrator)
         for scheme in ("u8s8", "s8s8", "u8s7", "s8s7"):
-            document = self.int8("--quantize", f"scheme={scheme}", "--quantize", "weights=per-tensor")
+            flags = ("--quantize", f"scheme={scheme}", "--quantize", "weights=per-tensor")
+            document = self.int8(*flags)
             self.assertLess(document["quantization"]["relative_l2"], 0.1, scheme)
 
     def test_excluded_layers_stay_in_float(self):
