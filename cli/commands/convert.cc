@@ -35,12 +35,17 @@ std::string verification_text(const VerifyReport& report) {
 }
 
 std::string quantization_text(const QuantizationReport& report, bool passed) {
-  std::string out = fmt::format(
-      "quantised with {} samples, judged on {}: relative L2 error {:.3g}, top-1 agreement {:.2f} "
-      "%, "
-      "{:.1f} % of multiply-adds in int8\n",
-      report.calibration_samples, report.held_back_samples, report.relative_l2,
-      100 * report.agreement, 100 * report.int8_macs_share);
+  std::string out;
+  if (report.held_back_samples > 0) {
+    out += fmt::format(
+        "quantised with {} samples, judged on {}: relative L2 error {:.3g}, top-1 agreement {:.2f} "
+        "%\n",
+        report.calibration_samples, report.held_back_samples, report.relative_l2,
+        100 * report.agreement);
+  }
+  if (report.int8_macs_share > 0) {
+    out += fmt::format("{:.1f} % of multiply-adds in int8\n", 100 * report.int8_macs_share);
+  }
   if (report.top1) {
     out += fmt::format("top-1 {:.2f} % against {:.2f} %\n", 100 * *report.top1,
                        100 * *report.reference_top1);
@@ -91,8 +96,8 @@ void declare_flags(CLI::App& app, Options& options) {
   app.add_option("--stop-after", options.convert.stop_after, "the last pass to run");
   app.add_flag("--verify-each-pass", options.convert.verify_each_pass,
                "compare with the original after every pass; drop what breaks it");
-  app.add_option("--precision", options.convert.precision, "fp32 or int8: how layers compute")
-      ->check(CLI::IsMember({"fp32", "int8"}));
+  app.add_option("--precision", options.convert.precision, "how layers compute")
+      ->check(CLI::IsMember(precision_names()));
   app.add_option("--calibrate", options.convert.calibrate,
                  "samples for a precision: .npz or a folder of .npy")
       ->type_name("DATA");

@@ -23,7 +23,7 @@ struct ConvertOptions {
   bool verify_each_pass = false;  // after every pass too; what breaks the model is dropped
   bool lossy = false;
   bool keep_initializer_inputs = false;
-  std::string precision = "fp32";     // or int8
+  std::string precision = "fp32";     // one of precision_names()
   std::string calibrate;              // DATA: samples for ranges and for judging choices
   std::vector<std::string> quantize;  // "key=value": details of the precision
   bool force = false;                 // write a result that misses its goals
@@ -88,6 +88,9 @@ struct PassDescription {
   bool lossy = false;
 };
 std::vector<PassDescription> list_passes();
+
+// Values of ConvertOptions::precision.
+std::vector<std::string> precision_names();
 
 std::string to_json(const ConvertReport& report);
 

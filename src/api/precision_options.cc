@@ -1,7 +1,8 @@
 #include "api/precision_options.h"
 
 #include <charconv>
-#include <functional>
+
+#include "quantize/weight_only.h"
 
 namespace edgewright {
 namespace {
@@ -61,6 +62,25 @@ constexpr Key kKeys[] = {
     {"bias-correction", "auto, off",
      [](PrecisionOptions& o, const std::string& v) -> Status {
        EDGEWRIGHT_ASSIGN(o.bias_correction, choice(v, "auto", "off"));
+       return {};
+     }},
+    {"method", "auto, rtn, mse, hqq, gptq",
+     [](PrecisionOptions& o, const std::string& v) -> Status {
+       const bool known = v == "auto" || find_weight_method(v) != nullptr;
+       if (!known) return usage_error("found '{}', expected auto, rtn, mse, hqq or gptq", v);
+       o.method = v;
+       return {};
+     }},
+    {"bits", "4, 8",
+     [](PrecisionOptions& o, const std::string& v) -> Status {
+       EDGEWRIGHT_ASSIGN(const bool small, choice(v, "4", "8"));
+       o.weight_bits = small ? 4 : 8;
+       return {};
+     }},
+    {"group", "32, 64, 128 or 0 for whole columns",
+     [](PrecisionOptions& o, const std::string& v) -> Status {
+       EDGEWRIGHT_ASSIGN(const double rows, number(v, 0, 1 << 20));
+       o.group = static_cast<int64_t>(rows);
        return {};
      }},
     {"exclude", "a node, value or operator; may be repeated",

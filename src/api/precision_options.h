@@ -18,6 +18,9 @@ struct PrecisionOptions {
   bool per_channel = true;
   bool chains = true;
   bool bias_correction = true;
+  std::string method = "auto";  // of weights alone
+  int weight_bits = 4;
+  int64_t group = 32;  // rows of a column that share a scale; 0: the whole column
   std::vector<std::string> excluded;
   std::string cache;
   double max_error = 0.5;          // relative L2 of the outputs

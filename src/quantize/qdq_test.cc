@@ -8,7 +8,6 @@
 namespace edgewright {
 namespace {
 
-using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
@@ -30,12 +29,14 @@ constexpr const char* kBlock = R"(graph %main(%x: float32[1,2,4,4]) -> (%y) {
 
 std::vector<std::string> layer_names(const QuantSites& sites) {
   std::vector<std::string> names;
+  names.reserve(sites.layers.size());
   for (const QuantLayer& layer : sites.layers) names.push_back(layer.name());
   return names;
 }
 
 std::vector<std::string> point_names(const QuantSites& sites) {
   std::vector<std::string> names;
+  names.reserve(sites.points.size());
   for (const QuantPoint& point : sites.points) names.push_back(point.value->name);
   return names;
 }

@@ -8,8 +8,11 @@ Json quantization_json(const QuantizationReport& report) {
   Json json;
   json["calibration_samples"] = report.calibration_samples;
   json["held_back_samples"] = report.held_back_samples;
-  json["relative_l2"] = report.relative_l2;
-  json["agreement"] = report.agreement;
+  // What was not measured is left out.
+  if (report.held_back_samples > 0) {
+    json["relative_l2"] = report.relative_l2;
+    json["agreement"] = report.agreement;
+  }
   if (report.top1) {
     json["reference_top1"] = *report.reference_top1;
     json["top1"] = *report.top1;
