@@ -62,12 +62,21 @@ struct QuantizationReport {
   std::vector<GuiltyLayer> guilty;             // worst first
 };
 
+// A mix of types that no other tried mix beats in cost and error.
+struct ParetoPoint {
+  double cost = 0;   // microseconds of all layers, or bytes of weights
+  double error = 0;  // relative L2 of the outputs
+  int64_t changed_layers = 0;
+  bool knee = false, chosen = false;
+};
+
 struct ConvertReport {
   int64_t nodes_before = 0, nodes_after = 0;
   std::vector<PassResult> passes;
   std::vector<std::string> dropped_passes;
   std::map<std::string, std::string> precision;  // node -> type
   std::vector<Choice> choices;
+  std::vector<ParetoPoint> pareto;  // of precision mixed, by rising cost
   int opset = 0;
   int64_t size_bytes = 0;
   // The final comparison; absent when it was switched off or could not run (see warnings).

@@ -20,6 +20,7 @@ constexpr struct {
     {"int8", 17, 17, to_int8},
     {"int8-dynamic", 11, 11, to_dynamic_int8},
     // DequantizeLinear has blocks since 21; MatMulNBits is no operator of ai.onnx.
+    {"mixed", 21, 21, to_mixed},
     {"int4", 21, 0, to_small_weights},
 };
 

@@ -72,9 +72,9 @@ void add_precisions(const Graph& graph, const std::set<std::string>& layers, con
   }
 }
 
-Result<double> macs_share(const PrecisionContext& context, const Graph& graph,
-                          const std::set<std::string>& layers) {
-  const auto copy = clone(graph);
+Result<std::unique_ptr<Graph>> fixed_shape_copy(const PrecisionContext& context,
+                                                const Graph& graph) {
+  auto copy = clone(graph);
   std::map<std::string, Dims> shapes;
   size_t next = 0;
   for (const Value* input : copy->inputs()) {
@@ -88,6 +88,12 @@ Result<double> macs_share(const PrecisionContext& context, const Graph& graph,
   }
   EDGEWRIGHT_TRY(fix_shapes(*copy, shapes));
   EDGEWRIGHT_TRY(onnx_type_inferer().infer(*copy));
+  return copy;
+}
+
+Result<double> macs_share(const PrecisionContext& context, const Graph& graph,
+                          const std::set<std::string>& layers) {
+  EDGEWRIGHT_ASSIGN(const auto copy, fixed_shape_copy(context, graph));
   return mac_share(*copy, layers).share();
 }
 

@@ -45,6 +45,12 @@ Result<double> macs_share(const PrecisionContext& context, const Graph& graph,
                           const std::set<std::string>& layers);
 void fill_quality(const OutputQuality& quality, QuantizationReport& report);
 
+// Options of the static quantiser from those of the command.
+Result<StaticOptions> static_int8_options(PrecisionContext& context);
+// A copy with the shapes of the samples (open dimensions without samples: 1), types inferred.
+Result<std::unique_ptr<Graph>> fixed_shape_copy(const PrecisionContext& context,
+                                                const Graph& graph);
+
 // Sorts, cleans and types the changed graph.
 Status finish_graph(Graph& graph);
 // Compares the quality with max-error and max-loss; a miss is a warning that says so.
@@ -54,6 +60,7 @@ bool meets_goals(PrecisionContext& context, const QuantizationReport& result);
 Result<bool> to_int8(PrecisionContext& context);
 Result<bool> to_dynamic_int8(PrecisionContext& context);
 Result<bool> to_small_weights(PrecisionContext& context);
+Result<bool> to_mixed(PrecisionContext& context);
 Result<bool> to_low_float(PrecisionContext& context, DType dtype);
 
 }  // namespace edgewright

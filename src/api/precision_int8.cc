@@ -2,10 +2,12 @@
 // own quantisation.
 #include <algorithm>
 
+#include "api/plan_meter.h"
 #include "api/precision_context.h"
 #include "graph/text.h"
 #include "passes/rewrite.h"
 #include "quantize/dynamic_int8.h"
+#include "quantize/refusal.h"
 
 namespace edgewright {
 namespace {
@@ -13,6 +15,7 @@ namespace {
 // The layers that are off most, worst first.
 std::vector<GuiltyLayer> guilty_layers(const std::map<std::string, LayerError>& layers) {
   std::vector<GuiltyLayer> result;
+  result.reserve(layers.size());
   for (const auto& [name, error] : layers) result.push_back({name, error.relative()});
   std::ranges::stable_sort(result, std::ranges::greater(), &GuiltyLayer::relative_l2);
   return result;
@@ -22,22 +25,6 @@ std::string cache_key(const PrecisionContext& context) {
   const size_t graph = std::hash<std::string>()(print(*context.model.graph, {16, true}));
   return fmt::format("{:016x}-{}-{}", graph, context.data.fingerprint,
                      context.precision.averaging_factor);
-}
-
-Result<StaticOptions> static_options(PrecisionContext& context) {
-  const PrecisionOptions& precision = context.precision;
-  StaticOptions result;
-  result.calibrator = precision.calibrator;
-  result.calibration.percentile = precision.percentile;
-  result.averaging_factor = precision.averaging_factor;
-  result.correct_bias = precision.bias_correction;
-  result.chains = precision.chains;
-  result.progress = context.options.progress;
-  EDGEWRIGHT_ASSIGN(result.scheme, choose_scheme(context));
-  EDGEWRIGHT_ASSIGN(result.excluded, excluded_layers(context));
-  result.cache = precision.cache;
-  result.cache_key = cache_key(context);
-  return result;
 }
 
 bool brings_quantisation(const Graph& graph) {
@@ -69,21 +56,73 @@ Result<bool> keep_own_quantisation(PrecisionContext& context) {
   return true;
 }
 
+// Layers that measure slower in integers here go back to float, and the rest is decided again.
+Status refuse(PrecisionContext& context, SampleRunner& runner, const OutputReference& reference,
+              StaticOptions& options, StaticResult& chosen) {
+  EDGEWRIGHT_ASSIGN(const auto fixed, fixed_shape_copy(context, *context.model.graph));
+  const SiteOptions site_options{options.excluded, options.chains};
+  const QuantSites sites = find_sites(*fixed, site_options);
+  InferenceOptions inference;
+  inference.threads = context.options.threads;
+  inference.tune = context.options.tune;
+  inference.timing_cache = context.options.timing_cache;
+  PlanMeter meter(inference, 2);
+  EDGEWRIGHT_ASSIGN(const LayerCosts costs, LayerCosts::measure(*fixed, sites, chosen.decision,
+                                                                meter, context.options.progress));
+  const Refusal refusal = refuse_slower(*fixed, sites, costs, site_options);
+  context.report.choices.push_back(
+      {"layers together", fmt::format("{:.0f} us", refusal.chosen_us),
+       fmt::format("{:.0f} us all in int8, {:.0f} us all in float32", refusal.all_integer_us,
+                   refusal.all_float_us),
+       "measured here, one by one, with the conversions between them"});
+  add_choices(refusal.choices, context.report);
+  if (refusal.layers.empty()) return {};
+  if (context.precision.refuse == "off") {
+    context.report.warnings.push_back(fmt::format(
+        "{} layers measure slower in int8 and are kept in int8 as asked", refusal.layers.size()));
+    return {};
+  }
+  options.excluded.insert(refusal.layers.begin(), refusal.layers.end());
+  auto again = quantize_static(*context.model.graph, runner, context.split, reference, options);
+  if (!again.ok()) return std::move(again).error();
+  chosen = *std::move(again);
+  return {};
+}
+
 }  // namespace
+
+Result<StaticOptions> static_int8_options(PrecisionContext& context) {
+  const PrecisionOptions& precision = context.precision;
+  StaticOptions result;
+  result.calibrator = precision.calibrator;
+  result.calibration.percentile = precision.percentile;
+  result.averaging_factor = precision.averaging_factor;
+  result.correct_bias = precision.bias_correction;
+  result.chains = precision.chains;
+  result.progress = context.options.progress;
+  EDGEWRIGHT_ASSIGN(result.scheme, choose_scheme(context));
+  EDGEWRIGHT_ASSIGN(result.excluded, excluded_layers(context));
+  result.cache = precision.cache;
+  result.cache_key = cache_key(context);
+  return result;
+}
 
 Result<bool> to_int8(PrecisionContext& context) {
   Graph& graph = *context.model.graph;
   if (brings_quantisation(graph)) return keep_own_quantisation(context);
   EDGEWRIGHT_TRY(load_data(context, true));
   QuantizationReport& result = context.report.quantization.emplace();
-  EDGEWRIGHT_ASSIGN(const StaticOptions options, static_options(context));
+  EDGEWRIGHT_ASSIGN(StaticOptions options, static_int8_options(context));
   result.calibration_samples = static_cast<int64_t>(context.split.calibration.size());
   PlanRunner runner(context.data, context.options.threads);
   EDGEWRIGHT_ASSIGN(
       const auto reference,
       OutputReference::create(graph, runner, context.split.held_back, context.data.labels));
-  EDGEWRIGHT_ASSIGN(const StaticResult chosen,
+  EDGEWRIGHT_ASSIGN(StaticResult chosen,
                     quantize_static(graph, runner, context.split, reference, options));
+  if (context.precision.refuse != "unmeasured") {
+    EDGEWRIGHT_TRY(refuse(context, runner, reference, options, chosen));
+  }
   add_choices(chosen.choices, context.report);
   fill_quality(chosen.quality, result);
   result.guilty = guilty_layers(chosen.layers);

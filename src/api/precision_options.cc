@@ -83,6 +83,25 @@ constexpr Key kKeys[] = {
        o.group = static_cast<int64_t>(rows);
        return {};
      }},
+    {"refuse", "auto, off, unmeasured",
+     [](PrecisionOptions& o, const std::string& v) -> Status {
+       if (v != "auto" && v != "off" && v != "unmeasured") {
+         return usage_error("found '{}', expected auto, off or unmeasured", v);
+       }
+       o.refuse = v;
+       return {};
+     }},
+    {"objective", "latency, size",
+     [](PrecisionOptions& o, const std::string& v) -> Status {
+       EDGEWRIGHT_ASSIGN(const bool size, choice(v, "size", "latency"));
+       o.objective = size ? "size" : "latency";
+       return {};
+     }},
+    {"seconds", "time for the search of a mix",
+     [](PrecisionOptions& o, const std::string& v) -> Status {
+       EDGEWRIGHT_ASSIGN(o.seconds, number(v, 0, 86400));
+       return {};
+     }},
     {"exclude", "a node, value or operator; may be repeated",
      [](PrecisionOptions& o, const std::string& v) { return o.excluded.push_back(v), Status(); }},
     {"cache", "a file",

@@ -20,7 +20,10 @@ struct PrecisionOptions {
   bool bias_correction = true;
   std::string method = "auto";  // of weights alone
   int weight_bits = 4;
-  int64_t group = 32;  // rows of a column that share a scale; 0: the whole column
+  int64_t group = 32;           // rows of a column that share a scale; 0: the whole column
+  std::string refuse = "auto";  // layers that measure slower in int8
+  std::string objective = "latency";
+  double seconds = 120;  // for the search of a mix
   std::vector<std::string> excluded;
   std::string cache;
   double max_error = 0.5;          // relative L2 of the outputs

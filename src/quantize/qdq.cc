@@ -166,6 +166,7 @@ RoundedLayer round_layer(const QuantLayer& layer, const QuantDecision& decision,
                               : *layer.node->constant_input(static_cast<size_t>(layer.weights));
   const int axis = decision.scheme.per_channel ? layer.weight_axis : -1;
   std::vector<float> least;
+  least.reserve(bias.size());
   for (const float value : bias) least.push_back(least_weight_scale(value, input_scale));
   if (axis < 0 && !least.empty()) least = {*std::ranges::max_element(least)};
   RoundedLayer rounded;

@@ -22,13 +22,19 @@ class SampleRunner {
   virtual Status run(const Graph& graph, std::span<const size_t> samples, Observe observe) = 0;
 };
 
-// Measures how long graphs take on the machine that they are meant for.
+// How long a graph takes on the machine that it is meant for.
+struct Latency {
+  double median_us = 0;
+  // Every operator ran on a kernel made for speed; false: some ran on the plain reference loops, so
+  // the time says nothing about the operator.
+  bool tuned = true;
+};
+
 class LatencyMeter {
  public:
   virtual ~LatencyMeter() = default;
-  // Latencies of graphs with known input shapes, measured in turns (one run of each, again and
-  // again), median in microseconds.
-  virtual Result<std::vector<double>> latency_us(std::span<const Graph* const> graphs) = 0;
+  // Of graphs with known input shapes, measured in turns: one run of each, again and again.
+  virtual Result<std::vector<Latency>> measure(std::span<const Graph* const> graphs) = 0;
 };
 
 }  // namespace edgewright

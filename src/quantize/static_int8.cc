@@ -25,6 +25,7 @@ class StaticSearch {
       : graph_(graph), runner_(runner), split_(split), reference_(reference), options_(options) {}
 
   Result<StaticResult> run() {
+    result_.excluded = options_.excluded;
     result_.sites = find_sites(graph_, {options_.excluded, options_.chains});
     if (result_.sites.layers.empty()) {
       return unsupported(

@@ -37,7 +37,8 @@ struct StaticOptions {
 };
 
 struct StaticResult {
-  QuantSites sites;  // of `graph`
+  std::set<std::string> excluded;  // as asked for
+  QuantSites sites;                // of `graph`
   QuantDecision decision;
   OutputQuality quality;  // of the simulated form, on the held-back samples
   std::map<std::string, LayerError> layers;

@@ -54,6 +54,17 @@ std::string to_json(const ConvertReport& report) {
                        {"why", choice.why}});
   }
   json["choices"] = std::move(choices);
+  if (!report.pareto.empty()) {
+    Json pareto = Json::array();
+    for (const ParetoPoint& point : report.pareto) {
+      pareto.push_back({{"cost", point.cost},
+                        {"error", point.error},
+                        {"changed_layers", point.changed_layers},
+                        {"knee", point.knee},
+                        {"chosen", point.chosen}});
+    }
+    json["pareto"] = std::move(pareto);
+  }
   if (report.verification) {
     Json verification;
     verification["passed"] = report.verification->passed;

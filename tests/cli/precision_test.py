@@ -88,7 +88,9 @@ class Precision(unittest.TestCase):
         return json.loads(done.stdout) if code in (0, 1) else done.stderr
 
     def int8(self, *arguments, code=0):
-        return self.convert("--precision", "int8", "--calibrate", self.data, *arguments, code=code)
+        # What is faster here differs from run to run for a model as small as this.
+        flags = ("--precision", "int8", "--calibrate", self.data, "--quantize", "refuse=unmeasured")
+        return self.convert(*flags, *arguments, code=code)
 
     def operators(self):
         done = subprocess.run(
@@ -194,6 +196,50 @@ class Precision(unittest.TestCase):
         write_npz(self.data, {"x": npy((SAMPLES, 2, SIZE, SIZE), zeros)})
         document = self.int8()
         self.assertLess(document["quantization"]["relative_l2"], 0.05)
+
+    def test_slower_layers_are_measured_and_named(self):
+        flags = ("--precision", "int8", "--calibrate", self.data)
+        for refuse in ("auto", "off"):
+            document = self.convert(*flags, "--quantize", f"refuse={refuse}")
+            what = {choice["what"]: choice for choice in document["choices"]}
+            self.assertIn("us", what["layers together"]["chosen"])
+            refused = {name for name in ("c1", "c2", "y") if name in what}
+            shares = document["quantization"]["int8_macs_share"]
+            if refuse == "off":
+                self.assertEqual(shares, 1)
+            else:
+                self.assertEqual(shares == 1, not refused)
+
+    def test_small_weights_and_16_bit_floats(self):
+        for precision in ("int4", "fp16", "bf16", "int8-dynamic"):
+            for calibrated in (("--calibrate", self.data), ()):
+                document = self.convert("--precision", precision, *calibrated)
+                self.assertTrue(document["passed"], precision)
+                if calibrated:
+                    self.assertLess(document["quantization"]["relative_l2"], 0.1, precision)
+        document = self.convert("--precision", "int4", "--dialect", "ort")
+        self.assertEqual(document["precision"]["head"], "int4 weights")
+        self.assertIn("com.microsoft::MatMulNBits", self.operators())
+
+    def test_a_mix_by_size_is_on_its_front(self):
+        flags = ("--precision", "mixed", "--calibrate", self.data, "--quantize", "objective=size")
+        document = self.convert(*flags)
+        front = document["pareto"]
+        costs = [point["cost"] for point in front]
+        errors = [point["error"] for point in front]
+        self.assertEqual(costs, sorted(costs))
+        self.assertEqual(errors, sorted(errors, reverse=True))
+        self.assertEqual(sum(point["knee"] for point in front), 1)
+        self.assertLess(costs[0], costs[-1])
+
+    def test_own_quantisation_is_kept(self):
+        self.int8()
+        first = self.operators()
+        again = self.path / "again.onnx"
+        words = [PROGRAM, "convert", str(self.out), "-o", str(again), "--precision", "int8"]
+        subprocess.run(words, check=True, capture_output=True)
+        self.out = again
+        self.assertEqual(self.operators(), first)
 
     def test_wrong_usage(self):
         self.assertIn("--calibrate", self.convert("--precision", "int8", code=2))
