@@ -133,6 +133,32 @@ const PassCase kCases[] = {
   %y: float32[1,4,4,4] = Add(%c, %w_s)
 })",
      "unchanged"},
+    {"integer_conv_batch_normalisation", fuse_quantized_affine,
+     R"(graph %g(%x: float32[1,2,3,3]) -> (%y) {
+  %q: int8[2,2,1,1] = {1, -2, 3, 4}
+  %t: float32[] = {0.5}
+  %s: float32[2] = {2.0, -0.5}
+  %b: float32[2] = {0.25, -1.0}
+  %m: float32[2] = {0.5, 0.0}
+  %v: float32[2] = {1.0, 4.0}
+  %w: float32[2,2,1,1] = DequantizeLinear(%q, %t)
+  %a: float32[1,2,3,3] = Conv(%x, %w)
+  %y: float32[1,2,3,3] = BatchNormalization(%a, %s, %b, %m, %v)
+})",
+     "Conv 1, DequantizeLinear 1"},
+    {"integer_conv_batch_normalisation_with_zero", fuse_quantized_affine,
+     R"(graph %g(%x: float32[1,2,3,3]) -> (%y) {
+  %q: int8[2,2,1,1] = {1, -2, 3, 4}
+  %t: float32[2] = {0.5, 0.25}
+  %s: float32[2] = {2.0, 0.0}
+  %b: float32[2] = {0.25, -1.0}
+  %m: float32[2] = {0.5, 0.0}
+  %v: float32[2] = {1.0, 4.0}
+  %w: float32[2,2,1,1] = DequantizeLinear(%q, %t) {axis=0}
+  %a: float32[1,2,3,3] = Conv(%x, %w)
+  %y: float32[1,2,3,3] = BatchNormalization(%a, %s, %b, %m, %v)
+})",
+     "unchanged"},
     {"conv_used_twice", fuse_conv_affine,
      R"(graph %g(%x: float32[1,3,6,6], %w_k: float32[4,3,3,3], %w_s: float32[]) -> (%y, %c) {
   %c: float32[1,4,4,4] = Conv(%x, %w_k)
