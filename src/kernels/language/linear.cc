@@ -20,7 +20,8 @@ constexpr size_t kTasksPerThread = 4;
 
 const std::vector<ProductRow>& table() {
   static const auto* rows =
-      new std::vector<ProductRow>{product_amx(), product_avx512vnni(), product_reference()};
+      new std::vector<ProductRow>{product_amx(),  product_avx512vnni(), product_avxvnni(),
+                                  product_avx2(), product_neon(),       product_reference()};
   return *rows;
 }
 
@@ -52,8 +53,7 @@ const ProductRow& best_row(WeightType type, Phase phase) {
 size_t input_row_bytes(size_t columns) { return columns * 4; }
 
 size_t thread_bytes(size_t rows, size_t columns, size_t product_scratch) {
-  return round_up(rows * kStepBlocks * kBlockRows * 4, 64) + columns * 4 +
-         round_up(product_scratch, 64);
+  return round_up(rows * kRawStep * 4, 64) + columns * 4 + round_up(product_scratch, 64);
 }
 
 size_t most_scratch(size_t columns) {
@@ -77,7 +77,7 @@ class Product {
     const size_t rows = round_up(std::min(call.rows, kGroupRows), kTileRows);
     inputs_ = workspace.data();
     threads_ = inputs_ + rows * input_row_bytes(columns_);
-    raw_bytes_ = round_up(rows * kStepBlocks * kBlockRows * 4, 64);
+    raw_bytes_ = round_up(rows * kRawStep * 4, 64);
     thread_bytes_ = thread_bytes(rows, columns_, row.scratch_bytes(columns_));
     const size_t needed =
         rows * input_row_bytes(columns_) + thread_bytes_ * static_cast<size_t>(pool.threads());
@@ -175,7 +175,7 @@ class Product {
     args.scratch = of_thread(worker) + raw_bytes_ + columns_ * 4;
     for (size_t block = begin; block < end; block += kStepBlocks) {
       args.block_count = std::min(kStepBlocks, end - block);
-      args.out_step = args.block_count * kBlockRows;
+      args.out_step = kRawStep;
       args.blocks = call_.weights.data + block * block_bytes_;
       row_.multiply(args);
       for (size_t m = 0; m < args_.rows; ++m) {

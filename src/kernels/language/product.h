@@ -17,9 +17,12 @@ namespace edgewright::language {
 inline constexpr size_t kInputColumns = 256;
 // Input rows are worked on in groups, so that a group stays in the second-level cache while blocks
 // of weights pass by.
-inline constexpr size_t kGroupRows = 256;
+inline constexpr size_t kGroupRows = 512;
 // Blocks whose raw products lie in scratch memory before they are finished.
 inline constexpr size_t kStepBlocks = 8;
+// Floats between two of their rows: 64 bytes more than they hold, so that rows below each other do
+// not all fall into the same few sets of a cache.
+inline constexpr size_t kRawStep = kStepBlocks * 16 + 16;
 // Rows of a matrix unit's tile; bf16 inputs are filled up to whole tiles.
 inline constexpr size_t kTileRows = 16;
 inline constexpr size_t kTileColumns = 32;
@@ -64,10 +67,14 @@ struct ProductRow {
   void (*multiply)(const ProductArgs& args);
 };
 
-// The rows of the table; those that the compiler cannot make say so by supporting nothing.
-ProductRow product_reference();
-ProductRow product_avx512vnni();
+// The rows of the table. Those that the compiler cannot make are unavailable: they support nothing.
+ProductRow unavailable_product(std::string_view name);
 ProductRow product_amx();
+ProductRow product_avx512vnni();
+ProductRow product_avxvnni();
+ProductRow product_avx2();
+ProductRow product_neon();
+ProductRow product_reference();
 
 // The implementations, best first; linear() takes the first that this CPU can run and that supports
 // the weights. The last is the reference.

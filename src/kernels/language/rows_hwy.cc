@@ -135,6 +135,23 @@ void int8_row(const float* x, size_t columns, int8_t* values, float* scales, int
   }
 }
 
+// fp32 to bf16, to nearest even, 32 values to a tile.
+void bf16_row(const float* x, size_t columns, uint16_t* tile) {
+  const D d;
+  const hn::RebindToUnsigned<D> du;
+  const hn::Rebind<uint16_t, D> d16;
+  const auto bias = hn::Set(du, 0x7fff), one = hn::Set(du, 1);
+  for (size_t k = 0; k < columns; k += 32, tile += kTileRows * kTileColumns) {
+    for (size_t i = 0; i < 32; i += hn::Lanes(d)) {
+      const auto bits = hn::BitCast(du, hn::LoadU(d, x + k + i));
+      const auto even = hn::And(hn::ShiftRight<16>(bits), one);
+      const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, bias), even));
+      const hn::RebindToSigned<decltype(du)> di;
+      hn::StoreU(hn::DemoteTo(d16, hn::BitCast(di, rounded)), d16, tile + i);
+    }
+  }
+}
+
 void finish_plain(const float* raw, const float* bias, float scale, const float* residual,
                   float* out, size_t count) {
   const D d;
@@ -161,6 +178,7 @@ HWY_EXPORT(gate_row);
 HWY_EXPORT(cap_row);
 HWY_EXPORT(rope_halves);
 HWY_EXPORT(int8_row);
+HWY_EXPORT(bf16_row);
 HWY_EXPORT(finish_plain);
 
 void rms_norm(const float* x, const float* weight, float epsilon, size_t count, float* out,
@@ -197,6 +215,10 @@ void rope(float* x, size_t heads, size_t head_size, const float* cosines, const 
 void encode_int8(const float* x, size_t columns, int8_t* values, float* scales, int32_t* sums,
                  int32_t* half_sums) {
   HWY_DYNAMIC_DISPATCH(int8_row)(x, columns, values, scales, sums, half_sums);
+}
+
+void encode_tile_row(const float* x, size_t columns, uint16_t* tile) {
+  HWY_DYNAMIC_DISPATCH(bf16_row)(x, columns, tile);
 }
 
 void finish_row(const LinearCall& call, const float* raw, size_t first_row, size_t block_count,
