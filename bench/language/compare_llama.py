@@ -50,7 +50,8 @@ def model_file(shape, type_name):
 
 
 def last_number(command, position):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True)
+    words = [str(part) for part in command]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
     return float(done.stdout.strip().splitlines()[-1].split()[position])
 
 
@@ -79,7 +80,9 @@ def main():
             for _ in range(ROUNDS)
         ]
         mine, other = (statistics.median(column) for column in zip(*pairs))
-        goal = "" if asked is None else f"  asked {asked}{'' if mine >= asked * other else '  MISSED'}"
+        goal = "" if asked is None else f"  asked {asked}"
+        if asked is not None and mine < asked * other:
+            goal += "  MISSED"
         print(f"{name:48} {mine:9.1f} {other:9.1f} tokens/s  {mine / other:5.2f}{goal}", flush=True)
 
 

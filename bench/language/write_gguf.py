@@ -53,7 +53,8 @@ def random_blocks(generator, rows, columns, qtype):
 def pairs_of_halves(weights, heads):
     """GGUF keeps rotated dimensions as pairs, Hugging Face as halves."""
     rows, columns = weights.shape
-    return weights.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
+    halves = weights.reshape(heads, 2, rows // heads // 2, columns)
+    return halves.swapaxes(1, 2).reshape(rows, columns)
 
 
 def write_metadata(writer, config):
@@ -84,8 +85,9 @@ def write_random(writer, config, qtype):
     generator = numpy.random.default_rng(7)
     hidden, ffn = config["hidden_size"], config["intermediate_size"]
     cache = hidden // config["num_attention_heads"] * config["num_key_value_heads"]
-    sizes = dict(zip(MATRICES, ((hidden, hidden), (cache, hidden), (cache, hidden), (hidden, hidden),
-                                (ffn, hidden), (ffn, hidden), (hidden, ffn))))
+    outputs = (hidden, cache, cache, hidden, ffn, ffn, hidden)
+    inputs = (hidden,) * 6 + (ffn,)
+    sizes = dict(zip(MATRICES, zip(outputs, inputs)))
 
     def matrix(name, rows, columns):
         writer.add_tensor(name, random_blocks(generator, rows, columns, qtype), raw_dtype=qtype)
