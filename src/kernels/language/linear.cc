@@ -92,8 +92,8 @@ class Product {
         encode(first, 0, 0);
       } else {
         pool_.parallel_for(rows, [&](size_t m, int worker) { encode(first + m, m, worker); });
-        if (form_ == InputForm::kTiles) clear_spare_rows(rows);
       }
+      if (form_ == InputForm::kTiles) clear_spare_rows(rows);
       const size_t tasks = task_count(rows);
       pool_.parallel_for(tasks, [&](size_t task, int worker) {
         multiply(first, blocks_in_task(task, tasks), blocks_in_task(task + 1, tasks), worker);
@@ -137,17 +137,19 @@ class Product {
                   const_cast<int32_t*>(args_.sums) + m * groups,
                   const_cast<int32_t*>(args_.half_sums) + m * groups);
     } else if (form_ == InputForm::kTiles) {
-      encode_tile_row(floats, columns_, tile_row(m));
+      encode_tile_row(floats, columns_, slice_step(), tile_row(m));
     }
   }
+  size_t slice_step() const { return round_up(args_.rows, kTileRows) * kSliceColumns; }
   uint16_t* tile_row(size_t m) {
-    return const_cast<uint16_t*>(args_.tiles) + m / kTileRows * kTileRows * columns_ +
+    return const_cast<uint16_t*>(args_.tiles) + m / kTileRows * kTileRows * kSliceColumns +
            m % kTileRows * kTileColumns;
   }
   void clear_spare_rows(size_t rows) {
     for (size_t m = rows; m % kTileRows != 0; ++m) {
-      for (size_t k = 0; k < columns_ / kTileColumns; ++k) {
-        std::fill_n(tile_row(m) + k * kTileRows * kTileColumns, kTileColumns, uint16_t{0});
+      for (size_t k = 0; k < columns_; k += kTileColumns) {
+        const size_t tile = k / kSliceColumns * slice_step() + k % kSliceColumns * kTileRows;
+        std::fill_n(tile_row(m) + tile, kTileColumns, uint16_t{0});
       }
     }
   }

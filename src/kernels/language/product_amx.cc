@@ -16,7 +16,7 @@
 namespace edgewright::language {
 namespace {
 
-constexpr size_t kTileBytes = 1024;
+constexpr size_t kTileBytes = kTileRows * kTileColumns * 2;
 
 // Two vectors of 16 floats, columns k and k + 1 of 16 rows, as a row of a tile: pairs in 32 bits.
 inline __m512i pair_bf16(__m512 even, __m512 odd) {
@@ -140,12 +140,8 @@ struct alignas(64) TileConfig {
 };
 
 // Columns that are multiplied before the next: two blocks of weights as tiles stay in the
-// first-level cache while all rows of inputs pass by. Whole chunks of every type.
-constexpr size_t kSliceColumns = 256;
-constexpr size_t kSliceTiles = kSliceColumns / kTileColumns;
-
-// A slice: `tiles` tiles of inputs and of up to two blocks of weights, whose tile k lies at
-// weights[j] + k * weight_step.
+// first-level cache while all rows of inputs pass by. A slice: `tiles` tiles of inputs and of up to
+// two blocks of weights, whose tile k lies at weights[j] + k * weight_step.
 struct Slice {
   const std::byte* inputs;
   size_t input_step;  // between two tiles of rows
@@ -255,12 +251,12 @@ void multiply(const ProductArgs& args) {
   const size_t columns = args.chunks * layout.chunk_columns;
   const size_t row_tiles = (args.inputs.rows + kTileRows - 1) / kTileRows;
   Slice slice;
-  slice.input_step = args.inputs.columns / kTileColumns * kTileBytes;
+  slice.input_step = kSliceTiles * kTileBytes;
   slice.weight_step = widen == nullptr ? kTileBytes : 2 * kTileBytes;
   for (size_t first = 0; first < columns; first += kSliceColumns) {
     slice.first = first == 0;
-    slice.inputs =
-        reinterpret_cast<const std::byte*>(args.inputs.tiles) + first / kTileColumns * kTileBytes;
+    slice.inputs = reinterpret_cast<const std::byte*>(args.inputs.tiles) +
+                   first / kSliceColumns * row_tiles * slice.input_step;
     for (size_t b = 0; b < args.block_count; b += 2) {
       const PackedSlice packed = packed_slice(args, first, b);
       // The next of these blocks, then the first of the next columns, then of the next blocks.
