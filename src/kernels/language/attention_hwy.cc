@@ -21,13 +21,13 @@ using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
 constexpr size_t kLanes = hn::MaxLanes(D());
 // Lines that share a load of keys or values, and vectors that share a line's factor: as many sums
-// as fit the registers.
+// as fit the registers, and with few lines enough of them to hide the latency of an addition.
 #if HWY_TARGET == HWY_AVX3 || HWY_ARCH_ARM
 constexpr size_t kShared = 8;
-constexpr size_t kVectors = 2;
+constexpr size_t vectors_beside(size_t lines) { return lines <= 2 && kLanes == kKeyTile ? 4 : 2; }
 #else
 constexpr size_t kShared = 4;
-constexpr size_t kVectors = 1;
+constexpr size_t vectors_beside(size_t lines) { return kLanes == 8 && lines <= 2 ? 2 : 1; }
 #endif
 
 template <CacheType kType>
@@ -59,20 +59,20 @@ HWY_INLINE void score_lines(const AttentionBlock& block, size_t line, const std:
   }
   for (size_t i = 0; i < size; ++i) {
     V key[kVectors];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; ++v) {
       key[v] = load_cached<kType>(d, keys, place + v * vector_step + i * kKeyTile);
     }
 #pragma GCC unroll 8
     for (size_t l = 0; l < kCount; ++l) {
       const V value = hn::Set(d, query[l * size + i]);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (size_t v = 0; v < kVectors; ++v) sum[l][v] = hn::MulAdd(value, key[v], sum[l][v]);
     }
   }
 #pragma GCC unroll 8
   for (size_t l = 0; l < kCount; ++l) {
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; ++v) {
       V score = sum[l][v];
       if constexpr (kType == CacheType::kInt8) {
@@ -99,25 +99,25 @@ HWY_INLINE void add_values(const AttentionBlock& block, size_t line, size_t i,
   V sum[kCount][kVectors];
 #pragma GCC unroll 8
   for (size_t l = 0; l < kCount; ++l) {
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; ++v) sum[l][v] = hn::LoadU(d, out + l * size + v * kLanes);
   }
   for (size_t t = 0; t < tokens; ++t) {
     V value[kVectors];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; ++v) {
       value[v] = load_cached<kType>(d, values, (first + t) * size + i + v * kLanes);
     }
 #pragma GCC unroll 8
     for (size_t l = 0; l < kCount; ++l) {
       const V weight = hn::Set(d, weights[(line + l) * kKeyBlock + t]);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (size_t v = 0; v < kVectors; ++v) sum[l][v] = hn::MulAdd(weight, value[v], sum[l][v]);
     }
   }
 #pragma GCC unroll 8
   for (size_t l = 0; l < kCount; ++l) {
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; ++v) hn::StoreU(sum[l][v], d, out + l * size + v * kLanes);
   }
 }
@@ -187,42 +187,50 @@ HWY_INLINE void weigh_line(const AttentionBlock& block, size_t line, size_t firs
   }
 }
 
-template <CacheType kType, size_t kVectors>
-HWY_INLINE void score_keys(const AttentionBlock& block, const HeadPage& page, size_t token,
-                           float* scores) {
-  const size_t place = token / kKeyTile * kKeyTile * block.head_size + token % kKeyTile;
+// Scores of the tokens [t, tokens) of a block, kVectors vectors of keys at a time, then fewer.
+template <CacheType kType, size_t kVectors, size_t kCount>
+HWY_INLINE void score_keys(const AttentionBlock& block, const HeadPage& page, size_t line, size_t t,
+                           size_t first, size_t tokens) {
   // The next vector is in the next tile, where a vector is as long as one.
   const size_t step = kLanes == kKeyTile ? kKeyTile * block.head_size : kLanes;
-  const float* scales = kType == CacheType::kInt8 ? page.key_scales + token : nullptr;
-  for_line_runs<kShared>(0, block.lines, [&](size_t line, auto count) {
-    score_lines<kType, kVectors, count()>(block, line, page.keys, place, step, scales, scores);
-  });
+  for (; t + (kVectors - 1) * kLanes < tokens; t += kVectors * kLanes) {
+    const size_t token = first + t;
+    const size_t place = token / kKeyTile * kKeyTile * block.head_size + token % kKeyTile;
+    const float* scales = kType == CacheType::kInt8 ? page.key_scales + token : nullptr;
+    score_lines<kType, kVectors, kCount>(block, line, page.keys, place, step, scales,
+                                         block.scores + t);
+  }
+  if constexpr (kVectors > 1) {
+    score_keys<kType, kVectors / 2, kCount>(block, page, line, t, first, tokens);
+  }
+}
+
+// The values of all dimensions from `i` on, likewise.
+template <CacheType kType, size_t kVectors, size_t kCount>
+HWY_INLINE void sum_values(const AttentionBlock& block, const HeadPage& page, size_t line, size_t i,
+                           size_t first, size_t tokens) {
+  for (; i + kVectors * kLanes <= block.head_size; i += kVectors * kLanes) {
+    add_values<kType, kVectors, kCount>(block, line, i, page.values, first, tokens, block.scores);
+  }
+  if constexpr (kVectors > 1) {
+    sum_values<kType, kVectors / 2, kCount>(block, page, line, i, first, tokens);
+  }
 }
 
 template <CacheType kType>
 void attend_block_of(const AttentionBlock& block, const HeadPage& page, size_t first_token,
                      size_t first_in_page, size_t tokens) {
-  size_t t = 0;
-  for (; kVectors == 2 && t + kLanes < tokens; t += 2 * kLanes) {
-    score_keys<kType, kVectors>(block, page, first_in_page + t, block.scores + t);
-  }
-  for (; t < tokens; t += kLanes) {
-    score_keys<kType, 1>(block, page, first_in_page + t, block.scores + t);
-  }
+  for_line_runs<kShared>(0, block.lines, [&](size_t line, auto count) {
+    score_keys<kType, vectors_beside(count()), count()>(block, page, line, 0, first_in_page,
+                                                        tokens);
+  });
   for (size_t line = 0; line < block.lines; ++line) {
     weigh_line<kType>(block, line, first_token, tokens, page.value_scales + first_in_page,
                       block.scores);
   }
   for_line_runs<kShared>(0, block.lines, [&](size_t line, auto count) {
-    size_t i = 0;
-    for (; kVectors == 2 && i + 2 * kLanes <= block.head_size; i += 2 * kLanes) {
-      add_values<kType, kVectors, count()>(block, line, i, page.values, first_in_page, tokens,
-                                           block.scores);
-    }
-    for (; i < block.head_size; i += kLanes) {
-      add_values<kType, 1, count()>(block, line, i, page.values, first_in_page, tokens,
-                                    block.scores);
-    }
+    sum_values<kType, vectors_beside(count()), count()>(block, page, line, 0, first_in_page,
+                                                        tokens);
   });
 }
 
