@@ -62,13 +62,11 @@ void ThreadPool::parallel_for(size_t count, Task task) {
   count_ = count;
   next_ = 0;
   busy_ = static_cast<int>(workers_.size());
-  // A worker that is about to sleep has counted itself before it looks at the generation a last
-  // time, so either it sees this call or this call sees it.
-  generation_.fetch_add(1);
-  if (sleepers_.load() != 0) {
-    { std::lock_guard lock(mutex_); }
-    wake_.notify_all();
+  {
+    std::lock_guard lock(mutex_);
+    generation_.fetch_add(1);
   }
+  wake_.notify_all();
   drain(0);
   // Every worker reports once per call, so none can still hold the task when this returns.
   while (busy_.load() != 0) pause_cpu();
@@ -81,9 +79,7 @@ void ThreadPool::work(int worker, int cpu) {
     for (int spin = 0; spin < kSpins && generation_.load() == seen && !stop_; ++spin) pause_cpu();
     if (generation_.load() == seen) {
       std::unique_lock lock(mutex_);
-      sleepers_.fetch_add(1);
       wake_.wait(lock, [&] { return stop_ || generation_.load() != seen; });
-      sleepers_.fetch_sub(1);
     }
     if (stop_) return;
     ++seen;

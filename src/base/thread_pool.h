@@ -39,12 +39,10 @@ class ThreadPool {
   std::condition_variable wake_;
   const Task* task_ = nullptr;
   size_t count_ = 0;
+  std::atomic<size_t> next_{0};
+  std::atomic<int> busy_{0};
+  std::atomic<uint64_t> generation_{0};
   std::atomic<bool> stop_{false};
-  // Threads write these at the same time, so each has a cache line of its own.
-  alignas(64) std::atomic<size_t> next_{0};
-  alignas(64) std::atomic<int> busy_{0};
-  alignas(64) std::atomic<uint64_t> generation_{0};
-  alignas(64) std::atomic<int> sleepers_{0};
 };
 
 }  // namespace edgewright

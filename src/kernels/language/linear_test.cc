@@ -9,7 +9,7 @@
 #include "kernels/each_target.h"
 #include "kernels/language/product.h"
 #include "kernels/language/rows.h"
-#include "kernels/tolerance.h"
+#include "kernels/language/tolerances.h"
 
 namespace edgewright::language {
 namespace {
