@@ -231,16 +231,19 @@ install_demo() {
   rm -rf "$work"
 }
 
-# llama.cpp as its Python package builds it, for the instruction sets of this very machine.
+# llama.cpp as its Python package builds it, for the instruction sets of this very machine. GCC 12
+# tells itself that ldtilecfg reads 8 bytes of its 64 and drops the stores of the rest, so that
+# llama.cpp dies where it first uses AMX; without the elimination of dead stores it lives.
 step_llama() {
-  step llama llama "$(inputs 1 llama.txt llama-source.txt) $(compiler_version)" install_llama
+  step llama llama "$(inputs 2 llama.txt llama-source.txt) $(compiler_version)" install_llama
 }
 install_llama() {
   make_venv "$deps/llama" llama.txt
   local log=$deps/llama/build.log
   PATH=$deps/tools/bin:$PATH CMAKE_BUILD_PARALLEL_LEVEL=$jobs \
+    CXXFLAGS="-fno-tree-dse -fno-dse" \
     CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF" \
-    "$deps/llama/bin/python" -m pip install --disable-pip-version-check --no-deps \
+    "$deps/llama/bin/python" -m pip install --no-cache-dir --disable-pip-version-check --no-deps \
     --no-build-isolation --require-hashes -r "$requirements/llama-source.txt" >"$log" 2>&1 ||
     { tail -40 "$log" >&2 && fail "cannot build llama.cpp"; }
 }
