@@ -64,7 +64,9 @@ class CustomOperator(unittest.TestCase):
         self.check_run(MODEL, "--backend", "native")
 
     def test_types_are_inferred(self):
-        text = self.run_program("inspect", MODEL, "--text").stdout
+        out = self.path / "typed.onnx"
+        self.run_program("convert", MODEL, "-o", out)
+        text = self.run_program("inspect", out, "--text").stdout
         self.assertIn("%linear: float32[1,160] = com.example::MuLawDecode", text)
 
     def test_survives_conversion_and_runs_from_a_plan(self):
