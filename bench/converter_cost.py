@@ -11,52 +11,63 @@ of the other two.
 
 import argparse
 import json
-import os
 import pathlib
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
-from zoo import GRAPHS, PROGRAM, SHARED, TOOLS, convert_flags, shapes_for_batch, write_fixed
+from zoo import GRAPHS, PROGRAM, SHARED, TOOLS, convert_flags, fixed_variants, shapes_for_batch
 
 TIME_SHARE, MEMORY_SHARE = 1 / 5, 1 / 2
 
 
+# A process's peak begins with the size of the one that started it, so a small one in between does.
+LAUNCHER = """
+import os, sys, time
+start = time.perf_counter()
+child = os.fork()
+if child == 0:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.execv(sys.argv[1], sys.argv[1:])
+_, status, usage = os.wait4(child, 0)
+print(os.waitstatus_to_exitcode(status), time.perf_counter() - start, usage.ru_maxrss * 1024)
+"""
+
+
 def run(command):
     """Wall time in seconds and peak resident memory in bytes of a process."""
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{pathlib.Path(command[0]).name}: exit code {process.returncode}")
-    return time.perf_counter() - start, usage.ru_maxrss * 1024
+    words = [sys.executable, "-S", "-E", "-c", LAUNCHER, *map(str, command)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    code, time_s, peak_bytes = done.stdout.split()
+    if code != "0":
+        raise RuntimeError(f"{pathlib.Path(command[0]).name}: exit code {code}: {done.stderr}")
+    return float(time_s), int(peak_bytes)
 
 
 def measure(name, rounds, folder):
     file, shapes = GRAPHS[name]
     shapes = shapes_for_batch(shapes, 1)
-    fixed = write_fixed(SHARED / file, shapes, folder / "fixed.onnx")
     out = folder / "out.onnx"
-    commands = {
-        "edgewright": [PROGRAM, "convert", SHARED / file, "-o", out, *convert_flags(shapes)],
-        "onnxsim": [TOOLS / "onnxsim", fixed, out],
-        "onnxslim": [TOOLS / "onnxslim", fixed, out],
-    }
-    samples = {tool: [] for tool in commands}
+    ours = [PROGRAM, "convert", SHARED / file, "-o", out, *convert_flags(shapes)]
+    samples = {"edgewright": [], "onnxsim": [], "onnxslim": []}
     for _ in range(rounds):
-        for tool, command in commands.items():
-            samples[tool].append(run(command))
+        samples["edgewright"].append(run(ours))
+        for tool in ("onnxsim", "onnxslim"):
+            for variant in fixed_variants(SHARED / file, shapes, folder):
+                try:
+                    samples[tool].append(run([TOOLS / tool, variant, out]))
+                    break
+                except RuntimeError as error:
+                    print(f"{name}: {variant.name} is refused by {str(error).splitlines()[0]}")
     return {
         tool: {
             "time_s": statistics.median(time for time, _ in runs),
             "peak_bytes": statistics.median(peak for _, peak in runs),
         }
         for tool, runs in samples.items()
+        if runs
     }
 
 
@@ -74,7 +85,7 @@ def main():
                 continue
             row = rows[name] = measure(name, arguments.rounds, pathlib.Path(folder))
             ours = row["edgewright"]
-            others = [row["onnxsim"], row["onnxslim"]]
+            others = [figures for tool, figures in row.items() if tool != "edgewright"]
             time_share = ours["time_s"] / min(other["time_s"] for other in others)
             memory_share = ours["peak_bytes"] / min(other["peak_bytes"] for other in others)
             cells = "  ".join(

@@ -10,7 +10,7 @@ namespace edgewright {
 using Random = std::mt19937_64;
 
 // Changes, cuts, drops or repeats some bytes.
-inline void mutate(std::string& bytes, Random& random) {
+inline void mutate_bytes(std::string& bytes, Random& random) {
   if (bytes.empty()) return;
   const size_t at = random() % bytes.size();
   switch (random() % 4) {

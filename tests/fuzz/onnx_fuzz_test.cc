@@ -162,7 +162,7 @@ std::string mutated(const std::vector<onnx::ModelProto>& protos, uint64_t number
   const bool by_bytes = random() % 3 == 0;
   for (uint64_t i = by_bytes ? 0 : 1 + random() % 4; i > 0; --i) mutate(proto, random);
   std::string bytes = proto.SerializeAsString();
-  for (uint64_t i = by_bytes ? 1 + random() % 4 : 0; i > 0; --i) mutate(bytes, random);
+  for (uint64_t i = by_bytes ? 1 + random() % 4 : 0; i > 0; --i) mutate_bytes(bytes, random);
   return bytes;
 }
 

@@ -90,15 +90,15 @@ struct PlanParts {
 std::string mutated(const std::string& file, Random& random) {
   if (random() % 8 == 0) {
     std::string bytes = file;
-    mutate(bytes, random);
+    mutate_bytes(bytes, random);
     return bytes;
   }
   PlanParts parts(file);
   for (uint64_t i = 1 + random() % 3; i > 0; --i) {
     const uint64_t how = random() % 8;
     if (how < 5) mutate_number(parts.header, random);
-    if (how == 5 || how == 6) mutate(parts.data, random);
-    if (how == 7) mutate(parts.header, random);
+    if (how == 5 || how == 6) mutate_bytes(parts.data, random);
+    if (how == 7) mutate_bytes(parts.header, random);
   }
   return parts.joined();
 }

@@ -46,7 +46,7 @@ class TensorFuzz : public testing::Test {
       Random random(number);
       std::string bytes = seeds[random() % seeds.size()];
       for (uint64_t i = 1 + random() % 3; i > 0; --i) {
-        random() % 2 == 0 ? mutate(bytes, random) : mutate_number(bytes, random);
+        random() % 2 == 0 ? mutate_bytes(bytes, random) : mutate_number(bytes, random);
       }
       ASSERT_TRUE(write_file(path, bytes).ok());
       slowest.measure([&] { accepted += read(path) ? 1 : 0; });

@@ -139,10 +139,37 @@ Status cast_map(OpCall& call) {
   return {};
 }
 
+// Strings to the integers of their categories, or back.
+Status category_mapper(OpCall& call) {
+  EDGEWRIGHT_ASSIGN(const Tensor* x, call.tensor(0));
+  const std::vector<std::string> names = call.attributes->get_strings("cats_strings");
+  const std::vector<int64_t> numbers = call.attributes->get_ints("cats_int64s");
+  const bool text = x->dtype() == DType::kString;
+  if (names.size() != numbers.size() || (!text && x->dtype() != DType::kInt64)) {
+    return bad_input("{} of {} has {} strings and {} integers", call.op, dtype_name(x->dtype()),
+                     names.size(), numbers.size());
+  }
+  EDGEWRIGHT_ASSIGN(Tensor * y,
+                    call.make_output(0, text ? DType::kInt64 : DType::kString, x->dims()));
+  const std::vector<int64_t> at = positions(*x, {names, numbers});
+  for (size_t i = 0; i < at.size(); ++i) {
+    const auto found = static_cast<size_t>(at[i]);
+    if (text) {
+      y->mutable_data<int64_t>()[i] =
+          at[i] < 0 ? call.attributes->get_int("default_int64", -1) : numbers[found];
+    } else {
+      y->mutable_string_elements()[i] =
+          at[i] < 0 ? call.attributes->get_string("default_string", "_Unused") : names[found];
+    }
+  }
+  return {};
+}
+
 constexpr ReferenceKernel kKernels[] = {
     {"ai.onnx.ml", "ZipMap", zip_map},
     {"ai.onnx.ml", "DictVectorizer", dict_vectorizer},
     {"ai.onnx.ml", "CastMap", cast_map},
+    {"ai.onnx.ml", "CategoryMapper", category_mapper},
 };
 
 }  // namespace

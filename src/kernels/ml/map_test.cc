@@ -58,5 +58,17 @@ TEST(Maps, CastMapSortsByKeyOrPlacesByIt) {
   EXPECT_TRUE(identical(*sparse, Tensor::of<float>({1, 4}, {0, 0.25f, 0, 0.5f})));
 }
 
+TEST(Maps, CategoryMapperGoesBothWays) {
+  Attributes attributes = strings("cats_strings", {"a", "b"});
+  attributes.set("cats_int64s", std::vector<int64_t>{5, 9});
+  const auto numbers =
+      run_tensor("CategoryMapper", {Tensor::strings({3}, {"b", "a", "z"})}, attributes, kDomain);
+  ASSERT_TRUE(numbers.ok()) << numbers.error().message;
+  EXPECT_TRUE(identical(*numbers, Tensor::of<int64_t>({3}, {9, 5, -1})));
+  const auto names = run_tensor("CategoryMapper", {*numbers}, attributes, kDomain);
+  ASSERT_TRUE(names.ok()) << names.error().message;
+  EXPECT_EQ(names->string_elements(), (std::vector<std::string>{"b", "a", "_Unused"}));
+}
+
 }  // namespace
 }  // namespace edgewright::reference
