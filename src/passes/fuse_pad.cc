@@ -1,7 +1,7 @@
 // Before: Conv, AveragePool or MaxPool of Pad(x).      After: the same of x, with larger pads.
 // Conditions: constant, non-negative padding of the spatial axes only; mode constant; the value is
-// 0 for Conv and for an AveragePool that counts its padding, for MaxPool -infinity, or 0 where x is
-// not negative and every window meets some of it.
+// 0 for Conv and for an AveragePool that counts its padding, for MaxPool -infinity, or at most 0
+// where x is not negative and every window meets some of it.
 #include <algorithm>
 #include <cmath>
 
@@ -63,7 +63,7 @@ bool value_fits(const Node& pad, const Node& node) {
   if (node.is("Conv")) return *value == 0;
   if (node.is("MaxPool")) {
     return *value == -INFINITY ||
-           (*value == 0 && windows_meet_input(node) && is_nonnegative(pad.input(0)));
+           (*value <= 0 && windows_meet_input(node) && is_nonnegative(pad.input(0)));
   }
   // Only with no ceiling: otherwise a window may hang over the padding, where nothing is counted.
   return node.is("AveragePool") && *value == 0 && node.attributes.get_int("ceil_mode", 0) == 0 &&

@@ -20,6 +20,9 @@ constexpr int kMaxAttempts = 4;
 // On an idle machine the median of a kernel's times lies within a few per cent of the fastest.
 constexpr double kSteadySpread = 1.15;
 constexpr double kSteadyCpuShare = 0.9;
+// Making a kernel counts as this share of a run: code that is generated whenever a plan is opened
+// has to win more than a microsecond per run to be worth the start-up that it costs.
+constexpr double kSetUpShare = 0.01;
 
 double microseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
@@ -100,7 +103,9 @@ class MeasuredKernel {
     }
     std::span<const std::byte> bytes;
     if (!made.packed_.empty_handle()) bytes = made.packed_.byte_span();
+    const auto start = Clock::now();
     EDGEWRIGHT_ASSIGN(made.kernel_, implementation.create(at_run, bytes));
+    made.create_us_ = microseconds_since(start);
     const bool reads_constants = implementation.pack == nullptr;
     for (const TensorSpec& spec : request.inputs) {
       const bool absent = spec.dtype == DType::kUndefined;
@@ -135,7 +140,8 @@ class MeasuredKernel {
       times_us.push_back(microseconds_since(before));
     }
     const double cpu_share = (thread_cpu_us() - cpu_begin_us) / microseconds_since(start);
-    return {*std::ranges::min_element(times_us), is_steady(times_us, cpu_share)};
+    return {*std::ranges::min_element(times_us) + kSetUpShare * create_us_,
+            is_steady(times_us, cpu_share)};
   }
 
  private:
@@ -147,6 +153,7 @@ class MeasuredKernel {
 
   Tensor packed_, scratch_;
   std::unique_ptr<PreparedKernel> kernel_;
+  double create_us_ = 0;
   std::vector<Tensor> memory_;
   std::vector<const void*> inputs_;
   std::vector<void*> outputs_;

@@ -29,7 +29,8 @@ class Autotuner : public ImplementationChooser {
 std::string timing_key(const KernelRequest& request, const KernelImplementation& implementation);
 
 struct Measurement {
-  double time_us = 0;   // the fastest run: what disturbs only ever adds
+  // The fastest run, what disturbs only ever adds, and a share of making the kernel.
+  double time_us = 0;
   bool steady = false;  // whether it may be relied on later
 };
 

@@ -362,8 +362,8 @@ Status Reader::bind_step(Plan& plan, PlanStep& step) {
   }
   // Those that pack ask for constants that are gone; they check their packed bytes instead.
   if (!packs && !step.implementation->supports(request)) {
-    return damaged(fmt::format("kernel {} cannot run step '{}'", step.implementation->name,
-                               step.name));
+    return damaged(
+        fmt::format("kernel {} cannot run step '{}'", step.implementation->name, step.name));
   }
   std::span<const std::byte> packed;
   if (!step.packed.empty_handle()) packed = step.packed.byte_span();
