@@ -140,8 +140,7 @@ class MeasuredKernel {
       times_us.push_back(microseconds_since(before));
     }
     const double cpu_share = (thread_cpu_us() - cpu_begin_us) / microseconds_since(start);
-    return {*std::ranges::min_element(times_us) + kSetUpShare * create_us_,
-            is_steady(times_us, cpu_share)};
+    return {*std::ranges::min_element(times_us), create_us_, is_steady(times_us, cpu_share)};
   }
 
  private:
@@ -161,18 +160,23 @@ class MeasuredKernel {
 
 }  // namespace
 
-Result<Measurement> measure(const KernelRequest& request,
-                            const KernelImplementation& implementation) {
+Result<Measurement> measure_kernel(const KernelRequest& request,
+                                   const KernelImplementation& implementation) {
   EDGEWRIGHT_ASSIGN(MeasuredKernel kernel, MeasuredKernel::create(request, implementation));
   ThreadPool pool(request.threads);
   Measurement best = kernel.run(pool);
   for (int attempt = 1; attempt < kMaxAttempts && !best.steady; ++attempt) {
     const Measurement again = kernel.run(pool);
     // A steady time far above what was seen before was taken on a busy machine too.
-    best.steady = again.steady && again.time_us <= kSteadySpread * best.time_us;
-    best.time_us = std::min(best.time_us, again.time_us);
+    best.steady = again.steady && again.run_us <= kSteadySpread * best.run_us;
+    best.run_us = std::min(best.run_us, again.run_us);
   }
   return best;
+}
+
+Result<double> measure(const KernelRequest& request, const KernelImplementation& implementation) {
+  EDGEWRIGHT_ASSIGN(const Measurement measured, measure_kernel(request, implementation));
+  return measured.run_us;
 }
 
 Result<const KernelImplementation*> Autotuner::choose(
@@ -184,11 +188,11 @@ Result<const KernelImplementation*> Autotuner::choose(
     const std::string key = timing_key(request, *candidate);
     std::optional<double> time_us = cache_.find(key);
     if (!time_us.has_value()) {
-      const auto measured = measure(request, *candidate);
+      const auto measured = measure_kernel(request, *candidate);
       // An implementation that cannot be made here is no choice; the others still are.
       if (!measured.ok()) continue;
       ++measured_;
-      time_us = measured->time_us;
+      time_us = measured->run_us + kSetUpShare * measured->make_us;
       if (measured->steady) cache_.put(key, *time_us);
     }
     if (best_us == 0 || *time_us < best_us) {

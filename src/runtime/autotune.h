@@ -29,8 +29,8 @@ class Autotuner : public ImplementationChooser {
 std::string timing_key(const KernelRequest& request, const KernelImplementation& implementation);
 
 struct Measurement {
-  // The fastest run, what disturbs only ever adds, and a share of making the kernel.
-  double time_us = 0;
+  double run_us = 0;    // the fastest run: what disturbs only ever adds
+  double make_us = 0;   // making the kernel
   bool steady = false;  // whether it may be relied on later
 };
 
@@ -40,7 +40,9 @@ bool is_steady(std::span<const double> times_us, double cpu_share);
 
 // Time of one run on made-up data; the constants of the request are used. Measured again, a few
 // times at most, while the times are not steady.
-Result<Measurement> measure(const KernelRequest& request,
-                            const KernelImplementation& implementation);
+Result<Measurement> measure_kernel(const KernelRequest& request,
+                                   const KernelImplementation& implementation);
+// The time of one run alone, in microseconds.
+Result<double> measure(const KernelRequest& request, const KernelImplementation& implementation);
 
 }  // namespace edgewright
