@@ -13,6 +13,7 @@
 #include "graph/cost.h"
 #include "graph/fix_shapes.h"
 #include "runtime/plan_file.h"
+#include "verify/inputs.h"
 
 namespace edgewright {
 namespace {
@@ -26,9 +27,9 @@ Result<std::unique_ptr<Subject>> subject_of(const Graph& graph, std::string_view
 }
 
 // The outputs of one run, given back instead of running again.
-class RecordedSubject : public Subject {
+class KeptOutputs : public Subject {
  public:
-  RecordedSubject(std::vector<std::string> names, std::vector<Datum> outputs)
+  KeptOutputs(std::vector<std::string> names, std::vector<Datum> outputs)
       : names_(std::move(names)), outputs_(std::move(outputs)) {}
 
   std::vector<std::string> output_names() const override { return names_; }
@@ -103,13 +104,15 @@ class OriginalCheck {
     inputs.symbol_size = sizes.symbol;
     inputs.integers = sizes.integers;
     inputs.shapes = options.shapes;
-    EDGEWRIGHT_ASSIGN(auto sample, seeded_sample(original, inputs));
-    check.samples_.push_back(std::move(sample));
+    EDGEWRIGHT_ASSIGN(auto all, make_inputs(original, inputs));
+    std::vector<Datum>& sample = check.samples_.emplace_back();
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (!original.inputs()[i]->is_constant()) sample.push_back(std::move(all[i]));
+    }
     EDGEWRIGHT_ASSIGN(const auto subject, subject_of(original, "reference"));
     auto outputs = subject->run(check.samples_[0], nullptr);
     if (!outputs.ok()) return std::move(outputs).error().at("the original");
-    check.original_ =
-        std::make_unique<RecordedSubject>(subject->output_names(), *std::move(outputs));
+    check.original_ = std::make_unique<KeptOutputs>(subject->output_names(), *std::move(outputs));
     // A model that draws random numbers need not agree with itself; then nothing can be said.
     if (!is_deterministic(original)) EDGEWRIGHT_TRY(check.check(original));
     return check;
