@@ -24,6 +24,9 @@ test-extended: build
 bench: build
 	@tools/setup --bench
 	@.deps/bench/bin/python bench/compare.py
+	@.deps/bench/bin/python bench/compare.py --batch 8 --threads 2
+	@.deps/bench/bin/python bench/startup.py
+	@.deps/bench/bin/python bench/converter_cost.py
 
 demo: build
 	@tools/setup --demo

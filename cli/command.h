@@ -26,6 +26,7 @@ struct CommonOptions {
   std::string json;  // file, or "-" for stdout
   int threads = 1;
   uint64_t seed = 0;
+  std::vector<std::string> operators;  // shared libraries
 };
 
 // One command: declares its flags on `app` and returns what to call when it was chosen.

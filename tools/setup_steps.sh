@@ -249,11 +249,16 @@ install_llama() {
 }
 
 step_cross() {
-  step cross prefix-aarch64 \
-    "$(inputs 1 onnx.txt) $(digest "$root/tools/setup_cross.sh") $(protobuf_version)" install_cross
+  step sysroot sysroot-aarch64 "recipe-1 ${build_packages[*]}" install_sysroot
+  step cross prefix-aarch64 "$(inputs 1 onnx.txt) $(protobuf_version)" install_cross
 }
-install_cross() {
+install_sysroot() {
   source "$root/tools/setup_cross.sh"
   install_cross_toolchain
+  unpack_sysroot "$deps/sysroot-aarch64"
+}
+
+install_cross() {
+  source "$root/tools/setup_cross.sh"
   install_cross_libraries
 }

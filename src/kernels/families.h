@@ -45,6 +45,7 @@ std::span<const ReferenceKernel> fused_attention_reference_kernels();
 std::span<const ReferenceKernel> training_reference_kernels();
 std::span<const ReferenceKernel> ml_reference_kernels();
 std::span<const ReferenceKernel> tree_reference_kernels();
+std::span<const ReferenceKernel> map_reference_kernels();
 std::span<const ReferenceKernel> movement_reference_kernels();
 std::span<const ReferenceKernel> pad_reference_kernels();
 std::span<const ReferenceKernel> gather_reference_kernels();

@@ -24,14 +24,15 @@ Dims dims_of(const Value& input, const InputOptions& options, const SymbolSizes&
   return dims;
 }
 
-double next_value(InputKind kind, DType dtype, std::mt19937_64& random) {
+double next_value(const InputOptions& options, DType dtype, std::mt19937_64& random) {
+  const InputKind kind = options.kind;
   // Box-Muller from raw bits: standard distributions may differ between libraries.
   const auto uniform = [&] { return (static_cast<double>(random() >> 11) + 0.5) * 0x1p-53; };
   if (kind == InputKind::kZeros) return 0;
   if (kind == InputKind::kOnes) return 1;
   if (kind == InputKind::kConstant) return is_floating_point(dtype) ? 0.5 : 1;
   if (dtype == DType::kBool) return static_cast<double>(random() >> 63);
-  if (!is_floating_point(dtype)) return static_cast<double>(random() & 3);
+  if (!is_floating_point(dtype)) return static_cast<double>(random() & (options.integers - 1));
   const double radius = std::sqrt(-2 * std::log(uniform()));
   const double normal = radius * std::cos(6.283185307179586 * uniform());
   switch (kind) {
@@ -83,7 +84,7 @@ Result<Datum> make_datum(const ValueType& type, const Dims& dims, const InputOpt
     return Datum(std::move(tensor));
   }
   for (int64_t i = 0; i < tensor.element_count(); ++i) {
-    store(tensor, i, next_value(options.kind, type.dtype, random));
+    store(tensor, i, next_value(options, type.dtype, random));
   }
   if (is_floating_point(type.dtype) && tensor.element_count() > 0) {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();

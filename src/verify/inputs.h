@@ -36,13 +36,14 @@ struct InputOptions {
   InputKind kind = InputKind::kRandom;
   uint64_t seed = 0;
   int64_t symbol_size = 1;             // of dimensions that nobody fixes
+  uint64_t integers = 4;               // integers are below this; a power of two
   std::map<std::string, Dims> shapes;  // by input name
 };
 
 // Inputs for a graph, the same for the same options: reals from a standard normal distribution,
-// integers from 0 to 3 (valid indices nearly everywhere), bools by coin. One symbol has one size
-// throughout, and --shape of one input fixes the symbols of the others. Fails for an input whose
-// type is unknown.
+// small integers from 0 on (valid indices nearly everywhere), bools by coin. One symbol has one
+// size throughout, and --shape of one input fixes the symbols of the others. Fails for an input
+// whose type is unknown.
 Result<std::vector<Datum>> make_inputs(const Graph& graph, const InputOptions& options);
 
 }  // namespace edgewright

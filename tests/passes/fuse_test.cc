@@ -259,6 +259,24 @@ const PassCase kCases[] = {
   %y: float32[1,3,6,6] = MaxPool(%a) {kernel_shape=[3, 3]}
 })",
      "unchanged"},
+    {"pad_max_pool_of_positive_parts_with_zeros", fuse_pad,
+     R"(graph %g(%x: float32[1,3,6,6]) -> (%y) {
+  %p: int64[8] = {0, 0, 0, 0, 0, 0, 1, 1}
+  %r: float32[1,3,6,6] = Relu(%x)
+  %s: float32[1,3,6,6] = Sigmoid(%x)
+  %c: float32[1,6,6,6] = Concat(%r, %s) {axis=1}
+  %a: float32[1,6,7,7] = Pad(%c, %p)
+  %y: float32[1,6,3,3] = MaxPool(%a) {kernel_shape=[3, 3], strides=[2, 2]}
+})",
+     "Concat 1, MaxPool 1, Relu 1, Sigmoid 1"},
+    {"pad_dilated_max_pool_with_zeros", fuse_pad,
+     R"(graph %g(%x: float32[1,3,6,6]) -> (%y) {
+  %p: int64[8] = {0, 0, 2, 2, 0, 0, 0, 0}
+  %r: float32[1,3,6,6] = Relu(%x)
+  %a: float32[1,3,8,8] = Pad(%r, %p)
+  %y: float32[1,3,2,2] = MaxPool(%a) {dilations=[3, 3], kernel_shape=[3, 3]}
+})",
+     "unchanged"},
     {"constant_factors", fuse_constant_factors,
      R"(graph %g(%x: float32[2,3,4], %w_v: float32[4]) -> (%y) {
   %c: float32[] = {3.0}
