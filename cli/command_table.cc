@@ -36,6 +36,8 @@ constexpr Command kCommands[] = {
      declare_split_speculate},
     {"split protect", "what an attacker learns at a cut, before and after defences",
      declare_split_protect},
+    {"generate", "text from a language model", declare_generate},
+    {"perplexity", "how well a language model predicts a text", declare_perplexity},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kGroups[] = {

@@ -49,6 +49,8 @@ THIRD_PARTY = (
     ("libfdt", ("src/device",)),
     ("dnnl", ("src/kernels",)),
     ("oneapi/dnnl", ("src/kernels",)),
+    ("pcre2.h", ("src/llm",)),
+    ("utf8proc.h", ("src/llm",)),
     ("openvino/", ("src/runtime/backends",)),
     ("httplib", ("src/serve",)),
     ("grpc", ("src/serve",)),

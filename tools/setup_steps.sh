@@ -15,9 +15,11 @@ build_packages=(
   libgtest-dev
   libhwloc-dev
   libhwy-dev
+  libpcre2-dev
   libprotobuf-dev
   libsodium-dev
   libtomlplusplus-dev
+  libutf8proc-dev
   libzip-dev
   make
   mold

@@ -4,16 +4,18 @@
 
 #include "command.h"
 #include "edgewright/session.h"
+#include "language_text.h"
 
 namespace edgewright::cli {
 namespace {
 
 struct Options {
-  std::string model, output;
+  std::string model, output, precision;
   std::vector<std::string> shapes, fixes;
   bool list_passes = false;
   std::vector<std::string> modes;
   ConvertOptions convert;
+  LanguageConvertOptions language;
 };
 
 std::string pass_list() {
@@ -88,9 +90,10 @@ std::string summary(const ConvertReport& report, const Options& options) {
 }
 
 void declare_flags(CLI::App& app, Options& options) {
-  app.add_option("MODEL", options.model, "an ONNX model");
+  app.add_option("MODEL", options.model, "an ONNX model or a language model");
   app.add_option("-o,--output", options.output, "the file to write");
-  app.add_option("--to", options.convert.to, "onnx or plan (default: from the output's ending)");
+  app.add_option("--to", options.convert.to,
+                 "onnx, plan, ewlm or gguf (default: from the output's ending)");
   app.add_option("--opset", options.convert.opset, "opset of the result (default: the input's)");
   app.add_option("--dialect", options.convert.dialect, "standard or ort")
       ->check(CLI::IsMember({"standard", "ort"}));
@@ -101,10 +104,12 @@ void declare_flags(CLI::App& app, Options& options) {
   app.add_option("--stop-after", options.convert.stop_after, "the last pass to run");
   app.add_flag("--verify-each-pass", options.convert.verify_each_pass,
                "compare with the original after every pass; drop what breaks it");
-  app.add_option("--precision", options.convert.precision, "how layers compute")
-      ->check(CLI::IsMember(precision_names()));
+  app.add_option("--precision", options.precision,
+                 fmt::format("how layers compute: {}; language models: stored, fp32, fp16, bf16, "
+                             "int8, int4, int4-g128",
+                             fmt::join(precision_names(), ", ")));
   app.add_option("--calibrate", options.convert.calibrate,
-                 "samples for a precision: .npz or a folder of .npy")
+                 "samples for a precision: .npz or a folder of .npy; language models: a text")
       ->type_name("DATA");
   app.add_option("--quantize", options.convert.quantize, "a detail of the precision")
       ->type_name("KEY=VALUE");
@@ -128,7 +133,16 @@ Action declare_convert(CLI::App& app, CommonOptions& common) {
     if (options->model.empty() || options->output.empty()) {
       return usage_error("expected edgewright convert MODEL -o OUT");
     }
+    if (is_language_model(options->model)) {
+      options->language.to = options->convert.to;
+      if (!options->precision.empty()) options->language.precision = options->precision;
+      options->language.calibrate = options->convert.calibrate;
+      options->language.threads = common.threads;
+      options->language.progress = progress_bar();
+      return convert_language(options->model, options->output, options->language);
+    }
     ConvertOptions& convert_options = options->convert;
+    if (!options->precision.empty()) convert_options.precision = options->precision;
     EDGEWRIGHT_ASSIGN(convert_options.shapes, parse_shapes(options->shapes));
     EDGEWRIGHT_ASSIGN(convert_options.fixes, parse_pairs(options->fixes, "--fix"));
     const auto has = [&](std::string_view mode) {
