@@ -38,6 +38,11 @@ constexpr Command kCommands[] = {
      declare_split_protect},
     {"generate", "text from a language model", declare_generate},
     {"perplexity", "how well a language model predicts a text", declare_perplexity},
+    {"power plan", "cores, frequency, precision, batch and duty under limits", declare_power_plan},
+    {"power simulate", "a workload on a device in virtual time: energy, heat, latency",
+     declare_power_simulate},
+    {"power govern", "hold an operating point on the real interfaces", declare_power_govern},
+    {"power energy", "the energy in windows of a recorded trace", declare_power_energy},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kGroups[] = {
