@@ -67,8 +67,9 @@ Action declare_verify(CLI::App& app, CommonOptions& common);
 
 // Where measured kernel times are kept between runs: the user's cache folder.
 std::string timing_cache_path();
-// Where the measured roofs of this machine are kept between runs: the same folder.
-std::string roofs_cache_path();
+// Another file of that folder: what `device probe` measured of this machine. Empty when there is no
+// such folder.
+std::string cache_file(const char* name);
 
 // "input=1x3x32x32" pairs.
 Result<InputShapes> parse_shapes(const std::vector<std::string>& texts);

@@ -49,9 +49,7 @@ Result<InputShapes> parse_shapes(const std::vector<std::string>& texts) {
   return shapes;
 }
 
-namespace {
-
-// A file of the user's cache folder, which is made; empty when there is no such folder.
+// The folder is made where it is not there.
 std::string cache_file(const char* name) {
   const char* cache = std::getenv("XDG_CACHE_HOME");
   const char* home = std::getenv("HOME");
@@ -64,11 +62,7 @@ std::string cache_file(const char* name) {
   return error ? "" : (folder / name).string();
 }
 
-}  // namespace
-
 std::string timing_cache_path() { return cache_file("timings.json"); }
-
-std::string roofs_cache_path() { return cache_file("roofs.json"); }
 
 std::function<void(std::string_view, size_t, size_t)> progress_bar() {
   if (::isatty(STDERR_FILENO) == 0) return nullptr;

@@ -58,6 +58,7 @@ THIRD_PARTY = (
     ("nanobind/", ("python",)),
     ("benchmark/", ("bench",)),
     ("hwloc.h", ("src/device",)),
+    ("sqlite3.h", ("src/profile/trace",)),
 )
 FREE_FOLDERS = ("tests", "bench")
 # Folders whose children know nothing of each other.

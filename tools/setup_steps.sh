@@ -18,6 +18,7 @@ build_packages=(
   libpcre2-dev
   libprotobuf-dev
   libsodium-dev
+  libsqlite3-dev
   libtomlplusplus-dev
   libutf8proc-dev
   libzip-dev
@@ -217,6 +218,15 @@ install_metrics() {
   make_venv "$deps/metrics" metrics.txt
   "$deps/metrics/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
     --no-build-isolation --require-hashes -r "$requirements/rouge.txt" >&2
+}
+
+# What exported traces are checked with, and the bandwidths of another program.
+step_profile() {
+  step profile profile "$(inputs 1 profile.txt)" install_profile
+}
+install_profile() {
+  make_venv "$deps/profile" profile.txt
+  if [[ $machine == x86_64 ]]; then install_packages likwid; fi
 }
 
 step_demo() {

@@ -1,116 +1,106 @@
 #include "edgewright/profile.h"
 
-#include <algorithm>
-#include <numeric>
-
 #include "command.h"
 #include "edgewright/tensor.h"
+#include "profile_text.h"
 
 namespace edgewright::cli {
 namespace {
 
 struct Options {
-  std::string model;
-  std::vector<std::string> inputs, shapes;
+  std::string model, import;
+  std::vector<std::string> inputs, shapes, compare;
   bool no_tune = false;
   size_t top = 20;
+  std::vector<double> costs;
   ProfileOptions profile;
 };
 
-std::string time_text(double time_us) {
-  return time_us >= 1e5 ? fmt::format("{:.1f} ms", time_us / 1e3)
-                        : fmt::format("{:.1f} us", time_us);
+void declare_options(CLI::App& app, Options& options) {
+  app.add_option("MODEL", options.model, "an ONNX model or a plan");
+  app.add_option("--input", options.inputs, "an input's value")->type_name("NAME=FILE.npy");
+  app.add_option("--shape", options.shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
+  app.add_option("--seconds", options.profile.seconds, "time for the measured runs")
+      ->check(CLI::Range(0.01, 600.0));
+  app.add_option("--device", options.profile.device,
+                 "model the times on another device's roofline: a name, a file, or "
+                 "peak=OPS_PER_S,bandwidth=BYTES_PER_S");
+  app.add_option("--export", options.profile.exports,
+                 "write the timeline: .json (Chrome), .perfetto-trace, .csv")
+      ->type_name("FILE");
+  app.add_option("--import", options.import,
+                 "read a profile of ONNX Runtime, OpenVINO, TFLite, Nsight, or a Chrome or "
+                 "Perfetto trace")
+      ->type_name("FILE");
+  app.add_option("--compare", options.compare, "two files of profile --json")
+      ->expected(2)
+      ->type_name("A B");
+  app.add_flag("--confirm", options.profile.confirm, "test the verdicts by experiment");
+  app.add_flag("--apply", options.profile.apply, "try what this tool can change by itself");
+  app.add_option("--batches", options.profile.batches, "measure these batch sizes, find the best")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 4096));
+  app.add_option("--batch-costs", options.costs,
+                 "of a microsecond of latency and of one of time per sample")
+      ->delimiter(',')
+      ->expected(2)
+      ->type_name("LATENCY,THROUGHPUT");
+  app.add_option("--memory-limit", options.profile.memory_limit_bytes,
+                 "bytes that a batch may take");
+  app.add_option("--lengths", options.profile.lengths, "lengths of sequences, for padding")
+      ->delimiter(',');
+  app.add_option("--top", options.top, "operators to list");
+  app.add_flag("--no-tune", options.no_tune, "take the first kernel that fits");
 }
 
-std::string operators_text(const ProfileReport& report, size_t top) {
-  std::vector<size_t> order(report.operators.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, std::greater<>(),
-                           [&](size_t i) { return report.operators[i].time_us; });
-  std::vector<std::vector<std::string>> rows = {
-      {"operator", "type", "time", "share", "MFLOP", "FLOP/B", "GOP/s", "of roof", "bound"}};
-  for (const size_t i : order) {
-    if (rows.size() > top) break;
-    const ProfiledOperator& op = report.operators[i];
-    rows.push_back({op.name, op.op, time_text(op.time_us), fmt::format("{:.1f} %", op.share * 100),
-                    fmt::format("{:.3g}", static_cast<double>(op.flops) / 1e6),
-                    fmt::format("{:.2f}", op.intensity), fmt::format("{:.1f}", op.gop_s),
-                    fmt::format("{:.0f} %", op.efficiency * 100), op.bound});
+Status complete(Options& options, const CommonOptions& common) {
+  ProfileOptions& profile = options.profile;
+  const int subjects = static_cast<int>(!options.model.empty()) +
+                       static_cast<int>(!options.import.empty()) +
+                       static_cast<int>(!options.compare.empty());
+  if (subjects != 1) {
+    return usage_error("expected one of MODEL, --import FILE and --compare A B, found {}",
+                       subjects);
   }
-  return table(rows);
-}
-
-std::string breakdown_text(const char* title, const std::vector<BreakdownRow>& breakdown) {
-  std::vector<std::vector<std::string>> rows = {{title, "time", "share", "operators"}};
-  for (const BreakdownRow& row : breakdown) {
-    rows.push_back({row.name, time_text(row.time_us), fmt::format("{:.1f} %", row.share * 100),
-                    fmt::format("{}", row.count)});
+  EDGEWRIGHT_ASSIGN(const auto files, parse_pairs(options.inputs, "--input"));
+  for (const auto& [name, file] : files) {
+    EDGEWRIGHT_ASSIGN(profile.inputs[name], load_npy(file));
   }
-  return table(rows);
-}
-
-std::string roofs_text(const ProfileReport& report) {
-  std::string text = "roofs       ";
-  for (const RoofFigure& roof : report.roofs) {
-    text += fmt::format("{} {:.4g} {}; ", roof.name, roof.value, roof.unit);
+  EDGEWRIGHT_ASSIGN(profile.session.shapes, parse_shapes(options.shapes));
+  profile.session.threads = common.threads;
+  profile.session.tune = !options.no_tune;
+  profile.session.timing_cache = timing_cache_path();
+  if (options.costs.size() == 2) {
+    profile.latency_cost = options.costs[0];
+    profile.throughput_cost = options.costs[1];
   }
-  return text + fmt::format("ridge {:.2f} FLOP/byte\n", report.ridge);
-}
-
-std::string summary(const ProfileReport& report, size_t top) {
-  const char* source = report.is_modelled ? "modelled" : "measured";
-  std::string text = fmt::format("{}\n", report.verdict);
-  text += fmt::format("time        {} {} ({} threads, {})\n", time_text(report.wall_us), source,
-                      report.threads, report.device);
-  if (!report.is_modelled) {
-    text += fmt::format(
-        "accounted   operators {}, overhead {}, unattributed {} ({:+.1f} %); profiling costs "
-        "{:+.1f} "
-        "%\n",
-        time_text(report.operators_us), time_text(report.overhead_us),
-        time_text(report.unattributed_us), report.unattributed_us / report.wall_us * 100,
-        (report.profiled_wall_us / report.wall_us - 1) * 100);
-    text += fmt::format("memory      peak {}B at {}\n",
-                        with_prefix(static_cast<double>(report.peak_bytes)), report.peak_step);
-  }
-  text += fmt::format("work        {}MAC, {}FLOP\n",
-                      with_prefix(static_cast<double>(report.multiply_adds)),
-                      with_prefix(static_cast<double>(report.flops)));
-  text += roofs_text(report) + "\n" + operators_text(report, top) + "\n" +
-          breakdown_text("kind", report.by_kind);
-  if (report.by_role.size() > 1) text += "\n" + breakdown_text("role", report.by_role);
-  return text + warnings_text(report.warnings);
+  profile.seed = common.seed;
+  profile.roofs_cache = cache_file("roofs.json");
+  profile.times_cache = cache_file("times.json");
+  profile.progress = progress_bar();
+  return {};
 }
 
 }  // namespace
 
 Action declare_profile(CLI::App& app, CommonOptions& common) {
   auto options = std::make_shared<Options>();
-  app.add_option("MODEL", options->model, "an ONNX model or a plan")->required();
-  app.add_option("--input", options->inputs, "an input's value")->type_name("NAME=FILE.npy");
-  app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
-  app.add_option("--seconds", options->profile.seconds, "time for the measured runs")
-      ->check(CLI::Range(0.01, 600.0));
-  app.add_option("--device", options->profile.device,
-                 "model the times on another device's roofline: a name, a file, or "
-                 "peak=OPS_PER_S,bandwidth=BYTES_PER_S");
-  app.add_option("--top", options->top, "operators to list");
-  app.add_flag("--no-tune", options->no_tune, "take the first kernel that fits");
+  declare_options(app, *options);
   return [options, &common]() -> Result<Outcome> {
-    ProfileOptions& profile_options = options->profile;
-    EDGEWRIGHT_ASSIGN(const auto files, parse_pairs(options->inputs, "--input"));
-    for (const auto& [name, file] : files) {
-      EDGEWRIGHT_ASSIGN(profile_options.inputs[name], load_npy(file));
+    EDGEWRIGHT_TRY(complete(*options, common));
+    if (!options->compare.empty()) {
+      EDGEWRIGHT_ASSIGN(const ProfileComparison comparison,
+                        compare_profiles(options->compare[0], options->compare[1]));
+      return Outcome{comparison_text(comparison, options->top), to_json(comparison),
+                     comparison.passed};
     }
-    EDGEWRIGHT_ASSIGN(profile_options.session.shapes, parse_shapes(options->shapes));
-    profile_options.session.threads = common.threads;
-    profile_options.session.tune = !options->no_tune;
-    profile_options.session.timing_cache = timing_cache_path();
-    profile_options.seed = common.seed;
-    profile_options.roofs_cache = roofs_cache_path();
-    profile_options.progress = progress_bar();
-    EDGEWRIGHT_ASSIGN(const ProfileReport report, profile(options->model, profile_options));
-    return Outcome{summary(report, options->top), to_json(report), report.passed};
+    if (!options->import.empty()) {
+      EDGEWRIGHT_ASSIGN(const ImportReport report,
+                        import_profile(options->import, options->profile));
+      return Outcome{import_text(report, options->top), to_json(report), report.passed};
+    }
+    EDGEWRIGHT_ASSIGN(const ProfileReport report, profile(options->model, options->profile));
+    return Outcome{profile_text(report, options->top), to_json(report), report.passed};
   };
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "edgewright/result.h"
@@ -186,5 +188,51 @@ struct DeviceCalibrateReport {
 std::string to_json(const DeviceCalibrateReport& report);
 Result<DeviceCalibrateReport> calibrate_device(const std::string& name_or_path,
                                                const DeviceCalibrateOptions& options);
+
+// ---- device probe ----
+
+struct DeviceProbeOptions {
+  double seconds = 12;
+  int threads = 0;            // of "all cores"; 0: every core
+  bool accept_noise = false;  // report instead of refuse
+  std::string output;         // device file (TOML) to write; empty: none
+  std::string roofs_cache;    // where `profile` looks for the roofs; empty: nowhere
+  std::function<void(std::string_view stage, size_t done, size_t total)> progress;
+};
+
+// One measured limit. Groups are "L1" .. "DRAM" (read, write, copy in 10^9 bytes/s), types such as
+// "float32 vector" (10^9 operations/s), "dispatch" (us of a parallel loop over nothing), "clock".
+struct ProbeFigure {
+  std::string group, name;
+  double value = 0;
+  double spread = 0;  // (90th - 10th percentile) / median of the repetitions
+};
+struct ProbeScaling {
+  int threads = 1;
+  double gop_s = 0, read_gb_s = 0;
+};
+struct ProbeCache {
+  int level = 1, count = 1, shared_by_cpus = 1, line_bytes = 64;
+  int64_t size_bytes = 0;
+};
+struct DeviceProbeReport {
+  std::string cpu;
+  std::vector<std::string> features;
+  int packages = 1, cores = 1, cpus = 1, numa_nodes = 1;
+  int64_t memory_bytes = 0;
+  std::vector<ProbeCache> caches;
+  std::vector<ProbeFigure> figures;
+  std::vector<ProbeScaling> scaling;
+  double largest_compute_spread = 0, largest_memory_spread = 0;
+  // Of the layers' times: predicted by a fit to the layers of even number, for those of odd number.
+  int64_t timed_layers = 0;
+  double prediction_error_median = 0, prediction_error_p90 = 0;
+  std::string output;
+  bool passed = true;
+  std::vector<std::string> warnings;
+};
+std::string to_json(const DeviceProbeReport& report);
+// Measures this machine's roofs. kCheckFailed when it is too noisy for the figures to mean much.
+Result<DeviceProbeReport> probe_device(const DeviceProbeOptions& options = {});
 
 }  // namespace edgewright

@@ -38,49 +38,6 @@ struct BenchReport {
 std::string to_json(const BenchReport& report);
 Result<BenchReport> bench(const std::string& path, const BenchOptions& options = {});
 
-// ---- device probe ----
-
-struct DeviceProbeOptions {
-  double seconds = 12;
-  int threads = 0;            // of "all cores"; 0: every core
-  bool accept_noise = false;  // report instead of refuse
-  std::string output;         // device file (TOML) to write; empty: none
-  std::string roofs_cache;    // where `profile` looks for the roofs; empty: nowhere
-  std::function<void(std::string_view stage, size_t done, size_t total)> progress;
-};
-
-// One measured limit. Groups are "L1" .. "DRAM" (read, write, copy in 10^9 bytes/s), types such as
-// "float32 vector" (10^9 operations/s), "dispatch" (us of a parallel loop over nothing), "clock".
-struct ProbeFigure {
-  std::string group, name;
-  double value = 0;
-  double spread = 0;  // (90th - 10th percentile) / median of the repetitions
-};
-struct ProbeScaling {
-  int threads = 1;
-  double gop_s = 0, read_gb_s = 0;
-};
-struct ProbeCache {
-  int level = 1, count = 1, shared_by_cpus = 1, line_bytes = 64;
-  int64_t size_bytes = 0;
-};
-struct DeviceProbeReport {
-  std::string cpu;
-  std::vector<std::string> features;
-  int packages = 1, cores = 1, cpus = 1, numa_nodes = 1;
-  int64_t memory_bytes = 0;
-  std::vector<ProbeCache> caches;
-  std::vector<ProbeFigure> figures;
-  std::vector<ProbeScaling> scaling;
-  double largest_compute_spread = 0, largest_memory_spread = 0;
-  std::string output;
-  bool passed = true;
-  std::vector<std::string> warnings;
-};
-std::string to_json(const DeviceProbeReport& report);
-// Measures this machine's roofs. kCheckFailed when it is too noisy for the figures to mean much.
-Result<DeviceProbeReport> probe_device(const DeviceProbeOptions& options = {});
-
 // ---- profile ----
 
 struct ProfileOptions {
@@ -93,11 +50,14 @@ struct ProfileOptions {
   std::string device;
   // File in which the measured roofs of this machine are kept; empty: measured each time.
   std::string roofs_cache;
-  bool confirm = false;                          // test the verdicts by experiment
-  bool apply = false;                            // try the advice that the tool can try
-  std::vector<int64_t> batches;                  // sizes to measure; empty: no batch model
+  std::string times_cache;       // the fitted times of device probe --layers; empty or absent: none
+  bool confirm = false;          // test the verdicts by experiment
+  bool apply = false;            // try the advice that the tool can try
+  std::vector<int64_t> batches;  // sizes to measure; empty: no batch model
   double latency_cost = 0, throughput_cost = 1;  // per us of latency, per us of time per sample
-  std::vector<std::string> exports;              // files to write; the ending says the format
+  int64_t memory_limit_bytes = 0;                // that a batch may take; 0: none
+  std::vector<int64_t> lengths;      // of sequences that are padded to the longest of a batch
+  std::vector<std::string> exports;  // files to write; the ending says the format
   std::function<void(std::string_view stage, size_t done, size_t total)> progress;
 };
 
@@ -113,6 +73,7 @@ struct LevelFigure {
 struct ProfiledOperator {
   std::string name, op, implementation, kind, role, layer;
   double time_us = 0, spread = 0, share = 0, start_us = 0;
+  double predicted_us = 0;  // by the fit of device probe --layers, else by the roofs
   double launch_us = 0, compute_us = 0, memory_us = 0, sync_us = 0;
   double execute_us = 0, stall_us = 0;  // of compute_us: at the peak, and the rest
   int64_t multiply_adds = 0, flops = 0, bytes_read = 0, weight_bytes = 0, bytes_written = 0;
@@ -126,6 +87,7 @@ struct ProfiledOperator {
   std::string access;           // "unit-stride", "strided", "random", "streaming"
   double locality = 0;          // share of the bytes of touched cache lines that are used
   std::vector<int64_t> reuse_distance_bytes;  // 10th, 50th, 90th percentile; -1: never used again
+  std::vector<float> samples_us;              // of single runs, at most 50
   // Of an experiment: whether it agrees, and what was seen.
   bool confirmed = false, contradicted = false;
   std::string experiment;
@@ -167,6 +129,8 @@ struct BatchRow {
   bool measured = false;
   double efficiency = 0;  // throughput against batch x that of batch 1
   double cost = 0;
+  int64_t memory_bytes = 0;
+  double padding = 0;  // share of the batch that is padding, for the given lengths
 };
 
 struct ProfileReport {
@@ -174,9 +138,10 @@ struct ProfileReport {
   int threads = 1, runs = 0;
   bool is_modelled = false;  // the times: of another device
   double wall_us = 0, profiled_wall_us = 0, wall_spread = 0;
-  double operators_us = 0;     // sum of the operators
-  double overhead_us = 0;      // stated: binding before, gathering after
-  double unattributed_us = 0;  // wall - operators - overhead
+  double operators_us = 0;             // sum of the operators
+  double overhead_us = 0;              // stated: binding before, gathering after
+  double unattributed_us = 0;          // wall - operators - overhead
+  std::vector<float> wall_samples_us;  // at most 200
   double load_us = 0, first_inference_us = 0;
   std::string verdict;  // one sentence
   std::vector<ProfiledOperator> operators;
@@ -201,5 +166,57 @@ std::string to_json(const ProfileReport& report);
 // Where the time of a model goes, on this machine or on another device's roofline. kUsage for a
 // device that is not known.
 Result<ProfileReport> profile(const std::string& path, const ProfileOptions& options = {});
+
+// ---- Profiles of other programs, and differences of two ----
+
+// An operator of an imported trace, all its calls together.
+struct ImportedOperator {
+  std::string name, op, implementation;
+  int64_t calls = 0;
+  double total_us = 0, share = 0;
+  int64_t flops = 0;  // of one call; 0 where the trace has no shapes
+  double gop_s = 0, intensity = 0;
+  std::string bound;  // on this machine's roofline; empty where the trace has no shapes
+};
+struct ImportReport {
+  std::string file, source;  // "onnxruntime", "openvino", "tflite", "chrome", "perfetto", "nsight"
+  int64_t runs = 1, slices = 0;
+  std::vector<std::string> tracks;
+  double total_us = 0;         // sum of the operators
+  double stated_total_us = 0;  // what the file itself gives as the total; 0: nothing
+  double span_us = 0, busy_us = 0, idle_us = 0, longest_gap_us = 0;
+  double largest_concurrency = 0, average_concurrency = 0;
+  int64_t synchronisations = 0;
+  double synchronise_us = 0, copied_bytes = 0, copy_us = 0;
+  std::vector<ImportedOperator> operators;  // longest first
+  std::vector<BreakdownRow> by_op;
+  std::vector<std::string> exported;
+  bool passed = true;
+  std::vector<std::string> warnings;
+};
+std::string to_json(const ImportReport& report);
+// Reads what another profiler wrote; `options` gives exports and the roofs' cache. kBadInput when
+// no known format fits.
+Result<ImportReport> import_profile(const std::string& path, const ProfileOptions& options = {});
+
+// The p below which a difference counts.
+inline constexpr double kSignificance = 0.01;
+struct ProfileDifference {
+  std::string name;
+  double first_us = 0, second_us = 0;
+  double p_value = 1;  // that chance alone makes it; corrected for the number of operators
+  bool significant = false;
+};
+struct ProfileComparison {
+  std::string first, second;
+  ProfileDifference total;
+  std::vector<ProfileDifference> operators;  // largest difference first
+  std::vector<std::string> only_in_first, only_in_second;
+  bool passed = true;
+  std::vector<std::string> warnings;
+};
+std::string to_json(const ProfileComparison& comparison);
+// Two files of `profile --json`.
+Result<ProfileComparison> compare_profiles(const std::string& first, const std::string& second);
 
 }  // namespace edgewright

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "api/host_roofs.h"
 #include "base/file.h"
 #include "device/roofs_file.h"
@@ -58,6 +60,38 @@ void describe(const ProbeResult& probed, DeviceProbeReport& report) {
   report.figures = figures_of(probed);
 }
 
+constexpr size_t kMaxSampleBytes = size_t{64} << 20;
+
+// Times further layers, keeps them with the earlier ones, and fits the model of all; how good it is
+// is told by a second fit to one half of them.
+Status time_layers(const DeviceProbeOptions& options, const Roofs& roofs,
+                   DeviceProbeReport& report) {
+  std::vector<TimeSample> samples;
+  if (std::filesystem::exists(options.samples_cache)) {
+    EDGEWRIGHT_ASSIGN(const std::string text, read_file(options.samples_cache, kMaxSampleBytes));
+    EDGEWRIGHT_ASSIGN(samples, parse_samples_csv(text, options.samples_cache));
+  }
+  SweepOptions sweep;
+  sweep.first = samples.empty() ? 0 : samples.back().index + 1;
+  sweep.count = static_cast<size_t>(options.layers);
+  sweep.seconds = options.layers_seconds;
+  sweep.progress = options.progress;
+  EDGEWRIGHT_ASSIGN(const auto added, sweep_layers({&roofs, 1}, sweep));
+  samples.insert(samples.end(), added.begin(), added.end());
+  EDGEWRIGHT_TRY(write_file(options.samples_cache, samples_to_csv(samples)));
+  std::vector<TimeSample> known, unseen;
+  for (const TimeSample& sample : samples) {
+    (sample.index % 2 == 0 ? known : unseen).push_back(sample);
+  }
+  EDGEWRIGHT_ASSIGN(const TimeModel half, TimeModel::fit(known));
+  const TimeErrors errors = errors_of(half, unseen);
+  report.timed_layers = std::ssize(samples);
+  report.prediction_error_median = errors.median;
+  report.prediction_error_p90 = errors.p90;
+  EDGEWRIGHT_ASSIGN(const TimeModel model, TimeModel::fit(samples));
+  return write_file(options.times_cache, model.to_json());
+}
+
 }  // namespace
 
 Result<DeviceProbeReport> probe_device(const DeviceProbeOptions& options) {
@@ -80,6 +114,7 @@ Result<DeviceProbeReport> probe_device(const DeviceProbeOptions& options) {
   if (!options.roofs_cache.empty()) {
     EDGEWRIGHT_TRY(write_file(options.roofs_cache, roofs_to_json(probed.roofs)));
   }
+  if (options.layers > 0) EDGEWRIGHT_TRY(time_layers(options, probed.roofs, report));
   if (!options.output.empty()) {
     const std::string file = options.output.substr(options.output.rfind('/') + 1);
     const Device device = device_of(probed, file.substr(0, file.rfind(".toml")));

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "device/probe.h"
-#include "edgewright/profile.h"
+#include "edgewright/device.h"
 
 namespace edgewright {
 

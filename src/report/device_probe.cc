@@ -1,4 +1,4 @@
-#include "edgewright/profile.h"
+#include "edgewright/device.h"
 #include "report/document.h"
 
 namespace edgewright {
@@ -32,6 +32,11 @@ std::string to_json(const DeviceProbeReport& report) {
   }
   json["largest_compute_spread"] = report.largest_compute_spread;
   json["largest_memory_spread"] = report.largest_memory_spread;
+  if (report.timed_layers > 0) {
+    json["layer_times"] = {{"layers", report.timed_layers},
+                           {"error_median", report.prediction_error_median},
+                           {"error_p90", report.prediction_error_p90}};
+  }
   if (!report.output.empty()) json["output"] = report.output;
   return finish_document(json);
 }

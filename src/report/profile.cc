@@ -17,6 +17,7 @@ Json operator_json(const ProfiledOperator& row) {
                {"layer", row.layer},
                {"start_us", row.start_us},
                {"time_us", row.time_us},
+               {"predicted_us", row.predicted_us},
                {"spread", row.spread},
                {"share", row.share},
                {"parts_us",
@@ -39,7 +40,8 @@ Json operator_json(const ProfiledOperator& row) {
                {"bound", row.bound},
                {"access", row.access},
                {"locality", row.locality},
-               {"reuse_distance_bytes", row.reuse_distance_bytes}};
+               {"reuse_distance_bytes", row.reuse_distance_bytes},
+               {"samples_us", row.samples_us}};
   if (!row.experiment.empty()) {
     json["experiment"] = {
         {"confirmed", row.confirmed}, {"contradicted", row.contradicted}, {"seen", row.experiment}};
@@ -62,6 +64,7 @@ Json sources(const ProfileReport& report) {
   return {{"wall_us", timed},
           {"operators.time_us", timed},
           {"operators.start_us", timed},
+          {"operators.predicted_us", "modelled"},
           {"operators.flops", "counted"},
           {"operators.multiply_adds", "counted"},
           {"operators.bytes_read", "counted"},
@@ -126,7 +129,9 @@ void add_batches(Json& json, const ProfileReport& report) {
                                {"latency_us", row.latency_us},
                                {"source", row.measured ? "measured" : "modelled"},
                                {"efficiency", row.efficiency},
-                               {"cost", row.cost}});
+                               {"cost", row.cost},
+                               {"memory_bytes", row.memory_bytes},
+                               {"padding", row.padding}});
   }
   json["best_batch"] = report.best_batch;
 }
@@ -141,12 +146,14 @@ std::string to_json(const ProfileReport& report) {
   json["threads"] = report.threads;
   json["runs"] = report.runs;
   json["verdict"] = report.verdict;
+  json["wall_samples_us"] = report.wall_samples_us;
   json["wall_us"] = report.wall_us;
   json["wall_spread"] = report.wall_spread;
   json["profiled_wall_us"] = report.profiled_wall_us;
   json["operators_us"] = report.operators_us;
   json["overhead_us"] = report.overhead_us;
   json["unattributed_us"] = report.unattributed_us;
+  json["predicted_us"] = report.predicted_us;
   json["load_us"] = report.load_us;
   json["first_inference_us"] = report.first_inference_us;
   json["multiply_adds"] = report.multiply_adds;

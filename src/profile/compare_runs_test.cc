@@ -1,0 +1,84 @@
+#include "profile/compare_runs.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "profile/advice.h"
+
+namespace edgewright {
+namespace {
+
+// R: wilcox.test(c(1.1,2.2,3.3,4.4,5.5), c(2.7,6.1,7.2,8.3,9.9), exact = FALSE) gives W = 2 and
+// p = 0.03671.
+TEST(CompareRuns, MannWhitneyAgreesWithR) {
+  const double a[] = {1.1, 2.2, 3.3, 4.4, 5.5}, b[] = {2.7, 6.1, 7.2, 8.3, 9.9};
+  EXPECT_NEAR(mann_whitney_p(a, b), 0.0367, 0.0005);
+  EXPECT_DOUBLE_EQ(mann_whitney_p(a, a), 1);
+}
+
+TEST(CompareRuns, FewSamplesShowNothing) {
+  const double a[] = {1, 2, 3}, b[] = {7, 8, 9};
+  EXPECT_DOUBLE_EQ(mann_whitney_p(a, b), 1);
+}
+
+std::string document(const char* name, double shift) {
+  std::string samples;
+  for (int i = 0; i < 30; ++i) {
+    samples += fmt::format("{}{}", i == 0 ? "" : ",", 10 + shift + 0.01 * i);
+  }
+  return fmt::format(
+      R"({{"schema": "edgewright.profile/1", "model": "m", "wall_us": {0}, "wall_samples_us": [{1}],)"
+      R"("operators": [{{"name": "{2}", "time_us": {0}, "samples_us": [{1}]}}]}})",
+      10 + shift, samples, name);
+}
+
+TEST(CompareRuns, TellsChangesFromChance) {
+  const auto changed = compare_profiles_text(document("a", 0), document("a", 1));
+  ASSERT_TRUE(changed.ok()) << changed.error().message;
+  EXPECT_TRUE(changed->total.significant);
+  EXPECT_TRUE(changed->operators[0].significant);
+  const auto same = compare_profiles_text(document("a", 0), document("a", 0));
+  EXPECT_FALSE(same->total.significant);
+  const auto renamed = compare_profiles_text(document("a", 0), document("b", 0));
+  EXPECT_THAT(renamed->only_in_first, testing::ElementsAre("a"));
+  EXPECT_THAT(renamed->only_in_second, testing::ElementsAre("b"));
+  EXPECT_EQ(compare_profiles_text("{}", document("a", 0)).error().kind, ErrorKind::kBadInput);
+}
+
+// Amdahl 1967: a half that becomes infinitely quick doubles the speed at most.
+TEST(Advice, FollowsAmdahl) {
+  EXPECT_DOUBLE_EQ(amdahl(0.5, 2), 1 / 0.75);
+  EXPECT_NEAR(amdahl(0.5, 1e12), 2, 1e-6);
+  EXPECT_DOUBLE_EQ(amdahl(0, 100), 1);
+}
+
+TEST(Advice, LooksFirstAtWhatTheTimeWaitsFor) {
+  auto roofs = Roofs();
+  roofs.compute = {{"float32", "vector", {100, 0}, {100, 0}}};
+  ProfileReport report;
+  report.threads = 1;
+  report.wall_us = 100;
+  ProfiledOperator product;
+  product.kind = "vector";
+  product.bound = "DRAM";
+  product.time_us = 90;
+  product.share = 0.9;
+  product.bytes_read = product.weight_bytes = 1'000'000;
+  ProfiledOperator rest;
+  rest.kind = "elementwise";
+  rest.bound = "compute";
+  rest.time_us = 10;
+  rest.share = 0.1;
+  rest.efficiency = 1;
+  report.operators = {product, rest};
+  const auto advice = advise(report, roofs);
+  ASSERT_FALSE(advice.empty());
+  EXPECT_THAT(advice[0].opportunity, testing::AnyOf("weights in int8", "batching"));
+  const auto int8 = std::ranges::find(advice, "weights in int8", &AdviceRow::opportunity);
+  ASSERT_NE(int8, advice.end());
+  // 90 us become 22.5 us: 32.5 us in all.
+  EXPECT_NEAR(int8->predicted_us, 32.5, 1e-9);
+}
+
+}  // namespace
+}  // namespace edgewright

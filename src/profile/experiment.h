@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+
+#include "base/progress.h"
+#include "edgewright/profile.h"
+#include "profile/roofline.h"
+#include "runtime/plan.h"
+
+namespace edgewright {
+
+// Loops that only move memory; kernels/probe has them.
+struct MoveKernels {
+  float (*read)(const float* from, size_t count, int streams) = nullptr;
+  void (*write)(float* to, size_t count, bool around) = nullptr;
+};
+
+// What a step does when its circumstances change. Times in microseconds; 0: not tried.
+struct Response {
+  double in_place_us = 0;  // within the model's run
+  double alone_us = 0;     // again and again on the same data: as near as the caches can hold it
+  double moving_us = 0;    // only reading and writing its bytes, likewise again and again
+  double twice_us = 0;     // alone, with twice the batch
+  double threads_us = 0;   // alone, with one thread more
+  double empty_us = 0;     // a kernel that does nothing
+};
+
+// Runs the step's kernel by itself, with twice the batch and with one thread more, and moves as
+// many bytes. Steps that no prepared kernel runs are only compared with the move.
+Result<Response> respond(const Plan& plan, const PlanStep& step, const Work& work,
+                         double in_place_us, const Roofs& roofs, const MoveKernels& move);
+
+// What the response speaks for: "memory" when moving the bytes, and waiting for them within the
+// run, takes half of the time; "overhead" when the time hardly grows with the batch or is that of
+// an empty kernel; else "compute".
+std::string bound_by_experiment(const Response& response);
+std::string describe(const Response& response);
+
+// Whether the model's bound ("compute", "overhead", or a level of memory) is the one seen.
+bool agrees(std::string_view modelled_bound, std::string_view seen);
+
+// Tries every operator that takes over `smallest_share` of the time, and writes what was seen into
+// its row. Returns the share of them whose verdict holds.
+Result<double> confirm(const Plan& plan, const Roofs& roofs, const MoveKernels& move,
+                       double smallest_share, std::vector<ProfiledOperator>& operators,
+                       const Progress& progress);
+
+}  // namespace edgewright

@@ -1,0 +1,252 @@
+#include "profile/layer_sweep.h"
+
+#include <chrono>
+#include <cmath>
+#include <random>
+
+#include "runtime/autotune.h"
+
+namespace edgewright {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+// Larger layers would take most of the sweep's time and are rare on edge devices.
+constexpr int64_t kMostMultiplyAdds = 200'000'000;
+
+// One operation with constants of its own.
+struct Layer {
+  std::string domain = "edgewright", op;
+  Attributes attributes;
+  std::vector<Tensor> constants;
+  // Inputs in order: a spec, or the index of a constant.
+  std::vector<TensorSpec> inputs, outputs;
+  std::vector<int> constant_of;  // per input: index into constants, or -1
+
+  KernelRequest request(int threads) const {
+    KernelRequest made{domain, op, &attributes, inputs, outputs, threads};
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (constant_of[i] < 0) continue;
+      made.inputs[i].constant = &constants[static_cast<size_t>(constant_of[i])];
+    }
+    return made;
+  }
+  void input(Dims dims, Layout layout = Layout::kPlain) {
+    inputs.push_back({DType::kFloat32, std::move(dims), layout, nullptr});
+    constant_of.push_back(-1);
+  }
+  Status constant(const Dims& dims) {
+    EDGEWRIGHT_ASSIGN(Tensor tensor, Tensor::allocate(DType::kFloat32, dims));
+    auto* values = tensor.mutable_data<float>();
+    for (int64_t i = 0; i < tensor.element_count(); ++i) values[i] = 0.01F;
+    inputs.push_back({DType::kFloat32, dims, Layout::kPlain, nullptr});
+    constant_of.push_back(static_cast<int>(constants.size()));
+    constants.push_back(std::move(tensor));
+    return {};
+  }
+  void output(Dims dims, Layout layout = Layout::kPlain) {
+    outputs.push_back({DType::kFloat32, std::move(dims), layout, nullptr});
+  }
+  void omitted() {
+    inputs.emplace_back();
+    constant_of.push_back(-1);
+  }
+};
+
+class Shapes {
+ public:
+  explicit Shapes(uint64_t seed) : random_(seed) {}
+
+  int64_t log_uniform(int64_t low, int64_t high) {
+    const double share = uniform();
+    const double value = std::exp(std::log(static_cast<double>(low)) * (1 - share) +
+                                  std::log(static_cast<double>(high)) * share);
+    return std::llround(value);
+  }
+  // Mostly multiples of eight, as networks have them.
+  int64_t channels(int64_t low, int64_t high) {
+    const int64_t drawn = log_uniform(low, high);
+    return uniform() < 0.8 ? std::max<int64_t>(8, (drawn + 7) / 8 * 8) : drawn;
+  }
+  int64_t one_of(std::initializer_list<int64_t> values) {
+    return values.begin()[static_cast<size_t>(uniform() * static_cast<double>(values.size()))];
+  }
+  bool chance(double share) { return uniform() < share; }
+
+ private:
+  // The standard fixes the generator's numbers but not those of its distributions.
+  double uniform() { return static_cast<double>(random_() >> 11) * 0x1p-53; }
+  std::mt19937_64 random_;
+};
+
+Result<Layer> convolution(Shapes& shapes) {
+  Layer layer;
+  layer.op = "Conv2d";
+  const int64_t in = shapes.channels(3, 512), out = shapes.channels(8, 512);
+  const int64_t kernel = shapes.one_of({1, 1, 3, 3, 3, 5}), stride = shapes.one_of({1, 1, 1, 2});
+  const int64_t size = std::max(shapes.log_uniform(4, 112), kernel);
+  const int64_t pad = kernel / 2, result = (size + 2 * pad - kernel) / stride + 1;
+  layer.attributes.set("kernel_shape", std::vector<int64_t>{kernel, kernel});
+  layer.attributes.set("strides", std::vector<int64_t>{stride, stride});
+  layer.attributes.set("pads", std::vector<int64_t>{pad, pad, pad, pad});
+  if (shapes.chance(0.6)) layer.attributes.set("activation", std::string("Relu"));
+  layer.input({1, in, size, size}, in == 3 ? Layout::kPlain : Layout::kNchw16c);
+  EDGEWRIGHT_TRY(layer.constant({out, in, kernel, kernel}));
+  EDGEWRIGHT_TRY(layer.constant({out}));
+  if (shapes.chance(0.3)) {
+    layer.input({1, out, result, result}, Layout::kNchw16c);
+  } else {
+    layer.omitted();
+  }
+  layer.output({1, out, result, result}, Layout::kNchw16c);
+  return layer;
+}
+
+Result<Layer> depthwise(Shapes& shapes) {
+  Layer layer;
+  layer.op = "Conv2d";
+  const int64_t channels = shapes.channels(8, 960);
+  const int64_t kernel = shapes.one_of({3, 3, 5}), stride = shapes.one_of({1, 1, 2});
+  const int64_t size = std::max(shapes.log_uniform(4, 112), kernel);
+  const int64_t pad = kernel / 2, result = (size + 2 * pad - kernel) / stride + 1;
+  layer.attributes.set("kernel_shape", std::vector<int64_t>{kernel, kernel});
+  layer.attributes.set("strides", std::vector<int64_t>{stride, stride});
+  layer.attributes.set("pads", std::vector<int64_t>{pad, pad, pad, pad});
+  layer.attributes.set("group", channels);
+  if (shapes.chance(0.8)) layer.attributes.set("activation", std::string("Relu"));
+  layer.input({1, channels, size, size}, Layout::kNchw16c);
+  EDGEWRIGHT_TRY(layer.constant({channels, 1, kernel, kernel}));
+  EDGEWRIGHT_TRY(layer.constant({channels}));
+  layer.omitted();
+  layer.output({1, channels, result, result}, Layout::kNchw16c);
+  return layer;
+}
+
+Result<Layer> product(Shapes& shapes) {
+  Layer layer;
+  layer.op = "MatMul";
+  const int64_t m = shapes.chance(0.35) ? 1 : shapes.log_uniform(2, 512);
+  const int64_t k = shapes.channels(16, 2048), n = shapes.channels(16, m == 1 ? 6144 : 2048);
+  layer.input({1, m, k});
+  EDGEWRIGHT_TRY(layer.constant({k, n}));
+  if (shapes.chance(0.5)) {
+    EDGEWRIGHT_TRY(layer.constant({n}));
+  } else {
+    layer.omitted();
+  }
+  if (shapes.chance(0.2)) layer.input({1, m, n});
+  if (shapes.chance(0.3)) layer.attributes.set("activation", std::string("GeluTanh"));
+  layer.output({1, m, n});
+  return layer;
+}
+
+Result<Layer> other(Shapes& shapes) {
+  Layer layer;
+  const int64_t rows = shapes.log_uniform(1, 256), width = shapes.channels(16, 1024);
+  switch (shapes.one_of({0, 1, 2, 3, 4})) {
+    case 0: {
+      layer.op = "Attention";
+      const int64_t heads = shapes.one_of({2, 3, 4, 6, 8}), size = shapes.one_of({32, 64});
+      layer.attributes.set("num_heads", heads);
+      for (int i = 0; i < 3; ++i) layer.input({1, rows, heads * size});
+      layer.output({1, rows, heads * size});
+      break;
+    }
+    case 1:
+      layer.domain = "";
+      layer.op = "LayerNormalization";
+      layer.input({1, rows, width});
+      EDGEWRIGHT_TRY(layer.constant({width}));
+      EDGEWRIGHT_TRY(layer.constant({width}));
+      layer.output({1, rows, width});
+      break;
+    case 2:
+      layer.domain = "";
+      layer.op = "Softmax";
+      layer.input({1, rows, width});
+      layer.output({1, rows, width});
+      break;
+    case 3:
+      layer.op = "Reorder";
+      layer.input({1, shapes.channels(8, 256), rows / 8 + 1, rows / 8 + 1});
+      layer.output(layer.inputs[0].dims, Layout::kNchw16c);
+      break;
+    default:
+      layer.op = "Elementwise";
+      layer.attributes.set("program", std::string("t0=Add(i0,i1);t1=Relu(t0)"));
+      layer.input({1, rows, width});
+      layer.input({1, rows, width});
+      layer.output({1, rows, width});
+      break;
+  }
+  return layer;
+}
+
+Result<Layer> layer_of(size_t index) {
+  Shapes shapes(index * 7919 + 17);
+  switch (index % 8) {
+    case 0:
+    case 2:
+    case 5: return convolution(shapes);
+    case 3: return depthwise(shapes);
+    case 7: return other(shapes);
+    default: return product(shapes);
+  }
+}
+
+Operation operation_of(const Layer& layer) {
+  const auto operand = [](const TensorSpec& spec, bool is_constant) {
+    Operand made;
+    made.dtype = spec.dtype;
+    if (spec.dtype == DType::kUndefined) return made;
+    made.dims = spec.dims;
+    made.is_constant = is_constant;
+    made.size_bytes = static_cast<int64_t>(stored_size_bytes(spec));
+    return made;
+  };
+  Operation operation{"", layer.domain, layer.op, &layer.attributes, {}, {}, 0};
+  for (size_t i = 0; i < layer.inputs.size(); ++i) {
+    operation.inputs.push_back(operand(layer.inputs[i], layer.constant_of[i] >= 0));
+  }
+  for (const TensorSpec& output : layer.outputs) {
+    operation.outputs.push_back(operand(output, false));
+  }
+  return operation;
+}
+
+double quickest_us(const KernelRequest& request) {
+  double best = 0;
+  for (const KernelImplementation* one : find_implementations(request.domain, request.op)) {
+    if (!one->supports(request)) continue;
+    const auto time_us = measure(request, *one);
+    if (time_us.ok() && (best == 0 || *time_us < best)) best = *time_us;
+  }
+  return best;
+}
+
+}  // namespace
+
+Result<std::vector<TimeSample>> sweep_layers(const Roofline& roofline,
+                                             const SweepOptions& options) {
+  std::vector<TimeSample> samples;
+  const auto begin = Clock::now();
+  for (size_t i = options.first; i < options.first + options.count; ++i) {
+    if (std::chrono::duration<double>(Clock::now() - begin).count() > options.seconds) break;
+    if (options.progress) options.progress("layers", i - options.first, options.count);
+    EDGEWRIGHT_ASSIGN(const Layer layer, layer_of(i));
+    const Operation operation = operation_of(layer);
+    const Work work = work_of(operation);
+    TimeSample sample;
+    sample.index = i;
+    sample.kind = work.kind;
+    if (work.multiply_adds <= kMostMultiplyAdds) {
+      sample.time_us = quickest_us(layer.request(options.threads));
+    }
+    if (sample.time_us <= 0) continue;
+    sample.features = features_of(operation, work);
+    sample.base_us = base_time_us(roofline, work);
+    samples.push_back(sample);
+  }
+  return samples;
+}
+
+}  // namespace edgewright

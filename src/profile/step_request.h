@@ -1,0 +1,14 @@
+#pragma once
+
+#include "runtime/plan.h"
+
+namespace edgewright {
+
+// The step's request as the compiler made it, constants included where the plan still has them.
+KernelRequest full_request(const Plan& plan, const PlanStep& step);
+
+// Makes the first dimension of everything that has the batch in it `factor` times as large. False
+// where that makes no sense: no batch, or an operand without it that is no constant.
+bool scale_batch(KernelRequest& request, int64_t factor);
+
+}  // namespace edgewright

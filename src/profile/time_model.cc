@@ -1,0 +1,303 @@
+#include "profile/time_model.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+
+#include "base/json.h"
+#include "profile/step_times.h"
+
+namespace edgewright {
+namespace {
+
+constexpr std::string_view kSchema = "edgewright.times/1";
+constexpr size_t kFewestSamples = 40;
+constexpr int kTrees = 400, kDepth = 5;
+constexpr size_t kSmallestLeaf = 4;
+constexpr double kLearningRate = 0.07;
+// Files of more trees than that were not made by this program.
+constexpr size_t kMostTrees = 10000, kMostNodes = 1000;
+
+double log2_of(double value) { return std::log2(std::max(1.0, value)); }
+
+// How much of a block of lanes a size fills: 17 channels take two blocks of 16.
+double filled(int64_t size, int64_t block) {
+  const int64_t blocks = std::max<int64_t>(1, (size + block - 1) / block);
+  return static_cast<double>(size) / static_cast<double>(blocks * block);
+}
+
+int64_t dim_from_end(const Operand& operand, size_t back) {
+  if (!operand.dims || operand.dims->size() <= back) return 1;
+  return (*operand.dims)[operand.dims->size() - 1 - back];
+}
+
+}  // namespace
+
+Features features_of(const Operation& operation, const Work& work) {
+  static const Operand kNothing;
+  const Operand& in = operation.inputs.empty() ? kNothing : operation.inputs[0];
+  const Operand& out = operation.outputs.empty() ? kNothing : operation.outputs[0];
+  const bool is_image = work.kind == WorkKind::kConvolution || work.kind == WorkKind::kDepthwise;
+  const int64_t columns =
+      is_image && out.dims && out.dims->size() > 1 ? (*out.dims)[1] : dim_from_end(out, 0);
+  const int64_t out_width = dim_from_end(out, 0), out_height = dim_from_end(out, 1);
+  const int64_t in_channels =
+      is_image && in.dims && in.dims->size() > 1 ? (*in.dims)[1] : dim_from_end(in, 0);
+  const double outputs = static_cast<double>(work.bytes_written) / 4;
+  const double inner = outputs > 0 ? static_cast<double>(work.multiply_adds) / outputs : 0;
+  int64_t kernel = 1, stride = 1;
+  for (const int64_t size : operation.attributes->get_ints("kernel_shape")) kernel *= size;
+  if (is_image && operation.inputs.size() > 1 && operation.inputs[1].dims &&
+      operation.inputs[1].dims->size() > 2) {
+    kernel = 1;
+    for (size_t i = 2; i < operation.inputs[1].dims->size(); ++i) {
+      kernel *= (*operation.inputs[1].dims)[i];
+    }
+  }
+  for (const int64_t step : operation.attributes->get_ints("strides")) stride = step;
+  const auto is = [&](WorkKind kind) { return work.kind == kind ? 1.0 : 0.0; };
+  return {is(WorkKind::kConvolution),
+          is(WorkKind::kDepthwise),
+          is(WorkKind::kMatrix) + is(WorkKind::kVector),
+          static_cast<double>(work.kind),
+          log2_of(static_cast<double>(work.multiply_adds)),
+          log2_of(static_cast<double>(work.flops)),
+          log2_of(inner),
+          log2_of(static_cast<double>(columns)),
+          log2_of(static_cast<double>(in_channels)),
+          log2_of(outputs / std::max<double>(1, static_cast<double>(columns))),
+          static_cast<double>(kernel),
+          static_cast<double>(stride),
+          log2_of(static_cast<double>(work.weight_bytes)),
+          log2_of(static_cast<double>(work.bytes_read)),
+          log2_of(static_cast<double>(work.bytes_written)),
+          filled(columns, 16),
+          filled(in_channels, 16),
+          filled(out_width, 6),
+          log2_of(static_cast<double>(out_width)),
+          log2_of(static_cast<double>(out_height))};
+}
+
+double base_time_us(const Roofline& roofline, const Work& work) {
+  const RoofTimes times = roof_times(roofline, work, {});
+  const double memory = times.memory_us.empty() ? 0 : *std::ranges::max_element(times.memory_us);
+  return std::max(0.01, times.launch_us + times.sync_us + std::max(times.compute_us, memory));
+}
+
+// Grows one tree on residuals; splits are exact, over sorted values of each feature.
+class TreeGrower {
+ public:
+  TreeGrower(std::span<const TimeSample> samples, std::span<const double> residuals)
+      : samples_(samples), residuals_(residuals) {}
+
+  TimeModel::Tree grow() {
+    std::vector<size_t> all(samples_.size());
+    std::iota(all.begin(), all.end(), size_t{0});
+    add(std::move(all), 0);
+    return std::move(tree_);
+  }
+
+ private:
+  struct Split {
+    int feature = -1;
+    double threshold = 0, gain = 0;
+  };
+
+  double mean(const std::vector<size_t>& items) const {
+    double sum = 0;
+    for (const size_t item : items) sum += residuals_[item];
+    return sum / static_cast<double>(items.size());
+  }
+
+  void try_feature(size_t feature, std::vector<size_t>& items, double total, Split& best) const {
+    const auto key = [&](size_t item) { return samples_[item].features[feature]; };
+    std::ranges::stable_sort(items, {}, key);
+    const auto count = static_cast<double>(items.size());
+    double left = 0;
+    for (size_t i = 0; i + kSmallestLeaf < items.size(); ++i) {
+      left += residuals_[items[i]];
+      const double here = key(items[i]), next = key(items[i + 1]);
+      if (i + 1 < kSmallestLeaf || here == next) continue;
+      const auto n = static_cast<double>(i + 1);
+      const double right = total - left;
+      const double gain = left * left / n + right * right / (count - n) - total * total / count;
+      if (gain > best.gain) best = {static_cast<int>(feature), (here + next) / 2, gain};
+    }
+  }
+
+  int add(std::vector<size_t> items, int depth) {
+    const auto index = static_cast<int>(tree_.size());
+    tree_.emplace_back();
+    Split best;
+    if (depth < kDepth && items.size() >= 2 * kSmallestLeaf) {
+      const double total = mean(items) * static_cast<double>(items.size());
+      for (size_t feature = 0; feature < kFeatures; ++feature) {
+        try_feature(feature, items, total, best);
+      }
+    }
+    if (best.feature < 0 || best.gain <= 1e-12) {
+      tree_[static_cast<size_t>(index)].threshold = mean(items);
+      return index;
+    }
+    std::ranges::sort(items);
+    std::vector<size_t> left, right;
+    for (const size_t item : items) {
+      const bool below =
+          samples_[item].features[static_cast<size_t>(best.feature)] < best.threshold;
+      (below ? left : right).push_back(item);
+    }
+    const int left_index = add(std::move(left), depth + 1);
+    const int right_index = add(std::move(right), depth + 1);
+    tree_[static_cast<size_t>(index)] = {best.feature, best.threshold, left_index, right_index};
+    return index;
+  }
+
+  std::span<const TimeSample> samples_;
+  std::span<const double> residuals_;
+  TimeModel::Tree tree_;
+};
+
+double TimeModel::value(const Tree& tree, const Features& features) {
+  size_t at = 0;
+  while (tree[at].feature >= 0) {
+    const bool below = features[static_cast<size_t>(tree[at].feature)] < tree[at].threshold;
+    at = static_cast<size_t>(below ? tree[at].left : tree[at].right);
+  }
+  return tree[at].threshold;
+}
+
+Result<TimeModel> TimeModel::fit(std::span<const TimeSample> samples) {
+  if (samples.size() < kFewestSamples) {
+    return usage_error("found {} timed layers, expected at least {} to fit a model", samples.size(),
+                       kFewestSamples);
+  }
+  TimeModel model;
+  std::vector<double> residuals;
+  residuals.reserve(samples.size());
+  for (const TimeSample& sample : samples) {
+    residuals.push_back(std::log(sample.time_us / sample.base_us));
+    model.kinds_ |= uint64_t{1} << static_cast<unsigned>(sample.kind);
+  }
+  model.offset_ = std::accumulate(residuals.begin(), residuals.end(), 0.0) /
+                  static_cast<double>(residuals.size());
+  for (double& residual : residuals) residual -= model.offset_;
+  for (int i = 0; i < kTrees; ++i) {
+    Tree tree = TreeGrower(samples, residuals).grow();
+    for (Node& node : tree) {
+      if (node.feature < 0) node.threshold *= kLearningRate;
+    }
+    for (size_t s = 0; s < samples.size(); ++s) residuals[s] -= value(tree, samples[s].features);
+    model.trees_.push_back(std::move(tree));
+  }
+  return model;
+}
+
+double TimeModel::predict_us(const Features& features, double base_us) const {
+  double logarithm = offset_;
+  for (const Tree& tree : trees_) logarithm += value(tree, features);
+  return base_us * std::exp(logarithm);
+}
+
+std::string TimeModel::to_json() const {
+  Json json = {{"schema", kSchema}, {"offset", offset_}, {"kinds", kinds_}};
+  json["trees"] = Json::array();
+  for (const Tree& tree : trees_) {
+    Json nodes = Json::array();
+    for (const Node& node : tree) {
+      nodes.push_back({node.feature, node.threshold, node.left, node.right});
+    }
+    json["trees"].push_back(std::move(nodes));
+  }
+  return json.dump() + "\n";
+}
+
+Result<TimeModel> TimeModel::parse(std::string_view text, std::string_view file) {
+  const Json json = Json::parse(text, nullptr, false);
+  const auto refuse = [&](std::string_view what) {
+    return bad_input("{}: {}; make it anew with device probe --layers", file, what);
+  };
+  if (json.is_discarded() || !json.is_object() || json.value("schema", "") != kSchema) {
+    return refuse("no model of layer times");
+  }
+  TimeModel model;
+  try {
+    model.offset_ = json.at("offset").get<double>();
+    model.kinds_ = json.at("kinds").get<uint64_t>();
+    if (json.at("trees").size() > kMostTrees) return refuse("too many trees");
+    for (const Json& nodes : json.at("trees")) {
+      if (nodes.empty() || nodes.size() > kMostNodes) return refuse("a tree of a wrong size");
+      Tree tree;
+      for (const Json& node : nodes) {
+        tree.push_back({node.at(0).get<int>(), node.at(1).get<double>(), node.at(2).get<int>(),
+                        node.at(3).get<int>()});
+      }
+      const auto size = static_cast<int>(tree.size());
+      for (int i = 0; i < size; ++i) {
+        const Node& node = tree[static_cast<size_t>(i)];
+        // Children stand behind their parent, so that every walk ends.
+        if (node.feature >= static_cast<int>(kFeatures) ||
+            (node.feature >= 0 &&
+             (node.left <= i || node.right <= i || node.left >= size || node.right >= size))) {
+          return refuse("a tree that does not hold together");
+        }
+      }
+      model.trees_.push_back(std::move(tree));
+    }
+  } catch (const Json::exception& error) {
+    return refuse(error.what());
+  }
+  return model;
+}
+
+TimeErrors errors_of(const TimeModel& model, std::span<const TimeSample> samples) {
+  std::vector<double> errors;
+  errors.reserve(samples.size());
+  for (const TimeSample& sample : samples) {
+    errors.push_back(
+        std::abs(model.predict_us(sample.features, sample.base_us) / sample.time_us - 1));
+  }
+  return {quantile(errors, 0.5), quantile(errors, 0.9), samples.size()};
+}
+
+std::string samples_to_csv(std::span<const TimeSample> samples) {
+  std::string text;
+  for (const TimeSample& sample : samples) {
+    text += fmt::format("{},{},{},{},{}\n", sample.index, static_cast<int>(sample.kind),
+                        sample.base_us, sample.time_us, fmt::join(sample.features, ","));
+  }
+  return text;
+}
+
+Result<std::vector<TimeSample>> parse_samples_csv(std::string_view text, std::string_view file) {
+  std::vector<TimeSample> samples;
+  for (size_t line = 1; !text.empty(); ++line) {
+    std::string_view rest = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), rest.size() + 1));
+    std::vector<double> numbers;
+    while (!rest.empty()) {
+      const std::string_view field = rest.substr(0, rest.find(','));
+      rest.remove_prefix(std::min(rest.size(), field.size() + 1));
+      double number = 0;
+      const auto read = std::from_chars(field.data(), field.data() + field.size(), number);
+      if (read.ec != std::errc() || !std::isfinite(number)) break;
+      numbers.push_back(number);
+    }
+    if (numbers.size() != kFeatures + 4 || numbers[0] < 0 || numbers[0] > 1e9 || numbers[1] < 0 ||
+        numbers[1] > static_cast<double>(WorkKind::kOther) || numbers[2] <= 0 || numbers[3] <= 0) {
+      return bad_input(
+          "{}: line {} has {} numbers, expected {} with positive times; remove the file", file,
+          line, numbers.size(), kFeatures + 4);
+    }
+    TimeSample sample;
+    sample.index = static_cast<size_t>(numbers[0]);
+    sample.kind = static_cast<WorkKind>(static_cast<int>(numbers[1]));
+    sample.base_us = numbers[2];
+    sample.time_us = numbers[3];
+    std::copy(numbers.begin() + 4, numbers.end(), sample.features.begin());
+    samples.push_back(sample);
+  }
+  return samples;
+}
+
+}  // namespace edgewright

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <array>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "profile/roofline.h"
+
+namespace edgewright {
+
+// What a layer's time depends on, as numbers; mostly logarithms, because times multiply.
+inline constexpr size_t kFeatures = 20;
+using Features = std::array<double, kFeatures>;
+Features features_of(const Operation& operation, const Work& work);
+
+struct TimeSample {
+  size_t index = 0;  // of the layer in the sweep
+  WorkKind kind = WorkKind::kOther;
+  Features features{};
+  double base_us = 0;  // what the roofs alone would say
+  double time_us = 0;  // measured
+};
+
+// Gradient-boosted regression trees (Friedman 2001) on the logarithm of measured over roofline
+// time: the roofs carry the large scales, the trees what blocking, padding and caches do to them.
+// Fitting is deterministic.
+class TimeModel {
+ public:
+  // kUsage with fewer than 40 samples.
+  static Result<TimeModel> fit(std::span<const TimeSample> samples);
+
+  // Microseconds. `base_us` as in the samples.
+  double predict_us(const Features& features, double base_us) const;
+  // Whether the fit has seen operations of this kind.
+  bool knows(WorkKind kind) const { return (kinds_ >> static_cast<unsigned>(kind) & 1U) != 0; }
+
+  std::string to_json() const;
+  static Result<TimeModel> parse(std::string_view text, std::string_view file);
+
+ private:
+  struct Node {
+    int feature = -1;      // -1: a leaf
+    double threshold = 0;  // of a leaf: its value
+    int left = -1, right = -1;
+  };
+  using Tree = std::vector<Node>;
+  friend class TreeGrower;
+
+  static double value(const Tree& tree, const Features& features);
+
+  double offset_ = 0;
+  uint64_t kinds_ = 0;
+  std::vector<Tree> trees_;
+};
+
+// The roofline's own estimate, from which the trees start.
+double base_time_us(const Roofline& roofline, const Work& work);
+
+// Relative errors of predictions: median and 90th percentile of |predicted / measured - 1|.
+struct TimeErrors {
+  double median = 0, p90 = 0;
+  size_t samples = 0;
+};
+TimeErrors errors_of(const TimeModel& model, std::span<const TimeSample> samples);
+
+// One line a sample, so that a sweep can go on where another ended.
+std::string samples_to_csv(std::span<const TimeSample> samples);
+Result<std::vector<TimeSample>> parse_samples_csv(std::string_view text, std::string_view file);
+
+}  // namespace edgewright

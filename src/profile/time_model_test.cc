@@ -1,0 +1,71 @@
+#include "profile/time_model.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace edgewright {
+namespace {
+
+// Layers whose efficiency falls where the channels do not fill a block and for small ones.
+std::vector<TimeSample> made_up(size_t count) {
+  std::vector<TimeSample> samples;
+  for (size_t i = 0; i < count; ++i) {
+    TimeSample sample;
+    sample.index = i;
+    sample.kind = WorkKind::kConvolution;
+    const double size = 10 + static_cast<double>(i * 37 % 101) / 10;
+    const double filled = 0.5 + static_cast<double>(i * 13 % 8) / 14;
+    sample.features[4] = size;
+    sample.features[15] = filled;
+    sample.base_us = std::exp2(size) / 1000;
+    sample.time_us = sample.base_us / filled * (size < 14 ? 2.0 : 1.3);
+    samples.push_back(sample);
+  }
+  return samples;
+}
+
+TEST(TimeModel, PredictsLayersThatItHasNotSeen) {
+  const auto all = made_up(600);
+  std::vector<TimeSample> known, unseen;
+  for (const TimeSample& sample : all) (sample.index % 2 == 0 ? known : unseen).push_back(sample);
+  const auto model = TimeModel::fit(known);
+  ASSERT_TRUE(model.ok());
+  const TimeErrors errors = errors_of(*model, unseen);
+  EXPECT_LT(errors.median, 0.02);
+  EXPECT_LT(errors.p90, 0.10);
+  EXPECT_TRUE(model->knows(WorkKind::kConvolution));
+  EXPECT_FALSE(model->knows(WorkKind::kAttention));
+}
+
+TEST(TimeModel, ComesBackFromItsFileAsItWas) {
+  const auto samples = made_up(100);
+  const auto model = TimeModel::fit(samples);
+  ASSERT_TRUE(model.ok());
+  const auto read = TimeModel::parse(model->to_json(), "times.json");
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  for (const TimeSample& sample : samples) {
+    EXPECT_DOUBLE_EQ(read->predict_us(sample.features, sample.base_us),
+                     model->predict_us(sample.features, sample.base_us));
+  }
+  const auto again = parse_samples_csv(samples_to_csv(samples), "layers.csv");
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  EXPECT_EQ(again->size(), samples.size());
+  EXPECT_EQ(samples_to_csv(*again), samples_to_csv(samples));
+}
+
+TEST(TimeModel, RefusesFilesThatDoNotHoldTogether) {
+  for (const char* text :
+       {"", "{}", R"({"schema": "edgewright.times/1"})",
+        R"({"schema": "edgewright.times/1", "offset": 0, "kinds": 1, "trees": [[[0, 1.0, 0, 0]]]})",
+        R"({"schema": "edgewright.times/1", "offset": 0, "kinds": 1, "trees": [[[99, 1.0, 1, 2]]]})"}) {
+    const auto read = TimeModel::parse(text, "f");
+    ASSERT_FALSE(read.ok()) << text;
+    EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
+  }
+  EXPECT_FALSE(parse_samples_csv("1,2,3\n", "f").ok());
+  EXPECT_FALSE(TimeModel::fit(made_up(10)).ok());
+}
+
+}  // namespace
+}  // namespace edgewright
