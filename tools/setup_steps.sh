@@ -200,6 +200,7 @@ install_onednn() {
 }
 
 install_bench() { make_venv "$deps/bench" bench.txt; }
+install_nncf() { make_venv "$deps/nncf" nncf.txt; }
 
 install_demo() {
   local work=$deps/work/demo
