@@ -22,11 +22,13 @@ test-extended: build
 	@$(ctest) --preset extended
 
 bench: build
-	@tools/setup --bench
+	@tools/setup --bench --nncf
 	@.deps/bench/bin/python bench/compare.py
 	@.deps/bench/bin/python bench/compare.py --batch 8 --threads 2
 	@.deps/bench/bin/python bench/startup.py
 	@.deps/bench/bin/python bench/converter_cost.py
+	@.deps/bench/bin/python bench/compare_int8.py
+	@.deps/bench/bin/python bench/compare_int8.py --batch 32
 
 demo: build
 	@tools/setup --demo

@@ -27,7 +27,12 @@ Result<std::unique_ptr<Subject>> subject_of(const Graph& graph, std::string_view
   return std::unique_ptr<Subject>(std::make_unique<BackendSubject>(std::move(session)));
 }
 
-constexpr double kCoarseRelativeL2 = 0.02;
+// Where numbers are rounded to few bits, a value right between two steps may fall to either side
+// after any rewrite, and the layers behind carry that on to all elements. In graphs that round
+// already, transformers of 20 layers among them, that makes some per cent; a wrong rewrite makes the
+// whole.
+constexpr double kRelativeL2OfRounding = 0.15;
+constexpr double kRelativeL2OfPrecision = 0.02;
 
 bool rounds(const Graph& graph) {
   return std::ranges::any_of(graph.nodes(), [](const Node& node) {
@@ -107,11 +112,8 @@ class OriginalCheck {
   static Result<OriginalCheck> create_with(const Graph& original, const ConvertOptions& options,
                                            const SeededSizes& sizes) {
     OriginalCheck check;
-    // Where numbers are rounded to few bits, a sum that differs in its last digit may fall to the
-    // other side of a step.
-    if (options.precision != "fp32" || rounds(original)) {
-      check.options_.relative_l2 = kCoarseRelativeL2;
-    }
+    if (options.precision != "fp32") check.options_.relative_l2 = kRelativeL2OfPrecision;
+    if (rounds(original)) check.options_.relative_l2 = kRelativeL2OfRounding;
     check.options_.layers = false;
     InputOptions inputs;
     inputs.seed = options.seed;
