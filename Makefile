@@ -18,16 +18,24 @@ test: build
 
 # With the shared models and suites beside the project, and the tools to compare with.
 test-extended: build
-	@tools/setup --bench --cross --profile
+	@tools/setup --bench --cross --metrics --profile
 	@$(ctest) --preset extended
 
 bench: build
-	@tools/setup --bench
+	@tools/setup --bench --nncf
 	@.deps/bench/bin/python bench/compare.py
+	@.deps/bench/bin/python bench/compare.py --batch 8 --threads 2
+	@.deps/bench/bin/python bench/startup.py
+	@.deps/bench/bin/python bench/converter_cost.py
+	@.deps/bench/bin/python bench/compare_int8.py
+	@.deps/bench/bin/python bench/compare_int8.py --batch 32
 
 demo: build
 	@tools/setup --demo
 	@examples/01_optimise_and_verify/demo.py
+	@build/edgewright generate examples/models/novel-7m-int8.ewlm --max-tokens 120 \
+	  --prompt "It was a cold evening in November, and the old man" \
+	  --temperature 0.8 --top-p 0.9 --seed 3
 
 format: setup
 	@tools/lint --fix-format

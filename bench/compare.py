@@ -4,7 +4,7 @@
 usage: bench/compare.py [--threads N] [--batch N] [--rounds N] [--seconds S] [--json FILE]
                         [MODEL ...]
 
-MODELs are names of the table below (default: all whose file is there). Every round measures the
+MODELs are names of the table in zoo.py (default: all whose file is there). Every round measures the
 three engines one after the other, so that a drift of the machine's speed meets all of them; printed
 are the median and the minimum over all rounds, and the ratio of the better other engine's median to
 ours (above 1: ours is faster). All engines are pinned to the same CPUs and compute in float32.
@@ -25,36 +25,17 @@ import numpy
 import onnx
 import onnxruntime
 import openvino
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROGRAM = ROOT / "build" / "edgewright"
-SHARED = ROOT.parent / "shared" / "zoo"
-
-# File, and the shape of every input; B is the batch. A number instead of a shape fixes the input.
-MODELS = {
-    "resnet20": (SHARED / "cifar10/resnet20.onnx", {"input": ("B", 3, 32, 32)}),
-    "mobilenetv2": (SHARED / "cifar10/mobilenetv2.onnx", {"input": ("B", 3, 32, 32)}),
-    "vit20": (SHARED / "cifar10/vit20.onnx", {"input": ("B", 3, 32, 32)}),
-    "face-rfb-320": (SHARED / "third-party/face-rfb-320.onnx", {"input": (1, 3, 240, 320)}),
-    "silero-vad": (
-        SHARED / "third-party/silero-vad.onnx",
-        {"input": ("B", 512), "state": (2, "B", 128), "sr": 16000},
-    ),
-    "mnist": (SHARED / "third-party/mnist.onnx", {"Input3": (1, 1, 28, 28)}),
-    "squeezenet": (SHARED / "third-party/squeezenet.onnx", {"data": ("B", 3, 227, 227)}),
-}
-FIXED_BATCH = {"face-rfb-320", "mnist"}
+from zoo import FIXED_BATCH, PROGRAM, SHARED, SPEED, convert_flags, shapes_for_batch
 
 
 def inputs_of(shapes, batch):
     random = numpy.random.default_rng(0)
     inputs = {}
-    for name, shape in shapes.items():
+    for name, shape in shapes_for_batch(shapes, batch).items():
         if isinstance(shape, int):
             inputs[name] = numpy.array(shape, numpy.int64)
         else:
-            dims = [batch if dim == "B" else dim for dim in shape]
-            inputs[name] = random.standard_normal(dims).astype(numpy.float32)
+            inputs[name] = random.standard_normal(shape).astype(numpy.float32)
     return inputs
 
 
@@ -120,12 +101,8 @@ class Edgewright:
         self.plan = pathlib.Path(folder) / (path.stem + ".ewplan")
         self.threads = threads
         command = [PROGRAM, "convert", path, "-o", self.plan, "--threads", threads]
-        for name, value in inputs.items():
-            if value.ndim == 0:
-                command += ["--fix", f"{name}={value}"]
-            else:
-                command += ["--shape", f"{name}={'x'.join(map(str, value.shape))}"]
-        run(command)
+        fixed = {name: value.shape or int(value) for name, value in inputs.items()}
+        run([*command, *convert_flags(fixed)])
 
     def measure(self, seconds):
         command = [PROGRAM, "bench", self.plan, "--threads", self.threads, "--json", "-"]
@@ -142,7 +119,8 @@ def run(command):
 
 
 def compare(name, arguments, folder):
-    path, shapes = MODELS[name]
+    file, shapes = SPEED[name]
+    path = SHARED / file
     batch = 1 if name in FIXED_BATCH else arguments.batch
     inputs = inputs_of(shapes, batch)
     ours = Edgewright(path, inputs, arguments.threads, folder)
@@ -187,9 +165,9 @@ def main():
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-arguments.threads :])
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for name in arguments.models or MODELS:
-            if not MODELS[name][0].exists():
-                print(f"{name}: skipped, {MODELS[name][0].name} is not there")
+        for name in arguments.models or SPEED:
+            if not (SHARED / SPEED[name][0]).exists():
+                print(f"{name}: skipped, {SPEED[name][0]} is not there")
                 continue
             try:
                 row = compare(name, arguments, folder)

@@ -26,6 +26,7 @@ struct CommonOptions {
   std::string json;  // file, or "-" for stdout
   int threads = 1;
   uint64_t seed = 0;
+  std::vector<std::string> operators;  // shared libraries
 };
 
 // One command: declares its flags on `app` and returns what to call when it was chosen.
@@ -45,10 +46,23 @@ Action declare_device_calibrate(CLI::App& app, CommonOptions& common);
 Action declare_device_import(CLI::App& app, CommonOptions& common);
 Action declare_device_probe(CLI::App& app, CommonOptions& common);
 Action declare_device_show(CLI::App& app, CommonOptions& common);
+Action declare_generate(CLI::App& app, CommonOptions& common);
 Action declare_inspect(CLI::App& app, CommonOptions& common);
 Action declare_profile(CLI::App& app, CommonOptions& common);
+Action declare_perplexity(CLI::App& app, CommonOptions& common);
+Action declare_power_energy(CLI::App& app, CommonOptions& common);
+Action declare_power_govern(CLI::App& app, CommonOptions& common);
+Action declare_power_plan(CLI::App& app, CommonOptions& common);
+Action declare_power_simulate(CLI::App& app, CommonOptions& common);
 Action declare_run(CLI::App& app, CommonOptions& common);
+Action declare_link_show(CLI::App& app, CommonOptions& common);
+Action declare_split_codecs(CLI::App& app, CommonOptions& common);
+Action declare_split_offload(CLI::App& app, CommonOptions& common);
 Action declare_split_plan(CLI::App& app, CommonOptions& common);
+Action declare_targets_check(CLI::App& app, CommonOptions& common);
+Action declare_split_privacy(CLI::App& app, CommonOptions& common);
+Action declare_split_protect(CLI::App& app, CommonOptions& common);
+Action declare_split_speculate(CLI::App& app, CommonOptions& common);
 Action declare_verify(CLI::App& app, CommonOptions& common);
 
 // Where measured kernel times are kept between runs: the user's cache folder.

@@ -16,6 +16,8 @@ void add_common(CLI::App& command, CommonOptions& common) {
   command.add_option("--threads", common.threads, "threads of the engine")
       ->check(CLI::Range(1, 1024));
   command.add_option("--seed", common.seed, "seed of everything random");
+  command.add_option("--operators", common.operators, "a shared library with custom operators")
+      ->type_name("FILE.so");
 }
 
 // "device import" becomes the command `import` of a group `device`.
@@ -76,7 +78,9 @@ int run(int argc, char** argv) {
     return code == 0 ? 0 : static_cast<int>(ErrorKind::kUsage);
   }
   for (const auto& [sub, action] : actions) {
-    if (sub->parsed()) return finish(action(), common);
+    if (!sub->parsed()) continue;
+    const Status loaded = load_operators(common.operators);
+    return loaded.ok() ? finish(action(), common) : fail(loaded.error());
   }
   return static_cast<int>(ErrorKind::kUsage);
 }

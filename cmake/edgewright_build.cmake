@@ -41,10 +41,13 @@ macro(edgewright_dependencies)
   find_package(ONNX CONFIG REQUIRED)
   find_package(SQLite3 REQUIRED)
   find_package(PkgConfig REQUIRED)
+  find_package(Boost REQUIRED)
   pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
   pkg_check_modules(CAPSTONE REQUIRED IMPORTED_TARGET capstone)
   pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc)
   pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
+  pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+  pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
   option(EDGEWRIGHT_ONEDNN "use oneDNN kernels where the library is found" ON)
   set(EDGEWRIGHT_HAVE_ONEDNN OFF)
   if(EDGEWRIGHT_ONEDNN)
@@ -58,10 +61,14 @@ endmacro()
 
 # Third-party libraries that a room may see; every other room goes without.
 set(edgewright_external_base fmt::fmt nlohmann_json::nlohmann_json Threads::Threads)
+set(edgewright_external_tensor ${CMAKE_DL_LIBS})
 set(edgewright_external_formats ONNX::onnx ONNX::onnx_proto PkgConfig::LIBZIP)
+set(edgewright_external_verify Boost::headers)
+set(edgewright_external_llm PkgConfig::PCRE2 PkgConfig::UTF8PROC)
 set(edgewright_external_kernels PkgConfig::HWY)
 set(edgewright_external_profile SQLite::SQLite3 PkgConfig::CAPSTONE)
 set(edgewright_external_device fdt PkgConfig::HWLOC)
+set(edgewright_external_split blosc sodium)
 
 # The data files of src/device/catalogue as one source: they are found by name without any folder.
 function(edgewright_catalogue output)
@@ -105,6 +112,39 @@ std::span<const CatalogueFile> catalogue_files() {
 ")
 endfunction()
 
+# The support tables of src/targets/support as one source.
+function(edgewright_support_tables output)
+  file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/targets/support/*.tsv)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
+  set(rows "")
+  foreach(path ${files})
+    get_filename_component(name ${path} NAME_WLE)
+    file(READ ${path} text)
+    string(LENGTH "${text}" length)
+    set(literals "")
+    set(from 0)
+    while(from LESS length)
+      string(SUBSTRING "${text}" ${from} 16000 piece)
+      string(APPEND literals "R\"tsv(${piece})tsv\"\n")
+      math(EXPR from "${from} + 16000")
+    endwhile()
+    string(APPEND rows "  {\"${name}\",\n${literals}},\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${output} @ONLY CONTENT "// Generated from src/targets/support.
+#include \"targets/support.h\"
+
+namespace edgewright {
+
+std::span<const SupportFile> support_files() {
+  static const SupportFile kFiles[] = {
+@rows@  };
+  return kFiles;
+}
+
+}  // namespace edgewright
+")
+endfunction()
+
 # Every room is one static library edgewright::<room>, linked as src/layers.txt says.
 function(edgewright_rooms layers_file)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${layers_file})
@@ -124,6 +164,10 @@ function(edgewright_rooms layers_file)
     if(room STREQUAL device)
       edgewright_catalogue(${CMAKE_BINARY_DIR}/catalogue.cc)
       list(APPEND sources ${CMAKE_BINARY_DIR}/catalogue.cc)
+    endif()
+    if(room STREQUAL "targets")
+      edgewright_support_tables(${CMAKE_BINARY_DIR}/support_tables.cc)
+      list(APPEND sources ${CMAKE_BINARY_DIR}/support_tables.cc)
     endif()
     add_library(edgewright_${room} STATIC ${sources})
     add_library(edgewright::${room} ALIAS edgewright_${room})

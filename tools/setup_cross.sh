@@ -3,11 +3,11 @@
 # architecture to the system instead would replace its own protobuf compiler.
 
 cross_packages=(g++-aarch64-linux-gnu qemu-user)
-sysroot_packages=(
-  libc6-dev libcapstone-dev libcli11-dev libfdt-dev libfmt-dev libgmock-dev libgtest-dev
-  libhwloc-dev libhwy-dev libprotobuf-dev libsqlite3-dev libstdc++6 libtomlplusplus-dev libzip-dev
-  nlohmann-json3-dev zlib1g-dev
-)
+# The target's libraries: those that the host's build needs.
+sysroot_packages=(libc6-dev libstdc++6)
+for package in "${build_packages[@]}"; do
+  if [[ $package == *-dev ]]; then sysroot_packages+=("$package"); fi
+done
 
 install_cross_toolchain() {
   command -v apt-get >/dev/null || fail "the cross build needs apt-get for the target's libraries"
@@ -47,7 +47,6 @@ unpack_sysroot() {
 }
 
 install_cross_libraries() {
-  unpack_sysroot "$deps/sysroot-aarch64"
   # Python generates the .proto files and protoc the sources: both are the host's.
   build_onnx "$deps/prefix-aarch64" \
     -DCMAKE_TOOLCHAIN_FILE="$root/cmake/toolchain_aarch64.cmake" \

@@ -6,6 +6,7 @@ build_packages=(
   ccache
   g++
   libbenchmark-dev
+  libblosc-dev
   libboost-dev
   libcapstone-dev
   libcli11-dev
@@ -15,9 +16,12 @@ build_packages=(
   libgtest-dev
   libhwloc-dev
   libhwy-dev
+  libpcre2-dev
   libprotobuf-dev
+  libsodium-dev
   libsqlite3-dev
   libtomlplusplus-dev
+  libutf8proc-dev
   libzip-dev
   make
   mold
@@ -201,14 +205,39 @@ install_onednn() {
   rm -rf "$work"
 }
 
+step_bench() {
+  step bench bench "$(inputs 1 bench.txt)" install_bench
+}
 install_bench() { make_venv "$deps/bench" bench.txt; }
+step_nncf() {
+  step nncf nncf "$(inputs 1 nncf.txt)" install_nncf
+}
+install_nncf() { make_venv "$deps/nncf" nncf.txt; }
+
+# Independent implementations of metrics, for the extended test of `verify`. One of them is
+# published as a source distribution only.
+step_metrics() {
+  step metrics metrics "$(inputs 1 metrics.txt rouge.txt)" install_metrics
+}
+install_metrics() {
+  make_venv "$deps/metrics" metrics.txt
+  "$deps/metrics/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+    --no-build-isolation --require-hashes -r "$requirements/rouge.txt" >&2
+}
 
 # What exported traces are checked with, and the bandwidths of another program.
+step_profile() {
+  step profile profile "$(inputs 1 profile.txt)" install_profile
+}
 install_profile() {
   make_venv "$deps/profile" profile.txt
   if [[ $machine == x86_64 ]]; then install_packages likwid; fi
 }
 
+step_demo() {
+  step demo photos \
+    "$(inputs 1 demo.txt photos.txt) $(digest "$root/tools/make_demo_data.py")" install_demo
+}
 install_demo() {
   local work=$deps/work/demo
   rm -rf "$work" "$deps/photos"
@@ -219,19 +248,34 @@ install_demo() {
   rm -rf "$work"
 }
 
-# llama.cpp as its Python package builds it, for the instruction sets of this very machine.
+# llama.cpp as its Python package builds it, for the instruction sets of this very machine. GCC 12
+# tells itself that ldtilecfg reads 8 bytes of its 64 and drops the stores of the rest, so that
+# llama.cpp dies where it first uses AMX; without the elimination of dead stores it lives.
+step_llama() {
+  step llama llama "$(inputs 2 llama.txt llama-source.txt) $(compiler_version)" install_llama
+}
 install_llama() {
   make_venv "$deps/llama" llama.txt
   local log=$deps/llama/build.log
   PATH=$deps/tools/bin:$PATH CMAKE_BUILD_PARALLEL_LEVEL=$jobs \
+    CXXFLAGS="-fno-tree-dse -fno-dse" \
     CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF" \
-    "$deps/llama/bin/python" -m pip install --disable-pip-version-check --no-deps \
+    "$deps/llama/bin/python" -m pip install --no-cache-dir --disable-pip-version-check --no-deps \
     --no-build-isolation --require-hashes -r "$requirements/llama-source.txt" >"$log" 2>&1 ||
     { tail -40 "$log" >&2 && fail "cannot build llama.cpp"; }
 }
 
-install_cross() {
+step_cross() {
+  step sysroot sysroot-aarch64 "recipe-1 ${build_packages[*]}" install_sysroot
+  step cross prefix-aarch64 "$(inputs 1 onnx.txt) $(protobuf_version)" install_cross
+}
+install_sysroot() {
   source "$root/tools/setup_cross.sh"
   install_cross_toolchain
+  unpack_sysroot "$deps/sysroot-aarch64"
+}
+
+install_cross() {
+  source "$root/tools/setup_cross.sh"
   install_cross_libraries
 }

@@ -1,17 +1,21 @@
 #include "edgewright/convert.h"
 
+#include <algorithm>
+
 #include "command.h"
 #include "edgewright/session.h"
+#include "language_text.h"
 
 namespace edgewright::cli {
 namespace {
 
 struct Options {
-  std::string model, output;
+  std::string model, output, precision;
   std::vector<std::string> shapes, fixes;
   bool list_passes = false;
-  bool no_verify = false, no_tune = false;
+  std::vector<std::string> modes;
   ConvertOptions convert;
+  LanguageConvertOptions language;
 };
 
 std::string pass_list() {
@@ -32,6 +36,30 @@ std::string verification_text(const VerifyReport& report) {
                      report.samples, worst, report.passed ? "PASSED" : "FAILED");
 }
 
+std::string quantization_text(const QuantizationReport& report, bool passed) {
+  std::string out;
+  if (report.held_back_samples > 0) {
+    out += fmt::format(
+        "quantised with {} samples, judged on {}: relative L2 error {:.3g}, top-1 agreement {:.2f} "
+        "%\n",
+        report.calibration_samples, report.held_back_samples, report.relative_l2,
+        100 * report.agreement);
+  }
+  if (report.int8_macs_share > 0) {
+    out += fmt::format("{:.1f} % of multiply-adds in int8\n", 100 * report.int8_macs_share);
+  }
+  if (report.top1) {
+    out += fmt::format("top-1 {:.2f} % against {:.2f} %\n", 100 * *report.top1,
+                       100 * *report.reference_top1);
+  }
+  const size_t shown = passed ? 3 : 10;
+  for (size_t i = 0; i < std::min(shown, report.guilty.size()); ++i) {
+    out += fmt::format("  off most: {:<60} {:.4f}\n", report.guilty[i].name,
+                       report.guilty[i].relative_l2);
+  }
+  return out;
+}
+
 std::string summary(const ConvertReport& report, const Options& options) {
   std::string out;
   for (const PassResult& pass : report.passes) {
@@ -44,19 +72,28 @@ std::string summary(const ConvertReport& report, const Options& options) {
   out += fmt::format("{} -> {} nodes\n", report.nodes_before, report.nodes_after);
   if (report.verification) out += verification_text(*report.verification);
   out += warnings_text(report.warnings);
-  if (report.passed) {
+  for (const ParetoPoint& point : report.pareto) {
+    out += fmt::format("  mix: cost {:>10.1f}, error {:.4g}, {} layers changed{}{}\n", point.cost,
+                       point.error, point.changed_layers, point.knee ? ", the knee" : "",
+                       point.chosen ? ", chosen" : "");
+  }
+  if (report.quantization) out += quantization_text(*report.quantization, report.passed);
+  if (report.written) {
     out += fmt::format("wrote {} ({}B)\n", options.output,
                        with_prefix(static_cast<double>(report.size_bytes)));
   } else {
-    out += "nothing was written: the result does not compute what the original does\n";
+    out += report.quantization
+               ? "nothing was written: a goal was missed (--force writes all the same)\n"
+               : "nothing was written: the result does not compute what the original does\n";
   }
   return out;
 }
 
 void declare_flags(CLI::App& app, Options& options) {
-  app.add_option("MODEL", options.model, "an ONNX model");
+  app.add_option("MODEL", options.model, "an ONNX model or a language model");
   app.add_option("-o,--output", options.output, "the file to write");
-  app.add_option("--to", options.convert.to, "onnx or plan (default: from the output's ending)");
+  app.add_option("--to", options.convert.to,
+                 "onnx, plan, ewlm or gguf (default: from the output's ending)");
   app.add_option("--opset", options.convert.opset, "opset of the result (default: the input's)");
   app.add_option("--dialect", options.convert.dialect, "standard or ort")
       ->check(CLI::IsMember({"standard", "ort"}));
@@ -67,11 +104,22 @@ void declare_flags(CLI::App& app, Options& options) {
   app.add_option("--stop-after", options.convert.stop_after, "the last pass to run");
   app.add_flag("--verify-each-pass", options.convert.verify_each_pass,
                "compare with the original after every pass; drop what breaks it");
-  app.add_flag("--no-verify", options.no_verify, "do not compare the result with the original");
-  app.add_flag("--no-tune", options.no_tune, "plans: take the first kernel that fits");
-  app.add_flag("--lossy", options.convert.lossy, "allow passes that change results");
-  app.add_flag("--keep-initializer-inputs", options.convert.keep_initializer_inputs,
-               "initialisers that are listed as inputs stay inputs");
+  app.add_option("--precision", options.precision,
+                 fmt::format("how layers compute: {}; language models: stored, fp32, fp16, bf16, "
+                             "int8, int4, int4-g128",
+                             fmt::join(precision_names(), ", ")));
+  app.add_option("--calibrate", options.convert.calibrate,
+                 "samples for a precision: .npz or a folder of .npy; language models: a text")
+      ->type_name("DATA");
+  app.add_option("--quantize", options.convert.quantize, "a detail of the precision")
+      ->type_name("KEY=VALUE");
+  app.add_flag("--force", options.convert.force, "write a result that misses its goals");
+  app.add_option("--mode", options.modes,
+                 "no-verify: do not compare with the original; no-tune: plans take the first "
+                 "kernel that fits; lossy: allow passes that change results; "
+                 "keep-initializer-inputs: initialisers that are listed as inputs stay inputs")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"no-verify", "no-tune", "lossy", "keep-initializer-inputs"}));
   app.add_flag("--list-passes", options.list_passes, "print every pass and stop");
 }
 
@@ -85,11 +133,25 @@ Action declare_convert(CLI::App& app, CommonOptions& common) {
     if (options->model.empty() || options->output.empty()) {
       return usage_error("expected edgewright convert MODEL -o OUT");
     }
+    if (is_language_model(options->model)) {
+      options->language.to = options->convert.to;
+      if (!options->precision.empty()) options->language.precision = options->precision;
+      options->language.calibrate = options->convert.calibrate;
+      options->language.threads = common.threads;
+      options->language.progress = progress_bar();
+      return convert_language(options->model, options->output, options->language);
+    }
     ConvertOptions& convert_options = options->convert;
+    if (!options->precision.empty()) convert_options.precision = options->precision;
     EDGEWRIGHT_ASSIGN(convert_options.shapes, parse_shapes(options->shapes));
     EDGEWRIGHT_ASSIGN(convert_options.fixes, parse_pairs(options->fixes, "--fix"));
-    convert_options.verify = !options->no_verify;
-    convert_options.tune = !options->no_tune;
+    const auto has = [&](std::string_view mode) {
+      return std::ranges::find(options->modes, mode) != options->modes.end();
+    };
+    convert_options.verify = !has("no-verify");
+    convert_options.tune = !has("no-tune");
+    convert_options.lossy = has("lossy");
+    convert_options.keep_initializer_inputs = has("keep-initializer-inputs");
     convert_options.threads = common.threads;
     convert_options.seed = common.seed;
     convert_options.timing_cache = timing_cache_path();

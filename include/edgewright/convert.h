@@ -23,8 +23,12 @@ struct ConvertOptions {
   bool verify_each_pass = false;  // after every pass too; what breaks the model is dropped
   bool lossy = false;
   bool keep_initializer_inputs = false;
-  bool tune = true;          // plans: measure and choose the kernels of every layer
-  std::string timing_cache;  // file that keeps measured times between runs; may be empty
+  std::string precision = "fp32";     // one of precision_names()
+  std::string calibrate;              // DATA: samples for ranges and for judging choices
+  std::vector<std::string> quantize;  // "key=value": details of the precision
+  bool force = false;                 // write a result that misses its goals
+  bool tune = true;                   // plans: measure and choose the kernels of every layer
+  std::string timing_cache;           // file that keeps measured times between runs; may be empty
   uint64_t seed = 0;
   int threads = 1;
   std::function<void(std::string_view stage, size_t done, size_t total)> progress;
@@ -42,17 +46,44 @@ struct Choice {
   std::string what, chosen, runner_up, why;
 };
 
+// A layer and how far its result is off when only that layer is rounded (relative L2).
+struct GuiltyLayer {
+  std::string name;
+  double relative_l2 = 0;
+};
+
+// What a change of precision did, measured on samples that took no part in choosing ranges.
+struct QuantizationReport {
+  int64_t calibration_samples = 0, held_back_samples = 0;
+  double relative_l2 = 0;                      // of all outputs
+  double agreement = 1;                        // same largest element as the original's
+  std::optional<double> reference_top1, top1;  // shares; with labels only
+  double int8_macs_share = 0;                  // multiply-adds that run in int8
+  std::vector<GuiltyLayer> guilty;             // worst first
+};
+
+// A mix of types that no other tried mix beats in cost and error.
+struct ParetoPoint {
+  double cost = 0;   // microseconds of all layers, or bytes of weights
+  double error = 0;  // relative L2 of the outputs
+  int64_t changed_layers = 0;
+  bool knee = false, chosen = false;
+};
+
 struct ConvertReport {
   int64_t nodes_before = 0, nodes_after = 0;
   std::vector<PassResult> passes;
   std::vector<std::string> dropped_passes;
   std::map<std::string, std::string> precision;  // node -> type
   std::vector<Choice> choices;
+  std::vector<ParetoPoint> pareto;  // of precision mixed, by rising cost
   int opset = 0;
   int64_t size_bytes = 0;
   // The final comparison; absent when it was switched off or could not run (see warnings).
   std::optional<VerifyReport> verification;
+  std::optional<QuantizationReport> quantization;
   bool passed = false;
+  bool written = false;  // the output exists
   std::vector<std::string> warnings;
 };
 
@@ -66,6 +97,9 @@ struct PassDescription {
   bool lossy = false;
 };
 std::vector<PassDescription> list_passes();
+
+// Values of ConvertOptions::precision.
+std::vector<std::string> precision_names();
 
 std::string to_json(const ConvertReport& report);
 

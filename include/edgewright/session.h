@@ -48,6 +48,10 @@ Result<std::string> reprint_text(const std::string& text);
 // same report gives the same bytes. Every report type has such a function.
 std::string to_json(const InspectReport& report);
 
+// Adds the operators of shared libraries (see edgewright_operator.h) to this process, before models
+// that use them are opened. kBadInput naming the file that is no such library.
+Status load_operators(const std::vector<std::string>& paths);
+
 struct InferenceOptions {
   std::string backend = "native";  // or "reference"
   int threads = 1;
@@ -73,7 +77,8 @@ class InferenceSession {
   const std::vector<InterfaceValue>& inputs() const;
   const std::vector<InterfaceValue>& outputs() const;
   // Every input by name; inputs with a default may be missing. Outputs that are no tensors (empty
-  // optionals) are left out; the elements of a sequence are NAME.0, NAME.1, ...
+  // optionals) are left out; the elements of a sequence are NAME.0, NAME.1, ..., a map is NAME.keys
+  // and NAME.values.
   Result<TensorMap> run(const TensorMap& inputs);
 
   // Bytes of the static arena, and the largest set of values alive at one time in it; 0 before the

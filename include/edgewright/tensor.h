@@ -148,8 +148,8 @@ Result<int64_t> checked_element_count(std::span<const int64_t> dims);
 std::string dims_text(std::span<const int64_t> dims);
 
 // No tensor is larger than this unless its bytes come from a mapped file: a hostile shape must not
-// exhaust the machine.
-inline constexpr int64_t kMaxTensorBytes = int64_t{1} << 36;
+// exhaust the machine. A page less than 1 GiB, so that padding stays below it.
+inline constexpr int64_t kMaxTensorBytes = (int64_t{1} << 30) - 4096;
 inline constexpr size_t kTensorAlignment = 64;
 
 // A dense, row-major array: element type, dimensions and shared storage. Copies share the storage;

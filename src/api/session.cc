@@ -4,6 +4,7 @@
 
 #include "api/engine.h"
 #include "api/open_backend.h"
+#include "tensor/custom_operator.h"
 
 namespace edgewright {
 
@@ -24,6 +25,10 @@ std::vector<InterfaceValue> describe(const std::vector<Session::Port>& ports) {
 
 void flatten(const std::string& name, const Datum& datum, TensorMap& outputs) {
   if (datum.is_tensor()) outputs[name] = datum.tensor();
+  if (datum.is_map()) {
+    outputs[name + ".keys"] = datum.map_keys();
+    outputs[name + ".values"] = datum.map_values();
+  }
   if (!datum.is_sequence()) return;
   for (size_t i = 0; i < datum.elements().size(); ++i) {
     flatten(fmt::format("{}.{}", name, i), datum.elements()[i], outputs);
@@ -31,6 +36,11 @@ void flatten(const std::string& name, const Datum& datum, TensorMap& outputs) {
 }
 
 }  // namespace
+
+Status load_operators(const std::vector<std::string>& paths) {
+  for (const std::string& path : paths) EDGEWRIGHT_TRY(load_custom_operators(path));
+  return {};
+}
 
 InferenceSession::InferenceSession(std::unique_ptr<State> state) : state_(std::move(state)) {}
 InferenceSession::~InferenceSession() = default;

@@ -1,17 +1,21 @@
-#include "edgewright/split.h"
-
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
+#include "api/split_subject.h"
+#include "edgewright/split.h"
+#include "formats/onnx/onnx.h"
 #include "split/choose.h"
-#include "split/profile_file.h"
+#include "split/halves.h"
+#include "split/percentiles.h"
 #include "split/sweep.h"
 
 namespace edgewright {
 namespace {
 
-// What a network may have: from a sensor's radio to a rack's cable.
+// Crossings are looked for between a sensor's radio and a rack's cable.
 constexpr double kLowestMbitPerS = 0.01, kHighestMbitPerS = 100000;
+constexpr size_t kScenarios = 2000;
 
 struct LimitName {
   const char* name;
@@ -23,15 +27,27 @@ constexpr LimitName kLimitNames[] = {
     {"device-energy-mj", 1, &SplitLimits::device_energy_mj},
     {"server-ms", 1e3, &SplitLimits::server_us},
     {"sent-mb", 1e6, &SplitLimits::sent_bytes},
+    {"price", 1, &SplitLimits::price},
     {"latency-ms", 1e3, &SplitLimits::latency_us},
 };
+
+// 0 when the objective is no percentile.
+double percentile_share(const std::string& objective) {
+  constexpr std::pair<std::string_view, double> kShares[] = {
+      {"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}};
+  for (const auto& [name, share] : kShares) {
+    if (name == objective) return share;
+  }
+  return 0;
+}
 
 Result<SplitGoal> goal_of(const SplitOptions& options) {
   SplitGoal goal;
   if (options.objective == "throughput") {
     goal.objective = SplitObjective::kThroughput;
-  } else if (options.objective != "latency") {
-    return usage_error("found --objective {}, expected latency or throughput", options.objective);
+  } else if (options.objective != "latency" && percentile_share(options.objective) == 0) {
+    return usage_error("found --objective {}, expected latency, throughput, p50, p90, p95 or p99",
+                       options.objective);
   }
   for (const auto& [name, bound] : options.limits) {
     const auto* row = std::ranges::find_if(
@@ -47,30 +63,55 @@ Result<SplitGoal> goal_of(const SplitOptions& options) {
   return goal;
 }
 
-SplitCut cut_of(const SplitProblem& problem, const SplitCandidate& candidate) {
-  const SplitCost& cost = candidate.cost;
-  SplitCut cut{candidate.cut,
-               cost.latency_us,
-               cost.bottleneck_us,
-               cost.tier_us,
-               cost.hop_us,
-               cost.sent_bytes,
-               {},
-               cost.device_weight_bytes,
-               cost.device_energy_mj,
-               candidate.broken_limits};
-  if (cost.sent_tensors.empty()) return cut;
-  for (const size_t tensor : cost.sent_tensors[0]) {
-    cut.sent_tensors.push_back(problem.tensors[tensor].name);
-  }
-  return cut;
-}
+// Fills in reports of placements.
+class Reporter {
+ public:
+  Reporter(const SplitSubject& subject, const SplitOptions& options)
+      : problem_(subject.problem), scenarios_(scenarios_of(subject, options.seed)) {}
 
-SplitCut cut_of(const SplitProblem& problem, const Placement& placement) {
-  return cut_of(
-      problem,
-      SplitCandidate{placement, cut_name(problem, placement), cost_of(problem, placement), {}});
-}
+  const std::optional<LinkScenarios>& scenarios() const { return scenarios_; }
+
+  SplitCut cut(const SplitCandidate& candidate) const {
+    const SplitCost& cost = candidate.cost;
+    SplitCut cut;
+    cut.cut = candidate.cut;
+    cut.latency_us = cost.latency_us;
+    cut.bottleneck_us = cost.bottleneck_us;
+    cut.tier_us = cost.tier_us;
+    cut.hop_us = cost.hop_us;
+    cut.sent_bytes = cost.sent_bytes;
+    cut.device_weight_bytes = cost.device_weight_bytes;
+    cut.device_energy_mj = cost.device_energy_mj;
+    cut.price = cost.price;
+    cut.broken_limits = candidate.broken_limits;
+    for (const size_t tensor : cost.sent_tensors.at(0)) {
+      cut.sent_tensors.push_back(problem_.tensors[tensor].name);
+    }
+    if (scenarios_) {
+      const LatencySpread spread =
+          spread_of(scenario_latencies_us(problem_, candidate.placement, *scenarios_));
+      cut.percentiles = {spread.mean_us, spread.p50_us, spread.p90_us, spread.p95_us,
+                         spread.p99_us};
+    }
+    return cut;
+  }
+  SplitCut cut(const Placement& placement) const {
+    return cut(
+        SplitCandidate{placement, cut_name(problem_, placement), cost_of(problem_, placement), {}});
+  }
+
+ private:
+  static std::optional<LinkScenarios> scenarios_of(const SplitSubject& subject, uint64_t seed) {
+    if (!subject.link) return std::nullopt;
+    if (subject.uplink) return LinkScenarios(*subject.link, *subject.uplink, kScenarios);
+    const Link& link = *subject.link;
+    if (link.bandwidth_cv == 0 && link.delay_cv == 0 && link.utilisation == 0) return std::nullopt;
+    return LinkScenarios(link, kScenarios, seed);
+  }
+
+  const SplitProblem& problem_;
+  std::optional<LinkScenarios> scenarios_;
+};
 
 Result<SplitMap> map_of(const SplitProblem& problem) {
   // Eight steps a decade from 0.1 Mbit/s to 1 Gbit/s.
@@ -83,40 +124,60 @@ Result<SplitMap> map_of(const SplitProblem& problem) {
   return result;
 }
 
-Status set_link(const SplitOptions& options, SplitProblem& problem, SplitReport& report) {
-  if (!options.bandwidth_mbit_s) {
-    return usage_error("the link is missing; give --bandwidth-mbit-s");
-  }
-  const double rate = *options.bandwidth_mbit_s;
-  if (!(rate >= kLowestMbitPerS && rate <= kHighestMbitPerS) || !(options.latency_ms >= 0)) {
-    return usage_error("found {} Mbit/s and {} ms, expected {} to {} Mbit/s and at least 0 ms",
-                       rate, options.latency_ms, kLowestMbitPerS, kHighestMbitPerS);
-  }
-  problem.hops[0].us_per_byte = us_per_byte_at(rate);
-  problem.hops[0].us_per_result_byte = us_per_byte_at(rate);
-  problem.hops[0].fixed_us = options.latency_ms * 1e3;
-  report.assumptions.push_back(
-      fmt::format("link: {:g} Mbit/s (10^6 bits) each way, {:g} ms once for a request", rate,
-                  options.latency_ms));
+// With a percentile as the objective the mean's best is only one of the candidates.
+Status choose_by_percentile(const SplitProblem& problem, const Reporter& reporter, double share,
+                            SplitChoice& choice) {
+  if (!reporter.scenarios()) return {};
+  std::vector<Placement> others = {choice.best.placement, Placement(problem.layers.size(), 0)};
+  if (choice.runner_up) others.push_back(choice.runner_up->placement);
+  EDGEWRIGHT_ASSIGN(Placement placement,
+                    best_at_percentile(problem, *reporter.scenarios(), share, others));
+  if (placement == choice.best.placement) return {};
+  choice.runner_up = choice.best;
+  choice.best = {placement, cut_name(problem, placement), cost_of(problem, placement), {}};
+  choice.is_exact = false;
   return {};
 }
 
-Status fill_report(const SplitProblem& problem, const SplitGoal& goal, const SplitOptions& options,
+Status write_halves(const SplitSubject& subject, const Placement& placement,
+                    const std::string& folder, SplitReport& report) {
+  if (!subject.model) return usage_error("--output needs an ONNX model to cut");
+  if (subject.problem.tiers() > 2) return usage_error("--output cuts in two; leave out --tier");
+  EDGEWRIGHT_ASSIGN(const ModelHalves halves,
+                    split_model(*subject.model, *subject.graph_work, placement));
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  const std::pair<const char*, const Model*> files[] = {{"device.onnx", &halves.device},
+                                                        {"server.onnx", &halves.server}};
+  for (const auto& [name, half] : files) {
+    if (half->graph->nodes().empty()) continue;
+    const std::string path = (std::filesystem::path(folder) / name).string();
+    EDGEWRIGHT_TRY(export_onnx(*half, path));
+    report.files.push_back(path);
+  }
+  return {};
+}
+
+Status fill_report(const SplitSubject& subject, const SplitGoal& goal, const SplitOptions& options,
                    SplitReport& report) {
-  EDGEWRIGHT_ASSIGN(const SplitChoice choice, choose_split(problem, goal));
-  report.best = cut_of(problem, choice.best);
-  if (choice.runner_up) report.runner_up = cut_of(problem, *choice.runner_up);
+  const SplitProblem& problem = subject.problem;
+  const Reporter reporter(subject, options);
+  EDGEWRIGHT_ASSIGN(SplitChoice choice, choose_split(problem, goal));
+  const double share = percentile_share(options.objective);
+  if (share > 0) EDGEWRIGHT_TRY(choose_by_percentile(problem, reporter, share, choice));
+  report.best = reporter.cut(choice.best);
+  if (choice.runner_up) report.runner_up = reporter.cut(*choice.runner_up);
   report.passed = report.best.broken_limits.empty();
   report.is_exact = choice.is_exact;
   report.lower_bound_us = choice.lower_bound_us;
   Placement everywhere(problem.layers.size(), 0);
-  report.all_on_device = cut_of(problem, everywhere);
+  report.all_on_device = reporter.cut(everywhere);
   std::ranges::fill(everywhere, static_cast<uint8_t>(problem.hops.size()));
   everywhere[0] = 0;
-  report.all_on_server = cut_of(problem, everywhere);
+  report.all_on_server = reporter.cut(everywhere);
   if (problem.tiers() == 2) {
-    report.heuristics["bottleneck_first"] = cut_of(problem, bottleneck_first(problem));
-    report.heuristics["progressive"] = cut_of(problem, progressive(problem));
+    report.heuristics["bottleneck_first"] = reporter.cut(bottleneck_first(problem));
+    report.heuristics["progressive"] = reporter.cut(progressive(problem));
   }
   EDGEWRIGHT_ASSIGN(const auto crossings,
                     bandwidth_crossings(problem, kLowestMbitPerS, kHighestMbitPerS));
@@ -125,6 +186,9 @@ Status fill_report(const SplitProblem& problem, const SplitGoal& goal, const Spl
   }
   if (options.map) {
     EDGEWRIGHT_ASSIGN(report.map, map_of(problem));
+  }
+  if (!options.output.empty()) {
+    EDGEWRIGHT_TRY(write_halves(subject, choice.best.placement, options.output, report));
   }
   return {};
 }
@@ -135,14 +199,10 @@ Result<SplitReport> plan_split(const SplitOptions& options) {
   SplitReport report;
   report.objective = options.objective;
   EDGEWRIGHT_ASSIGN(const SplitGoal goal, goal_of(options));
-  if (options.profile.empty()) {
-    return usage_error("the computation is missing; give --profile FILE.csv");
-  }
-  EDGEWRIGHT_ASSIGN(SplitProblem problem, read_profile_file(options.profile));
-  report.assumptions.push_back(
-      fmt::format("times and sizes: as measured in {}; 1 MB is 10^6 bytes", options.profile));
-  EDGEWRIGHT_TRY(set_link(options, problem, report));
-  EDGEWRIGHT_TRY(fill_report(problem, goal, options, report));
+  EDGEWRIGHT_ASSIGN(const SplitSubject subject, split_subject(options));
+  report.assumptions = subject.assumptions;
+  report.warnings = subject.warnings;
+  EDGEWRIGHT_TRY(fill_report(subject, goal, options, report));
   return report;
 }
 

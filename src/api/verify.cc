@@ -1,105 +1,333 @@
 #include "api/verify.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "api/engine.h"
 #include "api/open_backend.h"
 #include "api/subjects.h"
+#include "edgewright/profile.h"
 #include "formats/npy/npy.h"
 #include "graph/fix_shapes.h"
-#include "verify/inputs.h"
+#include "verify/adversarial.h"
+#include "verify/bisect.h"
+#include "verify/pareto.h"
+#include "verify/task.h"
 
 namespace edgewright {
 namespace {
 
-using Samples = std::vector<std::vector<Datum>>;
+constexpr size_t kLayerSamples = 8;
+constexpr int kDirections = 4;
+constexpr double kParetoSeconds = 0.3;
 
-constexpr int kSeededSamples = 4;
+MomentSummary summarise(const Moments& moments) {
+  return {moments.mean(), moments.variance(), moments.skewness(), moments.kurtosis()};
+}
 
-Result<std::vector<Datum>> sample_of_kind(const Graph& graph, const VerifyOptions& options,
-                                          InputKind kind, uint64_t seed) {
-  InputOptions input_options;
-  input_options.kind = kind;
-  input_options.seed = seed;
-  input_options.shapes = options.shapes;
-  EDGEWRIGHT_ASSIGN(auto all, make_inputs(graph, input_options));
-  std::vector<Datum> sample;
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (!graph.inputs()[i]->is_constant()) sample.push_back(std::move(all[i]));
+ValueDifference describe(const NamedDifference& entry, const Tolerance& tolerance, bool details) {
+  ValueDifference value{entry.name,
+                        entry.difference.relative_l2,
+                        entry.difference.max_abs,
+                        entry.difference.cosine,
+                        entry.problem,
+                        entry.problem.empty() && tolerance.accepts(entry.difference)};
+  if (!details || !entry.problem.empty()) return value;
+  const DistributionShift& shift = entry.shift;
+  const auto list = [](const auto& array) {
+    return std::vector<double>(array.begin(), array.end());
+  };
+  value.distribution = {summarise(shift.reference),
+                        summarise(shift.candidate),
+                        list(DistributionShift::kQuantiles),
+                        list(shift.reference_quantiles),
+                        list(shift.candidate_quantiles),
+                        shift.kl,
+                        shift.js,
+                        shift.wasserstein_1};
+  const ErrorProfile& errors = entry.errors;
+  value.errors = {errors.exact        ? "exact"
+                  : errors.systematic ? "systematic bias"
+                                      : "random error",
+                  errors.mean,
+                  errors.mean_square,
+                  errors.bias_share,
+                  errors.low,
+                  errors.high,
+                  {errors.histogram.begin(), errors.histogram.end()}};
+  return value;
+}
+
+// One of the two models: a graph, a plan, or recorded outputs.
+struct Side {
+  std::unique_ptr<Graph> graph;  // of an ONNX model
+  NamedTensors recorded;
+  std::unique_ptr<Graph> ports;  // inputs only, where there is no graph
+  std::unique_ptr<Subject> exact, quick;
+
+  bool is_recorded() const { return interface() == nullptr; }
+  const Graph* interface() const { return graph ? graph.get() : ports.get(); }
+};
+
+Result<std::unique_ptr<Subject>> open_subject(const Graph& graph, const std::string& backend,
+                                              int threads) {
+  InferenceOptions session;
+  session.threads = threads;
+  session.optimise = false;
+  session.backend = backend;
+  EDGEWRIGHT_ASSIGN(auto opened, open_backend(clone(graph), session));
+  std::unique_ptr<Subject> subject = std::make_unique<BackendSubject>(std::move(opened));
+  return subject;
+}
+
+Result<Side> open_side(const std::string& path, const std::string& backend,
+                       const VerifyOptions& options) {
+  Side side;
+  if (path.ends_with(".npz")) {
+    EDGEWRIGHT_ASSIGN(side.recorded, read_npz(path));
+    return side;
   }
-  return sample;
-}
-
-// One sample of DATA: slice `index` of every array, its first axis kept as a batch of one where the
-// input has that rank.
-Result<Tensor> slice(const Tensor& array, int64_t index, const Value& input) {
-  Dims dims = array.dims();
-  const bool keep = !input.type.shape || input.type.shape->size() == dims.size();
-  dims[0] = 1;
-  if (!keep) dims.erase(dims.begin());
-  EDGEWRIGHT_ASSIGN(Tensor sample, Tensor::allocate_uninitialised(array.dtype(), dims));
-  const size_t bytes = sample.size_bytes();
-  std::copy_n(array.bytes() + static_cast<size_t>(index) * bytes, bytes, sample.mutable_bytes());
-  return sample;
-}
-
-Result<Samples> data_samples(const Graph& graph, const VerifyOptions& options) {
-  EDGEWRIGHT_ASSIGN(const NamedTensors arrays, read_data(options.data));
-  std::vector<const Value*> inputs;
-  int64_t count = -1;
-  for (const Value* input : graph.inputs()) {
-    if (input->is_constant()) continue;
-    const auto it = arrays.find(input->name);
-    if (it == arrays.end()) return bad_input("{} has no array '{}'", options.data, input->name);
-    const Tensor& array = it->second;
-    if (array.rank() == 0 || dtype_bits(array.dtype()) < 8 || array.dtype() != input->type.dtype) {
-      return bad_input("array '{}' of {} is {} of shape {}, the input is {}", input->name,
-                       options.data, dtype_name(array.dtype()), dims_text(array.dims()),
-                       type_text(input->type));
-    }
-    if (count >= 0 && array.dim(0) != count) {
-      return bad_input("the arrays of {} have {} and {} samples", options.data, count,
-                       array.dim(0));
-    }
-    count = array.dim(0);
-    inputs.push_back(input);
+  if (path.ends_with(".ewplan")) {
+    InferenceOptions session;
+    session.threads = options.threads;
+    EDGEWRIGHT_ASSIGN(auto opened, open_backend(path, session));
+    side.ports = std::make_unique<Graph>();
+    for (const auto& port : opened->inputs()) side.ports->add_input(port.name, port.type);
+    side.exact = std::make_unique<BackendSubject>(std::move(opened));
+    return side;
   }
-  if (count <= 0) return bad_input("{} holds no samples", options.data);
-  if (options.samples > 0) count = std::min<int64_t>(count, options.samples);
-  Samples samples(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i) {
-    for (const Value* input : inputs) {
-      EDGEWRIGHT_ASSIGN(Tensor sample, slice(arrays.at(input->name), i, *input));
-      samples[static_cast<size_t>(i)].emplace_back(std::move(sample));
-    }
+  EDGEWRIGHT_ASSIGN(Model model, load_model(path));
+  EDGEWRIGHT_TRY(fix_shapes(*model.graph, options.shapes));
+  EDGEWRIGHT_ASSIGN(side.exact, open_subject(*model.graph, backend, options.threads));
+  side.graph = std::move(model.graph);
+  return side;
+}
+
+class Verification {
+ public:
+  Verification(Side reference, Side candidate, const VerifyOptions& options)
+      : options_(options), reference_(std::move(reference)), candidate_(std::move(candidate)) {}
+
+  Result<VerifyReport> run() {
+    EDGEWRIGHT_TRY(load_samples());
+    EDGEWRIGHT_TRY(bind_recorded(reference_, candidate_));
+    EDGEWRIGHT_TRY(bind_recorded(candidate_, reference_));
+    EDGEWRIGHT_TRY(compare_samples());
+    if (options_.boundary) EDGEWRIGHT_TRY(add_boundary());
+    if (options_.derivatives) EDGEWRIGHT_TRY(add_derivatives());
+    if (options_.bisect) EDGEWRIGHT_TRY(add_bisection());
+    return std::move(report_);
   }
-  return samples;
-}
 
-ValueDifference describe(const NamedDifference& entry, const Tolerance& tolerance) {
-  return {entry.name,
-          entry.difference.relative_l2,
-          entry.difference.max_abs,
-          entry.difference.cosine,
-          entry.problem,
-          entry.problem.empty() && tolerance.accepts(entry.difference)};
-}
+ private:
+  Status load_samples() {
+    interface_ =
+        reference_.interface() != nullptr ? reference_.interface() : candidate_.interface();
+    if (interface_ == nullptr) {
+      return usage_error("both sides are recorded outputs; expected a model on one side");
+    }
+    if (!options_.data.empty()) {
+      EDGEWRIGHT_ASSIGN(data_, read_samples(*interface_, options_.data, options_.samples));
+    } else {
+      EDGEWRIGHT_ASSIGN(data_.samples, seeded_samples(*interface_, options_));
+    }
+    return {};
+  }
 
-Status add_boundary(const Graph& graph, Subject& reference, Subject& candidate,
-                    const VerifyOptions& options, VerifyReport& report) {
-  CompareOptions outputs_only = compare_options(options);
-  outputs_only.layers = false;
-  for (const InputKind kind : kBoundaryKinds) {
-    EDGEWRIGHT_ASSIGN(auto sample, sample_of_kind(graph, options, kind, options.seed));
+  // Recorded arrays are told apart as outputs and inner values by the names of the other side.
+  Status bind_recorded(Side& side, const Side& other) {
+    if (!side.is_recorded()) return {};
+    EDGEWRIGHT_ASSIGN(auto subject, RecordedSubject::create(std::move(side.recorded),
+                                                            other.exact->output_names()));
+    const auto recorded = static_cast<size_t>(subject.samples());
+    if (recorded < data_.samples.size()) {
+      return bad_input("{} samples were recorded, the data have {}; see --samples", recorded,
+                       data_.samples.size());
+    }
+    side.exact = std::make_unique<RecordedSubject>(std::move(subject));
+    return {};
+  }
+
+  Status compare_samples() {
+    CompareOptions options = compare_options(options_);
+    options.distributions = true;
+    options.progress = options_.progress;
+    options.layer_samples = kLayerSamples;
+    std::unique_ptr<TaskScorer> scorer;
+    if (data_.labels) {
+      EDGEWRIGHT_ASSIGN(scorer, make_task_scorer(*data_.labels, reference_.exact->output_names()));
+      options.on_outputs = [&](size_t index, std::span<const Datum> expected,
+                               std::span<const Datum> found) -> Status {
+        EDGEWRIGHT_ASSIGN(const Tensor label,
+                          slice_sample(*data_.labels, static_cast<int64_t>(index), false));
+        return scorer->add(expected, found, label);
+      };
+    }
+    // Reference kernels are slow; beyond the samples whose layers are watched the native engine,
+    // which those samples have just vouched for, runs the reference as well.
+    const bool long_work =
+        data_.samples.size() > kLayerSamples || options_.boundary || options_.derivatives;
+    if (long_work && reference_.graph) {
+      EDGEWRIGHT_ASSIGN(reference_.quick,
+                        open_subject(*reference_.graph, "native", options_.threads));
+    }
+    WatchedSubject left(*reference_.exact, quickest(reference_));
     EDGEWRIGHT_ASSIGN(const Comparison comparison,
-                      compare(reference, candidate, {std::move(sample)}, outputs_only));
-    double worst = 0;
-    for (const auto& output : comparison.outputs) {
-      worst = std::max(worst, output.difference.relative_l2);
-    }
-    report.boundary.emplace_back(input_kind_name(kind), worst);
-    report.passed = report.passed && comparison.passed;
+                      compare(left, *candidate_.exact, data_.samples, options));
+    add_comparison(comparison, options, report_);
+    report_.layer_samples = static_cast<int64_t>(std::min(kLayerSamples, data_.samples.size()));
+    report_.decided_by = "differences";
+    if (scorer) add_task(scorer->finish(options_.max_loss));
+    return {};
   }
+
+  void add_task(const TaskResult& task) {
+    report_.decided_by = "task";
+    report_.passed = std::ranges::all_of(
+        report_.outputs, [](const ValueDifference& output) { return output.problem.empty(); });
+    for (const TaskMetric& metric : task.metrics) {
+      report_.task.push_back({metric.name, metric.reference, metric.candidate, metric.loss,
+                              metric.p_value, metric.relative, metric.passed});
+      report_.passed = report_.passed && metric.passed;
+    }
+    if (!task.metrics.empty() && task.metrics.front().name == "top1") {
+      report_.agreement = task.agreement;
+    }
+    report_.reference_confusion = task.reference_confusion;
+    report_.candidate_confusion = task.candidate_confusion;
+  }
+
+  static Subject& quickest(Side& side) { return side.quick ? *side.quick : *side.exact; }
+
+  // Where a task decides, differences on made-up inputs are told and not judged.
+  void judge(bool passed) {
+    report_.passed = report_.passed && (passed || report_.decided_by == "task");
+  }
+
+  Status both_must_run(std::string_view what) const {
+    if (!reference_.is_recorded() && !candidate_.is_recorded()) return {};
+    return usage_error("{} needs two models that can run, found recorded outputs", what);
+  }
+
+  Status add_boundary() {
+    EDGEWRIGHT_TRY(both_must_run("--boundary"));
+    CompareOptions outputs_only = compare_options(options_);
+    outputs_only.layers = false;
+    for (const InputKind kind : kBoundaryKinds) {
+      EDGEWRIGHT_ASSIGN(auto sample, sample_of_kind(*interface_, options_, kind, options_.seed));
+      EDGEWRIGHT_ASSIGN(const Comparison comparison, compare(*reference_.exact, *candidate_.exact,
+                                                             {std::move(sample)}, outputs_only));
+      double worst = 0;
+      for (const auto& output : comparison.outputs) {
+        worst = std::max(worst, output.difference.relative_l2);
+      }
+      report_.boundary.emplace_back(input_kind_name(kind), worst);
+      judge(!is_finite_kind(kind) || comparison.passed);
+    }
+    AdversarialOptions adversarial;
+    adversarial.seed = options_.seed;
+    EDGEWRIGHT_ASSIGN(const auto found, search_adversarial(*reference_.exact, *candidate_.exact,
+                                                           data_.samples.front(), adversarial));
+    report_.boundary.emplace_back("adversarial", found.relative_l2);
+    report_.passed = report_.passed &&
+                     (found.relative_l2 <= options_.relative_l2 || report_.decided_by == "task");
+    std::ranges::stable_sort(report_.boundary, std::greater(),
+                             &std::pair<std::string, double>::second);
+    return {};
+  }
+
+  Status add_derivatives() {
+    EDGEWRIGHT_TRY(both_must_run("--derivatives"));
+    EDGEWRIGHT_ASSIGN(const Difference difference,
+                      compare_derivatives(quickest(reference_), *candidate_.exact,
+                                          data_.samples.front(), kDirections, options_.seed));
+    report_.derivative_relative_l2 = difference.relative_l2;
+    return {};
+  }
+
+  Status add_bisection() {
+    if (!reference_.graph || !candidate_.graph) {
+      return usage_error("--bisect exchanges layers between two graphs; give two ONNX models");
+    }
+    const GraphRunner runner = [this](std::unique_ptr<Graph> graph, const Sample& inputs) {
+      return run_graph(std::move(graph), inputs);
+    };
+    BisectOptions options;
+    options.tolerance = {options_.relative_l2, options_.max_abs};
+    options.progress = options_.progress;
+    EDGEWRIGHT_ASSIGN(const BisectResult found, bisect(*reference_.graph, *candidate_.graph,
+                                                       data_.samples.front(), runner, options));
+    BisectReport& report = report_.bisect.emplace();
+    for (const BisectedLayer& layer : found.layers) {
+      report.layers.push_back({layer.name, layer.node, layer.op, layer.local.relative_l2});
+    }
+    report.layers_compared = found.layers_compared;
+    report.model_runs = found.model_runs;
+    report.restored = found.restored;
+    return {};
+  }
+
+  Result<std::vector<Datum>> run_graph(std::unique_ptr<Graph> graph, const Sample& inputs) const {
+    EDGEWRIGHT_ASSIGN(auto subject,
+                      open_subject(*graph, options_.candidate_backend, options_.threads));
+    return subject->run(inputs, nullptr);
+  }
+
+  const VerifyOptions& options_;
+  Side reference_, candidate_;
+  const Graph* interface_ = nullptr;
+  LabelledSamples data_;
+  VerifyReport report_;
+};
+
+Result<VerifyReport> verify_pair(const std::string& reference, const std::string& candidate,
+                                 const VerifyOptions& options) {
+  EDGEWRIGHT_ASSIGN(Side left, open_side(reference, options.reference_backend, options));
+  EDGEWRIGHT_ASSIGN(Side right, open_side(candidate, options.candidate_backend, options));
+  return Verification(std::move(left), std::move(right), options).run();
+}
+
+// What a candidate costs: its time, its size and its error.
+Result<ParetoPoint> weigh(const std::string& file, const VerifyReport& report,
+                          const VerifyOptions& options) {
+  BenchOptions bench_options;
+  bench_options.session.threads = options.threads;
+  bench_options.session.shapes = options.shapes;
+  bench_options.seconds = kParetoSeconds;
+  EDGEWRIGHT_ASSIGN(const BenchReport measured, bench(file, bench_options));
+  ParetoPoint point;
+  point.file = file;
+  point.latency_us = measured.latency_us.median;
+  std::error_code error;
+  point.size_bytes = static_cast<int64_t>(std::filesystem::file_size(file, error));
+  if (!report.task.empty()) {
+    point.error = std::max(0.0, report.task.front().loss);
+  } else {
+    for (const ValueDifference& output : report.outputs) {
+      point.error = std::max(point.error, output.relative_l2);
+    }
+  }
+  return point;
+}
+
+Status add_pareto(const std::string& reference, const std::string& candidate,
+                  const VerifyOptions& options, VerifyReport& report) {
+  EDGEWRIGHT_ASSIGN(ParetoPoint first, weigh(candidate, report, options));
+  report.pareto.push_back(std::move(first));
+  VerifyOptions others = options;
+  others.boundary = others.derivatives = others.bisect = false;
+  for (const std::string& file : options.pareto) {
+    EDGEWRIGHT_ASSIGN(const VerifyReport other, verify_pair(reference, file, others));
+    EDGEWRIGHT_ASSIGN(ParetoPoint point, weigh(file, other, options));
+    report.pareto.push_back(std::move(point));
+  }
+  std::vector<Costs> costs;
+  for (const ParetoPoint& point : report.pareto) {
+    costs.push_back({point.latency_us, static_cast<double>(point.size_bytes), point.error});
+  }
+  const auto front = pareto_front(costs);
+  for (const size_t index : front) report.pareto[index].on_front = true;
+  report.pareto[knee_point(costs, front)].knee = true;
   return {};
 }
 
@@ -116,54 +344,22 @@ CompareOptions compare_options(const VerifyOptions& options) {
 void add_comparison(const Comparison& comparison, const CompareOptions& options,
                     VerifyReport& report) {
   for (const auto& entry : comparison.outputs) {
-    report.outputs.push_back(describe(entry, options.tolerance));
+    report.outputs.push_back(describe(entry, options.tolerance, options.distributions));
   }
   for (const auto& entry : comparison.layers) {
-    report.layers.push_back(describe(entry, options.layer_tolerance));
+    report.layers.push_back(describe(entry, options.layer_tolerance, options.distributions));
   }
   report.first_divergence = comparison.first_divergence;
   report.samples = static_cast<int64_t>(comparison.samples);
   report.passed = comparison.passed;
 }
 
-Result<Samples> seeded_samples(const Graph& graph, const VerifyOptions& options) {
-  Samples samples;
-  const int count = options.samples > 0 ? options.samples : kSeededSamples;
-  for (int i = 0; i < count; ++i) {
-    EDGEWRIGHT_ASSIGN(auto sample, sample_of_kind(graph, options, InputKind::kRandom,
-                                                  options.seed + static_cast<uint64_t>(i)));
-    samples.push_back(std::move(sample));
-  }
-  return samples;
-}
-
 Result<VerifyReport> verify(const std::string& reference, const std::string& candidate,
                             const VerifyOptions& options) {
-  EDGEWRIGHT_ASSIGN(Model model, load_model(reference));
-  EDGEWRIGHT_TRY(fix_shapes(*model.graph, options.shapes));
-  Samples samples;
-  if (options.data.empty()) {
-    EDGEWRIGHT_ASSIGN(samples, seeded_samples(*model.graph, options));
-  } else {
-    EDGEWRIGHT_ASSIGN(samples, data_samples(*model.graph, options));
+  EDGEWRIGHT_ASSIGN(VerifyReport report, verify_pair(reference, candidate, options));
+  if (!options.pareto.empty()) {
+    EDGEWRIGHT_TRY(add_pareto(reference, candidate, options, report));
   }
-  InferenceOptions session;
-  session.threads = options.threads;
-  session.optimise = false;
-  session.backend = options.reference_backend;
-  EDGEWRIGHT_ASSIGN(auto opened, open_backend(clone(*model.graph), session));
-  BackendSubject left(std::move(opened));
-  session.backend = options.candidate_backend;
-  session.shapes = options.shapes;
-  EDGEWRIGHT_ASSIGN(opened, open_backend(candidate, session));
-  BackendSubject right(std::move(opened));
-
-  VerifyReport report;
-  CompareOptions compare_with = compare_options(options);
-  compare_with.progress = options.progress;
-  EDGEWRIGHT_ASSIGN(const Comparison comparison, compare(left, right, samples, compare_with));
-  add_comparison(comparison, compare_with, report);
-  if (options.boundary) EDGEWRIGHT_TRY(add_boundary(*model.graph, left, right, options, report));
   return report;
 }
 

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <fstream>
 
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #if defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -10,6 +14,18 @@
 
 namespace edgewright {
 namespace {
+
+#if defined(__x86_64__) && defined(__linux__)
+// Linux hands out the tile registers of AMX on request only, to the whole process; the numbers are
+// those of arch_prctl(2).
+bool may_use_tiles() {
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;
+  return __builtin_cpu_supports("amx-tile") &&
+         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#elif defined(__x86_64__)
+bool may_use_tiles() { return false; }
+#endif
 
 std::vector<std::string> find_features() {
   std::vector<std::string> features;
@@ -24,6 +40,11 @@ std::vector<std::string> find_features() {
   note(__builtin_cpu_supports("avx512bw"), "avx512bw");
   note(__builtin_cpu_supports("avx512vl"), "avx512vl");
   note(__builtin_cpu_supports("avx512vnni"), "avx512vnni");
+  note(__builtin_cpu_supports("avxvnni"), "avxvnni");
+  if (may_use_tiles()) {
+    note(__builtin_cpu_supports("amx-bf16"), "amx-bf16");
+    note(__builtin_cpu_supports("amx-int8"), "amx-int8");
+  }
 #elif defined(__aarch64__) && defined(__linux__)
   const unsigned long capabilities = getauxval(AT_HWCAP);
   note((capabilities & HWCAP_ASIMD) != 0, "asimd");

@@ -103,6 +103,7 @@ class Graph {
   void make_constant(Value* value, Tensor t);  // turns an input or a node's output into a constant
   void add_output(Value* value) { outputs_.push_back(value); }
   void set_output(size_t index, Value* value) { outputs_[index] = value; }
+  void set_outputs(std::vector<Value*> values) { outputs_ = std::move(values); }
   // A name that no value of this graph or of the graphs around it has.
   std::string fresh_name(std::string_view base);
   Value* find_value(std::string_view name);  // in this graph only; null when absent

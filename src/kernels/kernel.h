@@ -21,6 +21,7 @@ class OpCall {
  public:
   virtual ~OpCall() = default;
 
+  std::string_view domain;  // "" is ai.onnx
   std::string_view op;
   const Attributes* attributes = nullptr;
   std::span<const Datum> inputs;  // Kind::kNone where omitted

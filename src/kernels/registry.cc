@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "kernels/custom/custom_kernels.h"
 #include "kernels/families.h"
 #include "kernels/kernel.h"
 
@@ -36,6 +37,7 @@ constexpr ReferenceTable kReferenceTables[] = {
     grid_sample_reference_kernels,
     signal_reference_kernels,
     quantization_reference_kernels,
+    integer_reference_kernels,
     detection_reference_kernels,
     loss_reference_kernels,
     attention_reference_kernels,
@@ -48,6 +50,7 @@ constexpr ReferenceTable kReferenceTables[] = {
     training_reference_kernels,
     ml_reference_kernels,
     tree_reference_kernels,
+    map_reference_kernels,
     movement_reference_kernels,
     pad_reference_kernels,
     gather_reference_kernels,
@@ -63,7 +66,7 @@ constexpr ImplementationTable kImplementationTables[] = {
     elementwise_implementations,   reorder_implementations,   softmax_implementations,
     normalization_implementations, pool_implementations,      mapped_copy_implementations,
     concat_implementations,        transpose_implementations, attention_implementations,
-    recurrent_implementations,     reduce_implementations,
+    recurrent_implementations,     reduce_implementations,    quantized_implementations,
 };
 
 using Key = std::pair<std::string_view, std::string_view>;
@@ -91,7 +94,7 @@ Result<const Tensor*> OpCall::tensor(size_t i) const {
 
 const ReferenceKernel* find_reference_kernel(std::string_view domain, std::string_view op) {
   const auto it = reference_index().find(Key(domain == "ai.onnx" ? "" : domain, op));
-  return it == reference_index().end() ? nullptr : &it->second;
+  return it == reference_index().end() ? find_custom_reference(domain, op) : &it->second;
 }
 
 std::vector<ReferenceKernel> reference_kernels() {
@@ -112,6 +115,9 @@ std::vector<const KernelImplementation*> find_implementations(std::string_view d
       }
     }
   }
+  if (const auto* custom = find_custom_implementation(domain, op); custom != nullptr) {
+    found.push_back(custom);
+  }
   return found;
 }
 
@@ -121,7 +127,7 @@ const KernelImplementation* find_implementation(std::string_view name) {
       if (implementation.name == name) return &implementation;
     }
   }
-  return nullptr;
+  return find_custom_implementation(name);
 }
 
 size_t stored_size_bytes(const TensorSpec& spec) {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "base/file.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
@@ -107,6 +108,11 @@ bool merge_constants(Graph& graph, Scope& scope) {
     if (!value.is_constant() || value.uses.empty() || value.is_graph_input()) continue;
     const Hash hash = hash_tensor(*value.constant);
     Value* first = scope.find_constant(hash, *value.constant);
+    // Comparing may have brought gigabytes of weights into memory.
+    if (first != nullptr && value.constant->dtype() != DType::kString) {
+      MappedFile::release_pages(value.constant->byte_span());
+      MappedFile::release_pages(first->constant->byte_span());
+    }
     if (first == nullptr) {
       scope.constants.emplace(hash, &value);
     } else if (!value.is_graph_output()) {

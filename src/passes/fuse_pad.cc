@@ -1,6 +1,7 @@
 // Before: Conv, AveragePool or MaxPool of Pad(x).      After: the same of x, with larger pads.
 // Conditions: constant, non-negative padding of the spatial axes only; mode constant; the value is
-// 0 for Conv and for an AveragePool that counts its padding, -infinity for MaxPool.
+// 0 for Conv and for an AveragePool that counts its padding, for MaxPool -infinity, or at most 0
+// where x is not negative and every window meets some of it.
 #include <algorithm>
 #include <cmath>
 
@@ -28,11 +29,42 @@ std::optional<std::vector<int64_t>> padding_of(const Node& pad, size_t rank) {
   return all;
 }
 
+// Whether no element of a value can be below zero, as far as its producers say.
+bool is_nonnegative(const Value* value, int depth = 0) {
+  constexpr std::string_view kAlways[] = {"Relu", "Sigmoid", "Softmax", "Exp", "Abs"};
+  constexpr std::string_view kAsInputs[] = {"Concat", "MaxPool", "AveragePool", "Transpose",
+                                            "Reshape"};
+  constexpr int kMaxDepth = 8;
+  const Node* node = value == nullptr ? nullptr : value->producer;
+  if (node == nullptr || depth > kMaxDepth) return false;
+  if (node->is("FusedConv", "com.microsoft")) {
+    return node->attributes.get_string("activation", "") == "Relu";
+  }
+  if (node->domain != "") return false;
+  if (std::ranges::find(kAlways, node->op) != std::end(kAlways)) return true;
+  if (std::ranges::find(kAsInputs, node->op) == std::end(kAsInputs)) return false;
+  const size_t count = node->op == "Concat" ? node->inputs.size() : 1;
+  for (size_t i = 0; i < count; ++i) {
+    if (!is_nonnegative(node->inputs[i], depth + 1)) return false;
+  }
+  return true;
+}
+
+// Whether no window lies in the padding as a whole, given that pads are smaller than the kernel.
+bool windows_meet_input(const Node& node) {
+  const auto dilations = node.attributes.get_ints("dilations");
+  return node.attributes.get_int("ceil_mode", 0) == 0 &&
+         std::ranges::all_of(dilations, [](int64_t d) { return d == 1; });
+}
+
 bool value_fits(const Node& pad, const Node& node) {
   const auto value = pad.input(2) == nullptr ? 0.0 : scalar_constant(pad.input(2));
   if (!value) return false;
   if (node.is("Conv")) return *value == 0;
-  if (node.is("MaxPool")) return *value == -INFINITY;
+  if (node.is("MaxPool")) {
+    return *value == -INFINITY ||
+           (*value <= 0 && windows_meet_input(node) && is_nonnegative(pad.input(0)));
+  }
   // Only with no ceiling: otherwise a window may hang over the padding, where nothing is counted.
   return node.is("AveragePool") && *value == 0 && node.attributes.get_int("ceil_mode", 0) == 0 &&
          node.attributes.get_int("count_include_pad", 0) == 1;

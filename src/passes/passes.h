@@ -42,6 +42,7 @@ Result<bool> fuse_matmul_add(Graph& graph, PassContext& context);
 Result<bool> fuse_matmul_scale(Graph& graph, PassContext& context);
 Result<bool> fuse_matmul_transpose(Graph& graph, PassContext& context);
 Result<bool> fuse_pad(Graph& graph, PassContext& context);
+Result<bool> fuse_quantized_affine(Graph& graph, PassContext& context);
 Result<bool> fuse_quick_gelu(Graph& graph, PassContext& context);
 Result<bool> fuse_reshapes(Graph& graph, PassContext& context);
 Result<bool> fuse_rms_normalization(Graph& graph, PassContext& context);

@@ -82,6 +82,8 @@ Stage combine() {
   const Pass passes[] = {
       {"fuse_conv_affine", "fold scale and shift per channel into Conv and ConvTranspose",
        fuse_conv_affine},
+      {"fuse_quantized_affine", "fold scale and shift per channel into Conv with integer weights",
+       fuse_quantized_affine},
       {"fuse_gemm_affine", "fold scale and shift per column into Gemm and MatMul",
        fuse_gemm_affine},
       {"fuse_pad", "fold Pad into Conv and pooling", fuse_pad},

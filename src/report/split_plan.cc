@@ -15,6 +15,14 @@ Json cut_json(const SplitCut& cut) {
   json["sent_tensors"] = cut.sent_tensors;
   json["device_weight_bytes"] = cut.device_weight_bytes;
   json["device_energy_mj"] = cut.device_energy_mj;
+  json["price"] = cut.price;
+  if (cut.percentiles) {
+    json["percentiles"] = {{"mean_us", cut.percentiles->mean_us},
+                           {"p50_us", cut.percentiles->p50_us},
+                           {"p90_us", cut.percentiles->p90_us},
+                           {"p95_us", cut.percentiles->p95_us},
+                           {"p99_us", cut.percentiles->p99_us}};
+  }
   json["broken_limits"] = cut.broken_limits;
   return json;
 }
@@ -55,6 +63,7 @@ std::string to_json(const SplitReport& report) {
   }
   if (report.map) json["map"] = map_json(*report.map);
   json["assumptions"] = report.assumptions;
+  json["files"] = report.files;
   return finish_document(json);
 }
 

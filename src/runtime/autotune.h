@@ -6,7 +6,8 @@
 namespace edgewright {
 
 // Chooses the implementation that runs fastest here, by measurement. Times are looked up in and
-// added to the cache; the caller saves it. Not for several threads at once.
+// added to the cache; the caller saves it. A time that was taken while something else kept the
+// machine busy decides once but is not added. Not for several threads at once.
 class Autotuner : public ImplementationChooser {
  public:
   explicit Autotuner(TimingCache& cache) : cache_(cache) {}
@@ -27,7 +28,21 @@ class Autotuner : public ImplementationChooser {
 // its version.
 std::string timing_key(const KernelRequest& request, const KernelImplementation& implementation);
 
-// Median time of one run in microseconds on made-up data; the constants of the request are used.
+struct Measurement {
+  double run_us = 0;    // the fastest run: what disturbs only ever adds
+  double make_us = 0;   // making the kernel
+  bool steady = false;  // whether it may be relied on later
+};
+
+// Whether the machine was left alone while runs took these times: most were about as fast as the
+// fastest, and the thread had the processor (`cpu_share` of the wall time).
+bool is_steady(std::span<const double> times_us, double cpu_share);
+
+// Time of one run on made-up data; the constants of the request are used. Measured again, a few
+// times at most, while the times are not steady.
+Result<Measurement> measure_kernel(const KernelRequest& request,
+                                   const KernelImplementation& implementation);
+// The time of one run alone, in microseconds.
 Result<double> measure(const KernelRequest& request, const KernelImplementation& implementation);
 
 }  // namespace edgewright

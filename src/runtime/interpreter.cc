@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 
+#include "base/file.h"
 #include "kernels/kernel.h"
 #include "runtime/control_flow.h"
 #include "runtime/interpreter_frame.h"
@@ -19,6 +20,7 @@ std::string place(const Node& node) {
 class HeapCall : public OpCall {
  public:
   explicit HeapCall(const Node& node) : node_(node) {
+    domain = node.domain;
     op = node.op;
     attributes = &node.attributes;
     output_count = node.outputs.size();
@@ -92,6 +94,18 @@ bool captures(const Graph& body) {
   for_each_node(
       body, [&](const Node& node) { found = found || std::ranges::any_of(node.inputs, outside); });
   return found;
+}
+
+// Weights of at least this size are given back to the system after the node that read them: a model
+// may be larger than the memory.
+constexpr size_t kReleasedBytes = size_t{1} << 20;
+
+void release_weights(const Node& node) {
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const Tensor* weights = node.constant_input(i);
+    if (weights == nullptr || weights->dtype() == DType::kString) continue;
+    if (weights->size_bytes() >= kReleasedBytes) MappedFile::release_pages(weights->byte_span());
+  }
 }
 
 }  // namespace
@@ -181,6 +195,7 @@ Result<std::vector<Datum>> InterpreterFrame::run(std::span<const Datum> inputs,
   size_t index = 0;
   for (const Node& node : graph_.nodes()) {
     EDGEWRIGHT_ASSIGN(std::vector<Datum> outputs, run_node(node));
+    release_weights(node);
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i] == nullptr) continue;
       if (observer) observer(*node.outputs[i], outputs[i]);

@@ -12,7 +12,7 @@ namespace {
 using Order = std::vector<uint32_t>;
 
 // Orders beyond the fixed ones are drawn until the arena is as small as the live set, this often.
-constexpr int kDraws = 64;
+constexpr int kDraws = 300;
 // Drawing is for small problems only: every draw costs (blocks x neighbours).
 constexpr size_t kMaxDrawnBlocks = 2000;
 
@@ -94,6 +94,34 @@ std::vector<Order> neighbours_of(std::span<const Lifetime> blocks) {
   return neighbours;
 }
 
+// The largest blocks first, with some disorder among those of similar sizes.
+Order shuffled_by_size(std::span<const Lifetime> blocks, std::minstd_rand& random) {
+  std::vector<double> weights;
+  for (const Lifetime& block : blocks) {
+    const double noise = static_cast<double>(random() % 1024) / 1024;
+    weights.push_back(static_cast<double>(block.size_bytes) * (0.5 + noise));
+  }
+  Order order(blocks.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::ranges::stable_sort(order, [&](uint32_t a, uint32_t b) { return weights[a] > weights[b]; });
+  return order;
+}
+
+// The order with one block moved towards the front; `topmost`: one that ends the arena.
+Order moved_forward(std::span<const Lifetime> blocks, const MemoryPlan& plan, Order order,
+                    bool topmost, std::minstd_rand& random) {
+  size_t from = random() % order.size();
+  for (size_t i = 0; topmost && i < order.size(); ++i) {
+    const size_t end = plan.offsets[order[i]] + rounded(blocks[order[i]].size_bytes);
+    if (end == plan.arena_bytes) from = i;
+  }
+  const size_t to = random() % (from + 1);
+  const auto begin = order.begin();
+  std::rotate(begin + static_cast<std::ptrdiff_t>(to), begin + static_cast<std::ptrdiff_t>(from),
+              begin + static_cast<std::ptrdiff_t>(from) + 1);
+  return order;
+}
+
 }  // namespace
 
 MemoryPlan plan_memory(std::span<const Lifetime> blocks) {
@@ -110,23 +138,18 @@ MemoryPlan plan_memory(std::span<const Lifetime> blocks) {
   Order best_order;
   const auto attempt = [&](const Order& order) {
     MemoryPlan plan = place(blocks, order, neighbours);
-    if (best_order.empty() || plan.arena_bytes < best.arena_bytes) {
+    // One that is as good is taken too: from there a better one may be a step away.
+    if (best_order.empty() || plan.arena_bytes <= best.arena_bytes) {
       best = std::move(plan);
       best_order = order;
     }
   };
   for (const Order& order : orders) attempt(order);
-  // Small changes of the best order: one block is moved to the front.
   std::minstd_rand random(1);
   for (int draw = 0; draw < kDraws && best.arena_bytes > bound && blocks.size() <= kMaxDrawnBlocks;
        ++draw) {
-    Order order = best_order;
-    const size_t from = random() % order.size();
-    const size_t to = random() % (from + 1);
-    std::rotate(order.begin() + static_cast<std::ptrdiff_t>(to),
-                order.begin() + static_cast<std::ptrdiff_t>(from),
-                order.begin() + static_cast<std::ptrdiff_t>(from) + 1);
-    attempt(order);
+    attempt(draw % 3 == 0 ? shuffled_by_size(blocks, random)
+                          : moved_forward(blocks, best, best_order, draw % 3 == 1, random));
   }
   best.live_set_bytes = bound;
   return best;

@@ -360,6 +360,11 @@ Status Reader::bind_step(Plan& plan, PlanStep& step) {
       request.inputs[i].constant = &plan.constants[value.slot];
     }
   }
+  // Those that pack ask for constants that are gone; they check their packed bytes instead.
+  if (!packs && !step.implementation->supports(request)) {
+    return damaged(
+        fmt::format("kernel {} cannot run step '{}'", step.implementation->name, step.name));
+  }
   std::span<const std::byte> packed;
   if (!step.packed.empty_handle()) packed = step.packed.byte_span();
   auto kernel = step.implementation->create(request, packed);

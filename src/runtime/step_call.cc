@@ -7,6 +7,7 @@ StepCall::StepCall(const PlanStep& step, std::span<const Datum> data, std::span<
       results_(results),
       in_place_(step.outputs.size()),
       outputs_(step.outputs.size()) {
+  domain = step.domain;
   op = step.op;
   attributes = &step.attributes;
   inputs = data;

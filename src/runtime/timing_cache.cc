@@ -8,7 +8,7 @@
 namespace edgewright {
 namespace {
 
-constexpr std::string_view kSchema = "edgewright.timings/1";
+constexpr std::string_view kSchema = "edgewright.timings/3";
 constexpr size_t kMaxFileBytes = size_t{64} << 20;
 
 // The entries of a file as far as they make sense.

@@ -45,6 +45,14 @@ void charge_server(SplitProblem& problem, double price) {
 void charge_bytes(SplitProblem& problem, double price) {
   if (!problem.hops.empty()) problem.hops[0].us_per_byte += price;
 }
+void charge_price(SplitProblem& problem, double price) {
+  for (SplitLayer& layer : problem.layers) {
+    for (size_t tier = 1; tier < layer.time_us.size(); ++tier) {
+      layer.time_us[tier] *= 1 + price * problem.server_price_per_us;
+    }
+  }
+  for (SplitHop& hop : problem.hops) hop.us_per_byte += price * hop.price_per_byte;
+}
 void charge_nothing(SplitProblem&, double) {}
 
 constexpr Limit kLimits[] = {
@@ -54,6 +62,8 @@ constexpr Limit kLimits[] = {
      [](const SplitCost& cost) { return cost.device_energy_mj; }, charge_energy},
     {"server time", "ms", 1e3, &SplitLimits::server_us, server_us, charge_server},
     {"bytes sent", "MB", 1e6, &SplitLimits::sent_bytes, first_hop_bytes, charge_bytes},
+    {"price", "units of money", 1, &SplitLimits::price,
+     [](const SplitCost& cost) { return cost.price; }, charge_price},
     // The objective itself: nothing to weigh against it.
     {"latency", "ms", 1e3, &SplitLimits::latency_us,
      [](const SplitCost& cost) { return cost.latency_us; }, charge_nothing},

@@ -11,7 +11,8 @@ namespace edgewright {
 
 // What a placement must keep to; absent: no bound.
 struct SplitLimits {
-  std::optional<double> device_weight_bytes, device_energy_mj, server_us, sent_bytes, latency_us;
+  std::optional<double> device_weight_bytes, device_energy_mj, server_us, sent_bytes, price,
+      latency_us;
 };
 
 struct SplitGoal {

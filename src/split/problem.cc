@@ -103,6 +103,12 @@ SplitCost cost_of(const SplitProblem& problem, const Placement& placement) {
   if (!problem.hops.empty()) {
     cost.device_energy_mj += cost.sent_bytes[0] * problem.hops[0].mj_per_byte;
   }
+  for (size_t hop = 0; hop < problem.hops.size(); ++hop) {
+    cost.price += cost.sent_bytes[hop] * problem.hops[hop].price_per_byte;
+  }
+  for (size_t tier = 1; tier < problem.tiers(); ++tier) {
+    cost.price += cost.tier_us[tier] * problem.server_price_per_us;
+  }
   for (const double time_us : cost.tier_us) cost.latency_us += time_us;
   for (const double time_us : cost.hop_us) cost.latency_us += time_us;
   cost.bottleneck_us = *std::ranges::max_element(cost.tier_us);

@@ -33,13 +33,15 @@ struct SplitHop {
   double us_per_result_byte = 0;  // of the way back
   double fixed_us = 0;            // once, when anything lies beyond the hop
   double mj_per_byte = 0;         // that sending costs the device (the first hop only)
+  double price_per_byte = 0;      // sent, not counting results
 };
 
 // Layers in topological order. Layer 0 is the input: no work, always on tier 0.
 struct SplitProblem {
   std::vector<SplitLayer> layers;
   std::vector<SplitTensor> tensors;
-  std::vector<SplitHop> hops;  // one fewer than tiers
+  std::vector<SplitHop> hops;      // one fewer than tiers
+  double server_price_per_us = 0;  // of every tier but the device's, while it works
 
   size_t tiers() const { return hops.size() + 1; }
 };
@@ -60,6 +62,7 @@ struct SplitCost {
   std::vector<std::vector<size_t>> sent_tensors;
   double device_weight_bytes = 0;
   double device_energy_mj = 0;
+  double price = 0;
 };
 
 // Every broken rule of a well-formed problem, in words.

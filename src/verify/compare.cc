@@ -5,17 +5,30 @@
 namespace edgewright {
 namespace {
 
+// Distributions of inner values are kept small: there are hundreds of them.
+constexpr size_t kLayerSample = size_t{1} << 12;
+
 struct Entry {
   std::string name;
   DifferenceGatherer gatherer;
+  std::optional<DistributionGatherer> distribution;
   std::string problem;
 
   void add(const Datum& reference, const Datum& candidate) {
-    if (auto status = gatherer.add(reference, candidate); !status.ok() && problem.empty()) {
-      problem = status.error().message;
+    if (auto status = gatherer.add(reference, candidate); !status.ok()) {
+      if (problem.empty()) problem = status.error().message;
+    } else if (distribution && reference.is_tensor()) {
+      distribution->add(reference.tensor(), candidate.tensor());
     }
   }
-  NamedDifference finish() const { return {name, gatherer.difference(), problem}; }
+  NamedDifference finish() const {
+    NamedDifference result{name, gatherer.difference(), problem, {}, {}};
+    if (distribution) {
+      result.shift = distribution->shift();
+      result.errors = distribution->errors();
+    }
+    return result;
+  }
 };
 
 bool accepted(const NamedDifference& entry, const Tolerance& tolerance) {
@@ -25,13 +38,18 @@ bool accepted(const NamedDifference& entry, const Tolerance& tolerance) {
 // The layers that both sides show, in the order in which the candidate made them first.
 class LayerTable {
  public:
+  explicit LayerTable(bool distributions) : distributions_(distributions) {}
+
   void add_reference(const std::string& name, const Datum& datum) { reference_[name] = datum; }
 
   void add_candidate(const std::string& name, const Datum& datum) {
     const auto it = reference_.find(name);
     if (it == reference_.end()) return;
     const auto [at, fresh] = index_.try_emplace(name, entries_.size());
-    if (fresh) entries_.push_back({name, {}, {}});
+    if (fresh) {
+      entries_.push_back({name, {}, std::nullopt, {}});
+      if (distributions_) entries_.back().distribution.emplace(kLayerSample);
+    }
     entries_[at->second].add(it->second, datum);
     reference_.erase(it);
   }
@@ -40,6 +58,7 @@ class LayerTable {
   const std::vector<Entry>& entries() const { return entries_; }
 
  private:
+  bool distributions_;
   std::unordered_map<std::string, Datum> reference_;
   std::unordered_map<std::string, size_t> index_;
   std::vector<Entry> entries_;
@@ -57,12 +76,15 @@ Result<Comparison> compare(Subject& reference, Subject& candidate,
   }
   std::vector<Entry> outputs;
   outputs.reserve(names.size());
-  for (const std::string& name : names) outputs.push_back({name, {}, {}});
-  LayerTable layers;
+  for (const std::string& name : names) {
+    outputs.push_back({name, {}, std::nullopt, {}});
+    if (options.distributions) outputs.back().distribution.emplace();
+  }
+  LayerTable layers(options.distributions);
   size_t done = 0;
   for (const auto& sample : samples) {
     Subject::Observer keep, match;
-    if (options.layers) {
+    if (options.layers && done < options.layer_samples) {
       keep = [&](const std::string& name, const Datum& datum) {
         layers.add_reference(name, datum);
       };
@@ -76,7 +98,9 @@ Result<Comparison> compare(Subject& reference, Subject& candidate,
     if (!found.ok()) return std::move(found).error().at("the candidate");
     for (size_t i = 0; i < outputs.size(); ++i) outputs[i].add((*expected)[i], (*found)[i]);
     layers.next_sample();
-    if (options.progress) options.progress("verify", ++done, samples.size());
+    if (options.on_outputs) EDGEWRIGHT_TRY(options.on_outputs(done, *expected, *found));
+    ++done;
+    if (options.progress) options.progress("verify", done, samples.size());
   }
   Comparison comparison;
   comparison.samples = samples.size();

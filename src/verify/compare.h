@@ -1,12 +1,15 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/progress.h"
 #include "verify/difference.h"
+#include "verify/distribution.h"
 
 namespace edgewright {
 
@@ -25,6 +28,8 @@ struct NamedDifference {
   std::string name;
   Difference difference;
   std::string problem;  // set when type or shape differ
+  DistributionShift shift;
+  ErrorProfile errors;
 };
 
 struct Comparison {
@@ -40,6 +45,12 @@ struct CompareOptions {
   // Values inside may differ more than outputs: errors partly cancel on the way.
   Tolerance layer_tolerance{1e-3, 1e-4};
   bool layers = true;
+  size_t layer_samples = std::numeric_limits<size_t>::max();  // layers of the first so many only
+  bool distributions = false;                                 // fill shift and errors too
+  // Called with the outputs of both sides for every sample.
+  std::function<Status(size_t sample, std::span<const Datum> reference,
+                       std::span<const Datum> candidate)>
+      on_outputs;
   Progress progress;
 };
 

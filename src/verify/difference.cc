@@ -58,6 +58,10 @@ Status DifferenceGatherer::add(const Tensor& reference, const Tensor& candidate)
 Status DifferenceGatherer::add(const Datum& reference, const Datum& candidate) {
   if (reference.kind() != candidate.kind()) return bad_input("a value of another kind");
   if (reference.is_tensor()) return add(reference.tensor(), candidate.tensor());
+  if (reference.is_map()) {
+    EDGEWRIGHT_TRY(add(reference.map_keys(), candidate.map_keys()));
+    return add(reference.map_values(), candidate.map_values());
+  }
   if (!reference.is_sequence()) return {};
   if (reference.elements().size() != candidate.elements().size()) {
     return bad_input("a sequence of {} elements, expected {}", candidate.elements().size(),

@@ -24,7 +24,7 @@ class DifferenceGatherer {
   // kBadInput when type or shape differ. Strings, bools and integers count as numbers; a string
   // that differs counts as a NaN does.
   Status add(const Tensor& reference, const Tensor& candidate);
-  // Sequences are compared element by element.
+  // Sequences are compared element by element, maps by their keys and values in order.
   Status add(const Datum& reference, const Datum& candidate);
   Difference difference() const;
 

@@ -1,6 +1,7 @@
 #include "verify/inputs.h"
 
 #include <cmath>
+#include <limits>
 #include <random>
 
 #include "graph/fix_shapes.h"
@@ -23,19 +24,23 @@ Dims dims_of(const Value& input, const InputOptions& options, const SymbolSizes&
   return dims;
 }
 
-double next_value(InputKind kind, DType dtype, std::mt19937_64& random) {
+double next_value(const InputOptions& options, DType dtype, std::mt19937_64& random) {
+  const InputKind kind = options.kind;
   // Box-Muller from raw bits: standard distributions may differ between libraries.
   const auto uniform = [&] { return (static_cast<double>(random() >> 11) + 0.5) * 0x1p-53; };
   if (kind == InputKind::kZeros) return 0;
   if (kind == InputKind::kOnes) return 1;
+  if (kind == InputKind::kConstant) return is_floating_point(dtype) ? 0.5 : 1;
   if (dtype == DType::kBool) return static_cast<double>(random() >> 63);
-  if (!is_floating_point(dtype)) return static_cast<double>(random() & 3);
+  if (!is_floating_point(dtype)) return static_cast<double>(random() & (options.integers - 1));
   const double radius = std::sqrt(-2 * std::log(uniform()));
   const double normal = radius * std::cos(6.283185307179586 * uniform());
   switch (kind) {
     case InputKind::kHuge: return normal * 1e4;
     case InputKind::kTiny: return normal * 1e-39;  // denormal as float32
     case InputKind::kNegative: return -std::fabs(normal);
+    case InputKind::kSparse: return uniform() < 0.1 ? normal : 0;
+    case InputKind::kOutOfDistribution: return 40 * uniform() - 20;
     default: return normal;
   }
 }
@@ -79,7 +84,14 @@ Result<Datum> make_datum(const ValueType& type, const Dims& dims, const InputOpt
     return Datum(std::move(tensor));
   }
   for (int64_t i = 0; i < tensor.element_count(); ++i) {
-    store(tensor, i, next_value(options.kind, type.dtype, random));
+    store(tensor, i, next_value(options, type.dtype, random));
+  }
+  if (is_floating_point(type.dtype) && tensor.element_count() > 0) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+    const int64_t middle = tensor.element_count() / 2;
+    if (options.kind == InputKind::kInfinity) store(tensor, middle, kInfinity);
+    if (options.kind == InputKind::kNan) store(tensor, middle, kNan);
   }
   return Datum(std::move(tensor));
 }
@@ -87,7 +99,10 @@ Result<Datum> make_datum(const ValueType& type, const Dims& dims, const InputOpt
 }  // namespace
 
 std::string_view input_kind_name(InputKind kind) {
-  constexpr std::string_view kNames[] = {"random", "zeros", "ones", "huge", "tiny", "negative"};
+  constexpr std::string_view kNames[] = {"random",   "zeros",    "ones",
+                                         "constant", "sparse",   "huge",
+                                         "tiny",     "negative", "out-of-distribution",
+                                         "infinity", "nan"};
   return kNames[static_cast<size_t>(kind)];
 }
 

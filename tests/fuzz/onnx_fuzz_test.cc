@@ -5,21 +5,15 @@
 #include <onnx/defs/parser.h>
 #include <onnx/onnx_pb.h>
 
-#include <chrono>
-#include <cstdlib>
 #include <filesystem>
-#include <random>
 
 #include "formats/onnx/onnx.h"
-
-// Under the address sanitizer no single allocation may pass 1 GiB.
-extern "C" const char* __asan_default_options() { return "max_allocation_size_mb=1024"; }
+#include "mutation.h"
 
 namespace edgewright {
 namespace {
 
 namespace pb = google::protobuf;
-using Random = std::mt19937_64;
 
 constexpr const char* kSeeds[] = {
     R"(<ir_version: 4, opset_import: ["" : 9]>
@@ -162,59 +156,42 @@ void mutate(pb::Message& message, Random& random, int depth = 0) {
   }
 }
 
-void mutate(std::string& bytes, Random& random) {
-  if (bytes.empty()) return;
-  const size_t at = random() % bytes.size();
-  switch (random() % 4) {
-    case 0: bytes[at] = static_cast<char>(random()); break;
-    case 1: bytes.resize(at); break;
-    case 2: bytes.erase(at, random() % 16); break;
-    default: bytes.insert(at, bytes.substr(random() % bytes.size(), random() % 32));
-  }
-}
-
 std::string mutated(const std::vector<onnx::ModelProto>& protos, uint64_t number) {
   Random random(number);
   onnx::ModelProto proto = protos[random() % protos.size()];
   const bool by_bytes = random() % 3 == 0;
   for (uint64_t i = by_bytes ? 0 : 1 + random() % 4; i > 0; --i) mutate(proto, random);
   std::string bytes = proto.SerializeAsString();
-  for (uint64_t i = by_bytes ? 1 + random() % 4 : 0; i > 0; --i) mutate(bytes, random);
+  for (uint64_t i = by_bytes ? 1 + random() % 4 : 0; i > 0; --i) mutate_bytes(bytes, random);
   return bytes;
-}
-
-uint64_t case_count() {
-  const char* text = std::getenv("EDGEWRIGHT_FUZZ_CASES");
-  return text == nullptr ? 2000 : std::strtoull(text, nullptr, 10);
 }
 
 TEST(OnnxFuzz, MutatedModelsAreReadOrRefused) {
   const auto protos = seeds();
   const std::string path = (std::filesystem::path(testing::TempDir()) / "fuzz.onnx").string();
   uint64_t read = 0, written = 0;
-  auto slowest = std::chrono::steady_clock::duration::zero();
+  Slowest slowest;
   for (uint64_t number = 0; number < case_count(); ++number) {
     SCOPED_TRACE(number);
     const std::string bytes = mutated(protos, number);
-    const auto start = std::chrono::steady_clock::now();
-    auto model = import_onnx_bytes(std::as_bytes(std::span(bytes)), testing::TempDir());
-    if (model.ok()) {
+    slowest.measure([&] {
+      auto model = import_onnx_bytes(std::as_bytes(std::span(bytes)), testing::TempDir());
+      if (!model.ok()) {
+        ASSERT_FALSE(model.error().message.empty());
+        return;
+      }
       ++read;
       ASSERT_THAT(violations(*model->graph), testing::ElementsAre());
       const int opset = 7 + static_cast<int>(number % 22);
       written += export_onnx(*model, path, {.opset = opset}).ok();
-    } else {
-      ASSERT_FALSE(model.error().message.empty());
-    }
-    slowest = std::max(slowest, std::chrono::steady_clock::now() - start);
+    });
   }
   std::filesystem::remove(path);
-  const double slowest_ms = std::chrono::duration<double, std::milli>(slowest).count();
   RecordProperty("read", std::to_string(read));
   printf("%lu cases: %lu read, %lu written, slowest %.1f ms\n", case_count(), read, written,
-         slowest_ms);
+         slowest.ms());
   EXPECT_GT(read, case_count() / 10);  // else the mutations are too coarse to test anything
-  EXPECT_LT(slowest_ms, 2000);         // a hang, on any machine
+  EXPECT_LT(slowest.ms(), 2000);       // a hang, on any machine
 }
 
 }  // namespace

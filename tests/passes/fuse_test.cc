@@ -133,6 +133,32 @@ const PassCase kCases[] = {
   %y: float32[1,4,4,4] = Add(%c, %w_s)
 })",
      "unchanged"},
+    {"integer_conv_batch_normalisation", fuse_quantized_affine,
+     R"(graph %g(%x: float32[1,2,3,3]) -> (%y) {
+  %q: int8[2,2,1,1] = {1, -2, 3, 4}
+  %t: float32[] = {0.5}
+  %s: float32[2] = {2.0, -0.5}
+  %b: float32[2] = {0.25, -1.0}
+  %m: float32[2] = {0.5, 0.0}
+  %v: float32[2] = {1.0, 4.0}
+  %w: float32[2,2,1,1] = DequantizeLinear(%q, %t)
+  %a: float32[1,2,3,3] = Conv(%x, %w)
+  %y: float32[1,2,3,3] = BatchNormalization(%a, %s, %b, %m, %v)
+})",
+     "Conv 1, DequantizeLinear 1"},
+    {"integer_conv_batch_normalisation_with_zero", fuse_quantized_affine,
+     R"(graph %g(%x: float32[1,2,3,3]) -> (%y) {
+  %q: int8[2,2,1,1] = {1, -2, 3, 4}
+  %t: float32[2] = {0.5, 0.25}
+  %s: float32[2] = {2.0, 0.0}
+  %b: float32[2] = {0.25, -1.0}
+  %m: float32[2] = {0.5, 0.0}
+  %v: float32[2] = {1.0, 4.0}
+  %w: float32[2,2,1,1] = DequantizeLinear(%q, %t) {axis=0}
+  %a: float32[1,2,3,3] = Conv(%x, %w)
+  %y: float32[1,2,3,3] = BatchNormalization(%a, %s, %b, %m, %v)
+})",
+     "unchanged"},
     {"conv_used_twice", fuse_conv_affine,
      R"(graph %g(%x: float32[1,3,6,6], %w_k: float32[4,3,3,3], %w_s: float32[]) -> (%y, %c) {
   %c: float32[1,4,4,4] = Conv(%x, %w_k)
@@ -231,6 +257,24 @@ const PassCase kCases[] = {
   %p: int64[8] = {0, 0, 1, 1, 0, 0, 1, 1}
   %a: float32[1,3,8,8] = Pad(%x, %p)
   %y: float32[1,3,6,6] = MaxPool(%a) {kernel_shape=[3, 3]}
+})",
+     "unchanged"},
+    {"pad_max_pool_of_positive_parts_with_zeros", fuse_pad,
+     R"(graph %g(%x: float32[1,3,6,6]) -> (%y) {
+  %p: int64[8] = {0, 0, 0, 0, 0, 0, 1, 1}
+  %r: float32[1,3,6,6] = Relu(%x)
+  %s: float32[1,3,6,6] = Sigmoid(%x)
+  %c: float32[1,6,6,6] = Concat(%r, %s) {axis=1}
+  %a: float32[1,6,7,7] = Pad(%c, %p)
+  %y: float32[1,6,3,3] = MaxPool(%a) {kernel_shape=[3, 3], strides=[2, 2]}
+})",
+     "Concat 1, MaxPool 1, Relu 1, Sigmoid 1"},
+    {"pad_dilated_max_pool_with_zeros", fuse_pad,
+     R"(graph %g(%x: float32[1,3,6,6]) -> (%y) {
+  %p: int64[8] = {0, 0, 2, 2, 0, 0, 0, 0}
+  %r: float32[1,3,6,6] = Relu(%x)
+  %a: float32[1,3,8,8] = Pad(%r, %p)
+  %y: float32[1,3,2,2] = MaxPool(%a) {dilations=[3, 3], kernel_shape=[3, 3]}
 })",
      "unchanged"},
     {"constant_factors", fuse_constant_factors,

@@ -7,7 +7,7 @@ namespace edgewright::cli {
 namespace {
 
 struct Options {
-  std::vector<std::string> limits;
+  std::vector<std::string> limits, shapes;
   SplitOptions split;
 };
 
@@ -78,27 +78,50 @@ std::string summary(const SplitReport& report) {
     out += fmt::format("from {:.3f} Mbit/s on: {} instead of {}\n", crossing.bandwidth_mbit_s,
                        crossing.to, crossing.from);
   }
+  if (report.best.percentiles) {
+    const LatencyPercentiles& spread = *report.best.percentiles;
+    out += fmt::format(
+        "\nover the link's states: mean {:.3f} ms, p50 {:.3f}, p90 {:.3f}, p95 "
+        "{:.3f}, p99 {:.3f}\n",
+        spread.mean_us / 1e3, spread.p50_us / 1e3, spread.p90_us / 1e3, spread.p95_us / 1e3,
+        spread.p99_us / 1e3);
+  }
   if (report.map) out += map_text(*report.map);
   out += "\n";
   for (const std::string& assumption : report.assumptions) out += "assumed: " + assumption + "\n";
+  for (const std::string& file : report.files) out += "wrote " + file + "\n";
   return out + warnings_text(report.warnings);
 }
 
 }  // namespace
 
-Action declare_split_plan(CLI::App& app, CommonOptions&) {
+Action declare_split_plan(CLI::App& app, CommonOptions& common) {
   auto options = std::make_shared<Options>();
-  app.add_option("--profile", options->split.profile, "a measured chain of layers")
+  SplitOptions& split = options->split;
+  app.add_option("MODEL", split.model,
+                 "an ONNX model, or transformer:layers=N,width=N,tokens=N by its shape");
+  app.add_option("--profile", split.profile, "a measured chain of layers instead of a model")
       ->type_name("FILE.csv");
-  app.add_option("--bandwidth-mbit-s", options->split.bandwidth_mbit_s, "of the link");
-  app.add_option("--latency-ms", options->split.latency_ms, "of the link, once for a request");
-  app.add_option("--objective", options->split.objective, "latency or throughput")
-      ->check(CLI::IsMember({"latency", "throughput"}));
+  app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
+  app.add_option("--device", split.device, "50GFLOP/s,12GB/s, a device's name or file, or host");
+  app.add_option("--server", split.server, "the same of the server");
+  app.add_option("--tier", split.tiers, "between them, nearest first")->type_name("SPEED@LINK");
+  app.add_option("--link", split.link, "a link's name or file, or a recorded FILE.up");
+  app.add_option("--bandwidth-mbit-s", split.bandwidth_mbit_s, "instead of a link");
+  app.add_option("--latency-ms", split.latency_ms, "round trip, once for a request");
+  app.add_option("--objective", split.objective, "latency, throughput, p50, p90, p95 or p99");
   app.add_option("--limit", options->limits, "a bound that the cut must keep")
       ->type_name("NAME=NUMBER");
-  app.add_flag("--map", options->split.map, "also the best cut over bandwidth x latency");
-  return [options]() -> Result<Outcome> {
+  app.add_option("--input-as", split.input_as, "how the input is sent: tensor, raw, jpeg or BYTES");
+  app.add_option("--sent-bits", split.sent_bits, "of each sent activation (see split codecs)");
+  app.add_flag("--map", split.map, "also the best cut over bandwidth x latency");
+  app.add_option("-o,--output", split.output, "write device.onnx and server.onnx")
+      ->type_name("FOLDER");
+  return [options, &common]() -> Result<Outcome> {
     EDGEWRIGHT_ASSIGN(options->split.limits, parse_limits(options->limits));
+    EDGEWRIGHT_ASSIGN(options->split.shapes, parse_shapes(options->shapes));
+    options->split.seed = common.seed;
+    options->split.roofs_cache = roofs_cache_path();
     EDGEWRIGHT_ASSIGN(const SplitReport report, plan_split(options->split));
     return Outcome{summary(report), to_json(report), report.passed};
   };

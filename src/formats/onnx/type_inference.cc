@@ -2,6 +2,7 @@
 
 #include "formats/onnx/fused_types.h"
 #include "formats/onnx/schema_context.h"
+#include "tensor/custom_operator.h"
 
 namespace edgewright {
 namespace {
@@ -27,6 +28,34 @@ bool knows_all_inputs(const Node& node) {
   return true;
 }
 
+CustomPort port_of(const Value* value) {
+  CustomPort port;
+  if (value == nullptr || !value->type.is_tensor()) return port;
+  port.dtype = value->type.dtype;
+  port.has_rank = value->type.shape.has_value();
+  for (const Dim& dim : value->type.shape.value_or(Shape{})) port.dims.push_back(dim.value);
+  if (value->is_constant()) port.data = value->constant->bytes();
+  return port;
+}
+
+// Types by the shape function of the library that brought the operator.
+Status infer_custom(Node& node, const CustomOperator& custom) {
+  if (!knows_all_inputs(node)) return {};
+  std::vector<CustomPort> inputs;
+  for (const Value* input : node.inputs) inputs.push_back(port_of(input));
+  EDGEWRIGHT_ASSIGN(const auto outputs, custom.infer(node.attributes, inputs, node.outputs.size()));
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    if (node.outputs[i] == nullptr) continue;
+    ValueType type = ValueType::tensor(outputs[i].dtype);
+    if (outputs[i].has_rank) type.shape.emplace();
+    for (const int64_t dim : outputs[i].dims) {
+      type.shape->push_back(dim >= 0 ? Dim(dim) : Dim());
+    }
+    EDGEWRIGHT_ASSIGN(node.outputs[i]->type, onnx_io::merged(node.outputs[i]->type, type));
+  }
+  return {};
+}
+
 class Inference {
  public:
   Status infer(Graph& graph) {
@@ -43,6 +72,8 @@ class Inference {
   Status infer_unplaced(Node& node) {
     const onnx::OpSchema* schema = onnx_io::typing_schema_of(node);
     if (schema == nullptr) {
+      const CustomOperator* custom = find_custom_operator(node.domain, node.op);
+      if (custom != nullptr) return infer_custom(node, *custom);
       onnx_io::infer_fused_types(node);
       return infer_subgraphs(node);
     }

@@ -20,11 +20,14 @@ using edgewright::HWY_NAMESPACE::vector_tanh;
 using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
 constexpr size_t kLanes = hn::MaxLanes(D());
-// Lines that share one load of a key or value.
+// Lines that share a load of keys or values, and vectors that share a line's factor: as many sums
+// as fit the registers, and with few lines enough of them to hide the latency of an addition.
 #if HWY_TARGET == HWY_AVX3 || HWY_ARCH_ARM
 constexpr size_t kShared = 8;
+constexpr size_t vectors_beside(size_t lines) { return lines <= 2 && kLanes == kKeyTile ? 4 : 2; }
 #else
 constexpr size_t kShared = 4;
+constexpr size_t vectors_beside(size_t lines) { return kLanes == 8 && lines <= 2 ? 2 : 1; }
 #endif
 
 template <CacheType kType>
@@ -41,54 +44,81 @@ HWY_INLINE V load_cached(D d, const std::byte* from, size_t place) {
   }
 }
 
-// Scores of kCount lines against one vector of keys.
-template <CacheType kType, size_t kCount>
+// Scores of kCount lines against kVectors vectors of keys, which lie `vector_step` values apart;
+// scales of the keys at `scales`, where the cache has them.
+template <CacheType kType, size_t kVectors, size_t kCount>
 HWY_INLINE void score_lines(const AttentionBlock& block, size_t line, const std::byte* keys,
-                            size_t place, V scale, float* scores) {
+                            size_t place, size_t vector_step, const float* scales, float* scores) {
   const D d;
   const size_t size = block.head_size;
   const float* query = block.queries + line * size;
-  V sum[kCount];
-#pragma GCC unroll 8
-  for (size_t l = 0; l < kCount; ++l) sum[l] = hn::Zero(d);
+  V sum[kCount][kVectors];
+#pragma GCC unroll 16
+  for (size_t l = 0; l < kCount; ++l) {
+    for (size_t v = 0; v < kVectors; ++v) sum[l][v] = hn::Zero(d);
+  }
   for (size_t i = 0; i < size; ++i) {
-    const V key = load_cached<kType>(d, keys, place + i * kKeyTile);
+    V key[kVectors];
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kVectors; ++v) {
+      key[v] = load_cached<kType>(d, keys, place + v * vector_step + i * kKeyTile);
+    }
 #pragma GCC unroll 8
     for (size_t l = 0; l < kCount; ++l) {
-      sum[l] = hn::MulAdd(hn::Set(d, query[l * size + i]), key, sum[l]);
+      const V value = hn::Set(d, query[l * size + i]);
+#pragma GCC unroll 4
+      for (size_t v = 0; v < kVectors; ++v) sum[l][v] = hn::MulAdd(value, key[v], sum[l][v]);
     }
   }
 #pragma GCC unroll 8
   for (size_t l = 0; l < kCount; ++l) {
-    V score = hn::Mul(sum[l], scale);
-    if (block.soft_cap != 0) {
-      const V cap = hn::Set(d, block.soft_cap);
-      score = hn::Mul(cap, vector_tanh(d, hn::Div(score, cap)));
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kVectors; ++v) {
+      V score = sum[l][v];
+      if constexpr (kType == CacheType::kInt8) {
+        score = hn::Mul(score, hn::LoadU(d, scales + v * kLanes));
+      }
+      if (block.soft_cap != 0) {
+        const V cap = hn::Set(d, block.soft_cap);
+        score = hn::Mul(cap, vector_tanh(d, hn::Div(score, cap)));
+      }
+      hn::StoreU(score, d, scores + (line + l) * kKeyBlock + v * kLanes);
     }
-    hn::StoreU(score, d, scores + (line + l) * kKeyBlock);
   }
 }
 
-// sum[line][lane of value] += weight[line][token] * value[token] over the tokens of a block.
-template <CacheType kType, size_t kCount>
-HWY_INLINE void add_values(const AttentionBlock& block, size_t line, const HeadPage& page,
-                           size_t first, size_t tokens, const float* weights) {
+// sum[line][value] += weight[line][token] * value[token] over the tokens of a block, for kVectors
+// vectors of values from `i` on.
+template <CacheType kType, size_t kVectors, size_t kCount>
+HWY_INLINE void add_values(const AttentionBlock& block, size_t line, size_t i,
+                           const std::byte* values, size_t first, size_t tokens,
+                           const float* weights) {
   const D d;
   const size_t size = block.head_size;
-  for (size_t i = 0; i < size; i += kLanes) {
-    float* out = block.sums + line * size + i;
-    V sum[kCount];
+  float* out = block.sums + line * size + i;
+  V sum[kCount][kVectors];
 #pragma GCC unroll 8
-    for (size_t l = 0; l < kCount; ++l) sum[l] = hn::LoadU(d, out + l * size);
-    for (size_t t = 0; t < tokens; ++t) {
-      const V value = load_cached<kType>(d, page.values, (first + t) * size + i);
-#pragma GCC unroll 8
-      for (size_t l = 0; l < kCount; ++l) {
-        sum[l] = hn::MulAdd(hn::Set(d, weights[(line + l) * kKeyBlock + t]), value, sum[l]);
-      }
+  for (size_t l = 0; l < kCount; ++l) {
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kVectors; ++v) sum[l][v] = hn::LoadU(d, out + l * size + v * kLanes);
+  }
+  for (size_t t = 0; t < tokens; ++t) {
+    V value[kVectors];
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kVectors; ++v) {
+      value[v] = load_cached<kType>(d, values, (first + t) * size + i + v * kLanes);
     }
 #pragma GCC unroll 8
-    for (size_t l = 0; l < kCount; ++l) hn::StoreU(sum[l], d, out + l * size);
+    for (size_t l = 0; l < kCount; ++l) {
+      const V weight = hn::Set(d, weights[(line + l) * kKeyBlock + t]);
+#pragma GCC unroll 4
+      for (size_t v = 0; v < kVectors; ++v) sum[l][v] = hn::MulAdd(weight, value[v], sum[l][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (size_t l = 0; l < kCount; ++l) {
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kVectors; ++v) hn::StoreU(sum[l][v], d, out + l * size + v * kLanes);
   }
 }
 
@@ -157,25 +187,50 @@ HWY_INLINE void weigh_line(const AttentionBlock& block, size_t line, size_t firs
   }
 }
 
+// Scores of the tokens [t, tokens) of a block, kVectors vectors of keys at a time, then fewer.
+template <CacheType kType, size_t kVectors, size_t kCount>
+HWY_INLINE void score_keys(const AttentionBlock& block, const HeadPage& page, size_t line, size_t t,
+                           size_t first, size_t tokens) {
+  // The next vector is in the next tile, where a vector is as long as one.
+  const size_t step = kLanes == kKeyTile ? kKeyTile * block.head_size : kLanes;
+  for (; t + (kVectors - 1) * kLanes < tokens; t += kVectors * kLanes) {
+    const size_t token = first + t;
+    const size_t place = token / kKeyTile * kKeyTile * block.head_size + token % kKeyTile;
+    const float* scales = kType == CacheType::kInt8 ? page.key_scales + token : nullptr;
+    score_lines<kType, kVectors, kCount>(block, line, page.keys, place, step, scales,
+                                         block.scores + t);
+  }
+  if constexpr (kVectors > 1) {
+    score_keys<kType, kVectors / 2, kCount>(block, page, line, t, first, tokens);
+  }
+}
+
+// The values of all dimensions from `i` on, likewise.
+template <CacheType kType, size_t kVectors, size_t kCount>
+HWY_INLINE void sum_values(const AttentionBlock& block, const HeadPage& page, size_t line, size_t i,
+                           size_t first, size_t tokens) {
+  for (; i + kVectors * kLanes <= block.head_size; i += kVectors * kLanes) {
+    add_values<kType, kVectors, kCount>(block, line, i, page.values, first, tokens, block.scores);
+  }
+  if constexpr (kVectors > 1) {
+    sum_values<kType, kVectors / 2, kCount>(block, page, line, i, first, tokens);
+  }
+}
+
 template <CacheType kType>
 void attend_block_of(const AttentionBlock& block, const HeadPage& page, size_t first_token,
                      size_t first_in_page, size_t tokens) {
-  const D d;
-  for (size_t t = 0; t < tokens; t += kLanes) {
-    const size_t token = first_in_page + t;
-    const size_t place = token / kKeyTile * kKeyTile * block.head_size + token % kKeyTile;
-    V scale = hn::Set(d, 1.0f);
-    if constexpr (kType == CacheType::kInt8) scale = hn::LoadU(d, page.key_scales + token);
-    for_line_runs<kShared>(0, block.lines, [&](size_t line, auto count) {
-      score_lines<kType, count()>(block, line, page.keys, place, scale, block.scores + t);
-    });
-  }
+  for_line_runs<kShared>(0, block.lines, [&](size_t line, auto count) {
+    score_keys<kType, vectors_beside(count()), count()>(block, page, line, 0, first_in_page,
+                                                        tokens);
+  });
   for (size_t line = 0; line < block.lines; ++line) {
     weigh_line<kType>(block, line, first_token, tokens, page.value_scales + first_in_page,
                       block.scores);
   }
   for_line_runs<kShared>(0, block.lines, [&](size_t line, auto count) {
-    add_values<kType, count()>(block, line, page, first_in_page, tokens, block.scores);
+    sum_values<kType, vectors_beside(count()), count()>(block, page, line, 0, first_in_page,
+                                                        tokens);
   });
 }
 

@@ -20,7 +20,8 @@ constexpr size_t kTasksPerThread = 4;
 
 const std::vector<ProductRow>& table() {
   static const auto* rows =
-      new std::vector<ProductRow>{product_amx(), product_avx512vnni(), product_reference()};
+      new std::vector<ProductRow>{product_amx(),  product_avx512vnni(), product_avxvnni(),
+                                  product_avx2(), product_neon(),       product_reference()};
   return *rows;
 }
 
@@ -52,8 +53,7 @@ const ProductRow& best_row(WeightType type, Phase phase) {
 size_t input_row_bytes(size_t columns) { return columns * 4; }
 
 size_t thread_bytes(size_t rows, size_t columns, size_t product_scratch) {
-  return round_up(rows * kStepBlocks * kBlockRows * 4, 64) + columns * 4 +
-         round_up(product_scratch, 64);
+  return round_up(rows * kRawStep * 4, 64) + columns * 4 + round_up(product_scratch, 64);
 }
 
 size_t most_scratch(size_t columns) {
@@ -77,7 +77,7 @@ class Product {
     const size_t rows = round_up(std::min(call.rows, kGroupRows), kTileRows);
     inputs_ = workspace.data();
     threads_ = inputs_ + rows * input_row_bytes(columns_);
-    raw_bytes_ = round_up(rows * kStepBlocks * kBlockRows * 4, 64);
+    raw_bytes_ = round_up(rows * kRawStep * 4, 64);
     thread_bytes_ = thread_bytes(rows, columns_, row.scratch_bytes(columns_));
     const size_t needed =
         rows * input_row_bytes(columns_) + thread_bytes_ * static_cast<size_t>(pool.threads());
@@ -92,8 +92,8 @@ class Product {
         encode(first, 0, 0);
       } else {
         pool_.parallel_for(rows, [&](size_t m, int worker) { encode(first + m, m, worker); });
-        if (form_ == InputForm::kTiles) clear_spare_rows(rows);
       }
+      if (form_ == InputForm::kTiles) clear_spare_rows(rows);
       const size_t tasks = task_count(rows);
       pool_.parallel_for(tasks, [&](size_t task, int worker) {
         multiply(first, blocks_in_task(task, tasks), blocks_in_task(task + 1, tasks), worker);
@@ -137,17 +137,19 @@ class Product {
                   const_cast<int32_t*>(args_.sums) + m * groups,
                   const_cast<int32_t*>(args_.half_sums) + m * groups);
     } else if (form_ == InputForm::kTiles) {
-      encode_tile_row(floats, columns_, tile_row(m));
+      encode_tile_row(floats, columns_, slice_step(), tile_row(m));
     }
   }
+  size_t slice_step() const { return round_up(args_.rows, kTileRows) * kSliceColumns; }
   uint16_t* tile_row(size_t m) {
-    return const_cast<uint16_t*>(args_.tiles) + m / kTileRows * kTileRows * columns_ +
+    return const_cast<uint16_t*>(args_.tiles) + m / kTileRows * kTileRows * kSliceColumns +
            m % kTileRows * kTileColumns;
   }
   void clear_spare_rows(size_t rows) {
     for (size_t m = rows; m % kTileRows != 0; ++m) {
-      for (size_t k = 0; k < columns_ / kTileColumns; ++k) {
-        std::fill_n(tile_row(m) + k * kTileRows * kTileColumns, kTileColumns, uint16_t{0});
+      for (size_t k = 0; k < columns_; k += kTileColumns) {
+        const size_t tile = k / kSliceColumns * slice_step() + k % kSliceColumns * kTileRows;
+        std::fill_n(tile_row(m) + tile, kTileColumns, uint16_t{0});
       }
     }
   }
@@ -175,7 +177,7 @@ class Product {
     args.scratch = of_thread(worker) + raw_bytes_ + columns_ * 4;
     for (size_t block = begin; block < end; block += kStepBlocks) {
       args.block_count = std::min(kStepBlocks, end - block);
-      args.out_step = args.block_count * kBlockRows;
+      args.out_step = kRawStep;
       args.blocks = call_.weights.data + block * block_bytes_;
       row_.multiply(args);
       for (size_t m = 0; m < args_.rows; ++m) {

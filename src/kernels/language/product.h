@@ -17,17 +17,24 @@ namespace edgewright::language {
 inline constexpr size_t kInputColumns = 256;
 // Input rows are worked on in groups, so that a group stays in the second-level cache while blocks
 // of weights pass by.
-inline constexpr size_t kGroupRows = 256;
+inline constexpr size_t kGroupRows = 512;
 // Blocks whose raw products lie in scratch memory before they are finished.
 inline constexpr size_t kStepBlocks = 8;
+// Floats between two of their rows: 64 bytes more than they hold, so that rows below each other do
+// not all fall into the same few sets of a cache.
+inline constexpr size_t kRawStep = kStepBlocks * 16 + 16;
 // Rows of a matrix unit's tile; bf16 inputs are filled up to whole tiles.
 inline constexpr size_t kTileRows = 16;
 inline constexpr size_t kTileColumns = 32;
+// Columns of a slice: its tiles lie together for all rows, because at a distance of whole rows they
+// would share a few sets of the second-level cache.
+inline constexpr size_t kSliceColumns = 256;
+inline constexpr size_t kSliceTiles = kSliceColumns / kTileColumns;
 
 enum class InputForm : uint8_t {
   kFloats,  // fp32, [row][columns]
   kInt8,    // int8 with scales
-  kTiles,   // bf16, [row / 16][column / 32][16][32]
+  kTiles,   // bf16, [column / 256][row / 16][column % 256 / 32][16][32]
 };
 
 // Inputs in the form that the implementation asked for; the others are null. `columns` is filled
@@ -64,10 +71,14 @@ struct ProductRow {
   void (*multiply)(const ProductArgs& args);
 };
 
-// The rows of the table; those that the compiler cannot make say so by supporting nothing.
-ProductRow product_reference();
-ProductRow product_avx512vnni();
+// The rows of the table. Those that the compiler cannot make are unavailable: they support nothing.
+ProductRow unavailable_product(std::string_view name);
 ProductRow product_amx();
+ProductRow product_avx512vnni();
+ProductRow product_avxvnni();
+ProductRow product_avx2();
+ProductRow product_neon();
+ProductRow product_reference();
 
 // The implementations, best first; linear() takes the first that this CPU can run and that supports
 // the weights. The last is the reference.
@@ -80,8 +91,8 @@ bool linear_with(const ProductRow& row, const LinearCall& call, std::span<std::b
 // Plain conversion of float rows to the forms. `x` has `columns` values, filled up with zeros.
 void encode_int8(const float* x, size_t columns, int8_t* values, float* scales, int32_t* sums,
                  int32_t* half_sums);
-// A row of a tile: value k goes to tile[k / 32 * 512 + k % 32].
-void encode_tile_row(const float* x, size_t columns, uint16_t* tile);
+// A row of tiles in bf16: value k goes to tile[k / 256 * slice_step + k % 256 / 32 * 512 + k % 32].
+void encode_tile_row(const float* x, size_t columns, size_t slice_step, uint16_t* tile);
 
 // Finishes raw products of one row: [16 * block_count] values of which the first is packed row
 // first_row. Writes to `output`, the whole output row.

@@ -71,6 +71,12 @@ void multiply(const ProductArgs& args) {
 
 }  // namespace
 
+ProductRow unavailable_product(std::string_view name) {
+  return {
+      name,    {}, form, [](WeightType, Phase) { return false; }, [](size_t) { return size_t{0}; },
+      multiply};
+}
+
 ProductRow product_reference() {
   return {"linear_reference",
           {},

@@ -135,6 +135,24 @@ void int8_row(const float* x, size_t columns, int8_t* values, float* scales, int
   }
 }
 
+// fp32 to bf16, to nearest even.
+void bf16_row(const float* x, size_t columns, size_t slice_step, uint16_t* tile) {
+  const D d;
+  const hn::RebindToUnsigned<D> du;
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<uint16_t, D> d16;
+  const auto bias = hn::Set(du, 0x7fff), one = hn::Set(du, 1);
+  for (size_t k = 0; k < columns; k += hn::Lanes(d)) {
+    const auto bits = hn::BitCast(du, hn::LoadU(d, x + k));
+    const auto even = hn::And(hn::ShiftRight<16>(bits), one);
+    const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, bias), even));
+    const size_t in_slice = k % kSliceColumns;
+    uint16_t* to = tile + k / kSliceColumns * slice_step +
+                   in_slice / kTileColumns * kTileRows * kTileColumns + in_slice % kTileColumns;
+    hn::StoreU(hn::DemoteTo(d16, hn::BitCast(di, rounded)), d16, to);
+  }
+}
+
 void finish_plain(const float* raw, const float* bias, float scale, const float* residual,
                   float* out, size_t count) {
   const D d;
@@ -161,6 +179,7 @@ HWY_EXPORT(gate_row);
 HWY_EXPORT(cap_row);
 HWY_EXPORT(rope_halves);
 HWY_EXPORT(int8_row);
+HWY_EXPORT(bf16_row);
 HWY_EXPORT(finish_plain);
 
 void rms_norm(const float* x, const float* weight, float epsilon, size_t count, float* out,
@@ -197,6 +216,10 @@ void rope(float* x, size_t heads, size_t head_size, const float* cosines, const 
 void encode_int8(const float* x, size_t columns, int8_t* values, float* scales, int32_t* sums,
                  int32_t* half_sums) {
   HWY_DYNAMIC_DISPATCH(int8_row)(x, columns, values, scales, sums, half_sums);
+}
+
+void encode_tile_row(const float* x, size_t columns, size_t slice_step, uint16_t* tile) {
+  HWY_DYNAMIC_DISPATCH(bf16_row)(x, columns, slice_step, tile);
 }
 
 void finish_row(const LinearCall& call, const float* raw, size_t first_row, size_t block_count,

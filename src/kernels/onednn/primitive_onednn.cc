@@ -7,7 +7,10 @@ extern "C" void omp_set_num_threads(int count);
 
 namespace edgewright {
 
+// Everything that is made of the engine counts the threads when it is made, and asks for as many
+// again whenever it runs; so the team is limited here too.
 const dnnl::engine& onednn_engine() {
+  omp_set_num_threads(1);
   static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   return engine;
 }

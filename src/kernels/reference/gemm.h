@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
+
+#include "kernels/reference/add_scaled.h"
 
 namespace edgewright::reference {
 
@@ -23,6 +26,12 @@ void accumulate_product(MatrixView<A> a, MatrixView<B> b, Sum* out, int64_t m, i
     for (int64_t p = 0; p < k; ++p) {
       const Sum factor = static_cast<Sum>(a.data[i * a.row + p * a.column]);
       const B* from = b.data + p * b.row;
+      if constexpr (std::is_same_v<Sum, B>) {
+        if (b.column == 1) {
+          add_scaled(from, factor, n, to);
+          continue;
+        }
+      }
       if (b.column == 1) {
         for (int64_t j = 0; j < n; ++j) to[j] += factor * static_cast<Sum>(from[j]);
       } else {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/reference/add_scaled.h"
 #include "kernels/reference/operand.h"
 
 namespace edgewright::reference {
@@ -41,7 +42,11 @@ void add_matrix_product(const MatrixIn<T>& a, const MatrixIn<T>& b, int64_t m, i
     for (int64_t p = 0; p < k; ++p) {
       const T factor = a.data[i * a.row + p * a.column];
       const T* from = b.data + p * b.row;
-      for (int64_t j = 0; j < n; ++j) y[i * n + j] += factor * from[j * b.column];
+      if (b.column == 1) {
+        add_scaled(from, factor, n, y + i * n);
+      } else {
+        for (int64_t j = 0; j < n; ++j) y[i * n + j] += factor * from[j * b.column];
+      }
     }
   }
 }

@@ -1,0 +1,57 @@
+#include "api/precision.h"
+
+#include <algorithm>
+
+#include "api/precision_context.h"
+
+namespace edgewright {
+namespace {
+
+// Every precision, with the opset whose operators its result needs; `ort_opset` in that dialect.
+constexpr struct {
+  std::string_view name;
+  int opset, ort_opset;
+  Result<bool> (*apply)(PrecisionContext& context);
+} kPrecisions[] = {
+    {"fp16", 0, 0, [](PrecisionContext& c) { return to_low_float(c, DType::kFloat16); }},
+    // Conv takes bfloat16 since 22.
+    {"bf16", 22, 22, [](PrecisionContext& c) { return to_low_float(c, DType::kBfloat16); }},
+    // QuantizeLinear has an axis since 13; LayerNormalization is one operator since 17.
+    {"int8", 17, 17, to_int8},
+    {"int8-dynamic", 11, 11, to_dynamic_int8},
+    // DequantizeLinear has blocks since 21; MatMulNBits is no operator of ai.onnx.
+    {"mixed", 21, 21, to_mixed},
+    {"int4", 21, 0, to_small_weights},
+};
+
+const auto* find_precision(std::string_view name) {
+  const auto* it = std::ranges::find_if(kPrecisions, [&](const auto& p) { return p.name == name; });
+  return it == std::end(kPrecisions) ? nullptr : it;
+}
+
+}  // namespace
+
+std::vector<std::string> precision_names() {
+  std::vector<std::string> names = {"fp32"};
+  for (const auto& precision : kPrecisions) names.emplace_back(precision.name);
+  return names;
+}
+
+int least_opset(const ConvertOptions& options) {
+  const auto* precision = find_precision(options.precision);
+  if (precision == nullptr) return 0;
+  return options.dialect == "ort" ? precision->ort_opset : precision->opset;
+}
+
+Result<bool> apply_precision(Model& model, const ConvertOptions& options, ConvertReport& report) {
+  const auto* precision = find_precision(options.precision);
+  if (precision == nullptr) {
+    return usage_error("found --precision {}, expected one of {}", options.precision,
+                       fmt::join(precision_names(), ", "));
+  }
+  EDGEWRIGHT_ASSIGN(const PrecisionOptions details, parse_precision_options(options.quantize));
+  PrecisionContext context{model, options, details, report, {}, {}};
+  return precision->apply(context);
+}
+
+}  // namespace edgewright

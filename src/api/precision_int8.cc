@@ -1,0 +1,162 @@
+// int8 with ranges from samples, int8 with ranges found at run time, and models that bring their
+// own quantisation.
+#include <algorithm>
+
+#include "api/plan_meter.h"
+#include "api/precision_context.h"
+#include "graph/text.h"
+#include "passes/rewrite.h"
+#include "quantize/dynamic_int8.h"
+#include "quantize/refusal.h"
+
+namespace edgewright {
+namespace {
+
+// The layers that are off most, worst first.
+std::vector<GuiltyLayer> guilty_layers(const std::map<std::string, LayerError>& layers) {
+  std::vector<GuiltyLayer> result;
+  result.reserve(layers.size());
+  for (const auto& [name, error] : layers) result.push_back({name, error.relative()});
+  std::ranges::stable_sort(result, std::ranges::greater(), &GuiltyLayer::relative_l2);
+  return result;
+}
+
+std::string cache_key(const PrecisionContext& context) {
+  const size_t graph = std::hash<std::string>()(print(*context.model.graph, {16, true}));
+  return fmt::format("{:016x}-{}-{}", graph, context.data.fingerprint,
+                     context.precision.averaging_factor);
+}
+
+bool brings_quantisation(const Graph& graph) {
+  return std::ranges::any_of(graph.nodes(), [](const Node& n) { return n.is("QuantizeLinear"); });
+}
+
+// Layers all of whose data come out of DequantizeLinear.
+std::set<std::string> dequantized_layers(const Graph& graph) {
+  std::set<std::string> layers;
+  for (const Node& node : graph.nodes()) {
+    if (quant_role(node) != QuantRole::kCompute) continue;
+    const bool both = producer(node.input(0), "DequantizeLinear") != nullptr &&
+                      producer(node.input(1), "DequantizeLinear") != nullptr;
+    if (both) layers.insert(node.outputs[0]->name);
+  }
+  return layers;
+}
+
+// A model from quantisation-aware training was trained for its scales: they are kept to the digit,
+// and nothing that it left in float is rounded.
+Result<bool> keep_own_quantisation(PrecisionContext& context) {
+  QuantizationReport& result = context.report.quantization.emplace();
+  const auto layers = dequantized_layers(*context.model.graph);
+  EDGEWRIGHT_ASSIGN(result.int8_macs_share, macs_share(context, *context.model.graph, layers));
+  add_precisions(*context.model.graph, layers, "int8", context.report);
+  context.report.choices.push_back(
+      {"ranges", "the model's own", "estimated from samples",
+       "the model holds QuantizeLinear: its scales were trained and are honoured as they are"});
+  return true;
+}
+
+// Layers that measure slower in integers here go back to float, and the rest is decided again.
+Status refuse(PrecisionContext& context, SampleRunner& runner, const OutputReference& reference,
+              StaticOptions& options, StaticResult& chosen) {
+  EDGEWRIGHT_ASSIGN(const auto fixed, fixed_shape_copy(context, *context.model.graph));
+  const SiteOptions site_options{options.excluded, options.chains};
+  const QuantSites sites = find_sites(*fixed, site_options);
+  InferenceOptions inference;
+  inference.threads = context.options.threads;
+  inference.tune = context.options.tune;
+  inference.timing_cache = context.options.timing_cache;
+  PlanMeter meter(inference, 2);
+  EDGEWRIGHT_ASSIGN(const LayerCosts costs, LayerCosts::measure(*fixed, sites, chosen.decision,
+                                                                meter, context.options.progress));
+  const Refusal refusal = refuse_slower(*fixed, sites, costs, site_options);
+  context.report.choices.push_back(
+      {"layers together", fmt::format("{:.0f} us", refusal.chosen_us),
+       fmt::format("{:.0f} us all in int8, {:.0f} us all in float32", refusal.all_integer_us,
+                   refusal.all_float_us),
+       "measured here, one by one, with the conversions between them"});
+  add_choices(refusal.choices, context.report);
+  if (refusal.layers.empty()) return {};
+  if (context.precision.refuse == "off") {
+    context.report.warnings.push_back(fmt::format(
+        "{} layers measure slower in int8 and are kept in int8 as asked", refusal.layers.size()));
+    return {};
+  }
+  options.excluded.insert(refusal.layers.begin(), refusal.layers.end());
+  auto again = quantize_static(*context.model.graph, runner, context.split, reference, options);
+  if (!again.ok()) return std::move(again).error();
+  chosen = *std::move(again);
+  return {};
+}
+
+}  // namespace
+
+Result<StaticOptions> static_int8_options(PrecisionContext& context) {
+  const PrecisionOptions& precision = context.precision;
+  StaticOptions result;
+  result.calibrator = precision.calibrator;
+  result.calibration.percentile = precision.percentile;
+  result.averaging_factor = precision.averaging_factor;
+  result.correct_bias = precision.bias_correction;
+  result.chains = precision.chains;
+  result.progress = context.options.progress;
+  EDGEWRIGHT_ASSIGN(result.scheme, choose_scheme(context));
+  EDGEWRIGHT_ASSIGN(result.excluded, excluded_layers(context));
+  result.cache = precision.cache;
+  result.cache_key = cache_key(context);
+  return result;
+}
+
+Result<bool> to_int8(PrecisionContext& context) {
+  Graph& graph = *context.model.graph;
+  if (brings_quantisation(graph)) return keep_own_quantisation(context);
+  EDGEWRIGHT_TRY(load_data(context, true));
+  QuantizationReport& result = context.report.quantization.emplace();
+  EDGEWRIGHT_ASSIGN(StaticOptions options, static_int8_options(context));
+  result.calibration_samples = static_cast<int64_t>(context.split.calibration.size());
+  PlanRunner runner(context.data, context.options.threads);
+  EDGEWRIGHT_ASSIGN(
+      const auto reference,
+      OutputReference::create(graph, runner, context.split.held_back, context.data.labels));
+  EDGEWRIGHT_ASSIGN(StaticResult chosen,
+                    quantize_static(graph, runner, context.split, reference, options));
+  if (context.precision.refuse != "unmeasured") {
+    EDGEWRIGHT_TRY(refuse(context, runner, reference, options, chosen));
+  }
+  add_choices(chosen.choices, context.report);
+  fill_quality(chosen.quality, result);
+  result.guilty = guilty_layers(chosen.layers);
+  EDGEWRIGHT_ASSIGN(result.int8_macs_share, macs_share(context, graph, chosen.decision.layers));
+  add_precisions(graph, chosen.decision.layers, "int8", context.report);
+  EDGEWRIGHT_TRY(insert_qdq(graph, chosen.decision, QdqForm::kNodes));
+  EDGEWRIGHT_TRY(finish_graph(graph));
+  return meets_goals(context, result);
+}
+
+Result<bool> to_dynamic_int8(PrecisionContext& context) {
+  Graph& graph = *context.model.graph;
+  EDGEWRIGHT_TRY(load_data(context, false));
+  EDGEWRIGHT_ASSIGN(const Scheme scheme, choose_scheme(context));
+  EDGEWRIGHT_ASSIGN(const auto excluded, excluded_layers(context));
+  const auto original = clone(graph);
+  const auto layers = insert_dynamic_int8(graph, scheme, excluded);
+  if (layers.empty()) {
+    return unsupported(
+        "no layer can run in integers: expected MatMul or Gemm with a constant float32 matrix in "
+        "the main graph; convolutions need --precision int8");
+  }
+  EDGEWRIGHT_TRY(finish_graph(graph));
+  QuantizationReport& result = context.report.quantization.emplace();
+  add_precisions(*original, layers, "int8-dynamic", context.report);
+  EDGEWRIGHT_ASSIGN(result.int8_macs_share, macs_share(context, *original, layers));
+  if (!context.has_data()) return true;
+  PlanRunner runner(context.data, context.options.threads);
+  EDGEWRIGHT_ASSIGN(
+      const auto reference,
+      OutputReference::create(*original, runner, context.split.held_back, context.data.labels));
+  EDGEWRIGHT_ASSIGN(const OutputQuality quality, reference.compare(*context.model.graph));
+  fill_quality(quality, result);
+  return meets_goals(context, result);
+}
+
+}  // namespace edgewright

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace edgewright {
+
+// The details of a precision, as --quantize KEY=VALUE gives them.
+struct PrecisionOptions {
+  std::string calibrator = "auto";
+  double percentile = 99.99;
+  double averaging_factor = 0.01;
+  std::string scheme = "auto";
+  bool symmetric = false;
+  bool per_channel = true;
+  bool chains = true;
+  bool bias_correction = true;
+  std::string method = "auto";  // of weights alone
+  int weight_bits = 4;
+  int64_t group = 32;           // rows of a column that share a scale; 0: the whole column
+  std::string refuse = "auto";  // layers that measure slower in int8
+  std::string objective = "latency";
+  double seconds = 120;  // for the search of a mix
+  std::vector<std::string> excluded;
+  std::string cache;
+  double max_error = 0.5;          // relative L2 of the outputs
+  std::optional<double> max_loss;  // points of top-1
+};
+
+// kUsage naming the key or value that is not understood, with the list of those that are.
+Result<PrecisionOptions> parse_precision_options(const std::vector<std::string>& pairs);
+
+}  // namespace edgewright

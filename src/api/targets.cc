@@ -1,0 +1,179 @@
+#include <algorithm>
+
+#include "api/engine.h"
+#include "api/open_backend.h"
+#include "device/device.h"
+#include "edgewright/deploy.h"
+#include "formats/onnx/type_inference.h"
+#include "graph/fix_shapes.h"
+#include "profile/cost_model.h"
+#include "targets/check.h"
+#include "targets/gelu.h"
+
+namespace edgewright {
+namespace {
+
+// A usual machine of each kind, where the user names none: operations and bytes per second. The
+// ratios matter for placement, not the figures; every one can be given instead.
+struct UsualHardware {
+  std::string_view name, roofs, what;
+};
+constexpr UsualHardware kUsualHardware[] = {
+    {"cpu", "peak=5e10,bandwidth=1e10", "a mobile CPU of 50 GFLOP/s and 10 GB/s"},
+    {"gpu", "peak=1e12,bandwidth=3e10", "an embedded GPU of 1 TFLOP/s and 30 GB/s"},
+    {"dsp", "peak=1e12,bandwidth=2e10", "a DSP of 1 TOP/s and 20 GB/s"},
+    {"npu", "peak=4e12,bandwidth=2e10", "an NPU of 4 TOP/s and 20 GB/s"},
+    {"ane", "peak=1e13,bandwidth=5e10", "a neural engine of 10 TOP/s and 50 GB/s"},
+};
+constexpr double kCopyBytesPerUs = 5e3;  // a copy between two areas of one DRAM
+constexpr double kCrossingUs = 50;       // waking the other side, and alignment
+constexpr double kCallUs = 5;            // leaving a framework's graph on the CPU itself
+constexpr double kLaunchUs = 5;          // of one operation on an accelerator
+
+std::string_view usual(std::string_view hardware) {
+  const auto* found = std::ranges::find(kUsualHardware, hardware, &UsualHardware::name);
+  return found == std::end(kUsualHardware) ? kUsualHardware[0].roofs : found->roofs;
+}
+
+std::set<std::string> operators_of(const Graph& graph) {
+  std::set<std::string> operators;
+  for_each_node(graph, [&](const Node& node) {
+    operators.insert(node.domain.empty() ? node.op : node.domain + "::" + node.op);
+  });
+  return operators;
+}
+
+Result<Roofs> roofs_from(const std::string& text) {
+  if (text.find('=') != std::string::npos) return parse_roofs(text);
+  EDGEWRIGHT_ASSIGN(const Device device, load_device(text));
+  return roofs_of(device);
+}
+
+std::vector<double> times_of(const Graph& graph, const Roofs& roofs, double launch_us) {
+  std::vector<double> times;
+  for (const NodeCost& cost : predict(graph, roofs)) times.push_back(cost.time_us + launch_us);
+  return times;
+}
+
+// Opens nodes whose operators are functions of others, once for every kind of node.
+class Opener {
+ public:
+  Opener(const Graph& graph, const Target& target, const Roofs& roofs)
+      : graph_(graph), target_(target), roofs_(roofs) {}
+
+  Opened operator()(const Node& node) {
+    std::string key = node.domain + "::" + node.op;
+    for (const Value* input : node.inputs) {
+      key += input == nullptr ? "|" : "|" + type_text(input->type);
+    }
+    const auto [at, is_fresh] = known_.try_emplace(std::move(key));
+    if (is_fresh) at->second = open(node);
+    return at->second;
+  }
+
+ private:
+  Opened open(const Node& node) const {
+    if (node.output(0) == nullptr) return {};
+    const auto copy = clone(graph_);
+    Node* target_node = copy->find_value(node.output(0)->name)->producer;
+    std::set<std::string> before;
+    for (const Node& other : copy->nodes()) before.insert(first_output(other));
+    const double whole_us = cost_of(*copy, [&](const Node& n) { return &n == target_node; });
+    const auto opened = function_expander()(*copy, *target_node);
+    if (!opened.ok() || !*opened || !onnx_type_inferer().infer(*copy).ok()) return {};
+    Opened result;
+    result.possible = true;
+    const std::string name = node.output(0)->name;
+    const auto is_part = [&](const Node& n) {
+      return !before.contains(first_output(n)) || first_output(n) == name;
+    };
+    for (const Node& part : copy->nodes()) {
+      if (!is_part(part)) continue;
+      const SupportRow* row = find_support(target_, part);
+      result.possible = result.possible && row != nullptr && row->level == SupportLevel::kNative;
+    }
+    const double parts_us = cost_of(*copy, is_part);
+    result.cost_factor = whole_us > 0 ? std::max(1.0, parts_us / whole_us) : 1;
+    return result;
+  }
+
+  static std::string first_output(const Node& node) {
+    return node.output(0) == nullptr ? node.name : node.output(0)->name;
+  }
+
+  double cost_of(const Graph& graph, const std::function<bool(const Node&)>& counts) const {
+    const auto costs = predict(graph, roofs_);
+    double sum = 0;
+    size_t i = 0;
+    for (const Node& node : graph.nodes()) {
+      if (counts(node)) sum += costs[i].time_us + kLaunchUs;
+      ++i;
+    }
+    return sum;
+  }
+
+  const Graph& graph_;
+  const Target& target_;
+  const Roofs& roofs_;
+  std::map<std::string, Opened> known_;
+};
+
+void add_gelu_form(const TargetOptions& options, TargetReport& report) {
+  const bool opens_gelu = std::ranges::any_of(report.nodes, [](const NodePlacement& node) {
+    return node.op == "Gelu" && node.placement == "decompose";
+  });
+  if (!opens_gelu) return;
+  const GeluForm form =
+      choose_gelu_form(options.gelu_low, options.gelu_high, options.gelu_max_error);
+  report.assumptions.push_back(
+      fmt::format("GELU is decomposed in its {} form: error {:.2g} over inputs from {:g} to {:g}, "
+                  "{:.2g} allowed",
+                  gelu_form_name(form), gelu_error(form, options.gelu_low, options.gelu_high),
+                  options.gelu_low, options.gelu_high, options.gelu_max_error));
+}
+
+}  // namespace
+
+std::vector<std::string> target_names() { return framework_names(); }
+
+Result<TargetReport> check_target(const std::string& path, const TargetOptions& options) {
+  EDGEWRIGHT_ASSIGN(const Target target, find_target(options.target, options.hardware));
+  EDGEWRIGHT_ASSIGN(Model model, load_model(path));
+  EDGEWRIGHT_TRY(fix_shapes(*model.graph, options.shapes));
+  EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
+  TargetCheck check;
+  check.original_operators = operators_of(*model.graph);
+  EDGEWRIGHT_TRY(optimise_model(model, {}));
+  EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
+
+  const std::string cpu_text = options.device.empty() ? std::string(usual("cpu")) : options.device;
+  EDGEWRIGHT_ASSIGN(const Roofs cpu, roofs_from(cpu_text));
+  const std::string accelerator_text = !options.accelerator.empty() ? options.accelerator
+                                       : target.hardware == "cpu"
+                                           ? cpu_text
+                                           : std::string(usual(target.hardware));
+  EDGEWRIGHT_ASSIGN(const Roofs accelerator, roofs_from(accelerator_text));
+  const bool is_cpu = target.hardware == "cpu";
+  check.cpu_us = times_of(*model.graph, cpu, 0);
+  check.accelerator_us = times_of(*model.graph, accelerator, is_cpu ? 0 : kLaunchUs);
+  check.copy_us_per_byte = is_cpu ? 0 : 1 / kCopyBytesPerUs;
+  check.crossing_us = is_cpu ? kCallUs : kCrossingUs;
+  Opener opener(*model.graph, target, accelerator);
+  check.open = [&](const Node& node) { return opener(node); };
+
+  TargetReport report = check_target(*model.graph, target, check);
+  report.assumptions = {
+      fmt::format("CPU: {}; {}: {} (modelled, --device and --accelerator say otherwise)", cpu_text,
+                  target.hardware, accelerator_text),
+      fmt::format("a value crosses at {:g} GB/s after {:g} us, an operation starts in {:g} us",
+                  kCopyBytesPerUs / 1e3, check.crossing_us, is_cpu ? 0 : kLaunchUs)};
+  add_gelu_form(options, report);
+  if (report.opset > 0 && model.source_opset > report.opset) {
+    report.warnings.push_back(
+        fmt::format("the importer reads opset {} at most, the model has {}: convert --opset {}",
+                    report.opset, model.source_opset, report.opset));
+  }
+  return report;
+}
+
+}  // namespace edgewright

@@ -1,0 +1,243 @@
+// Products with packed weights on 16 lanes, a lane for each row of a block. Included once by each
+// file that defines an instruction set:
+//   struct Isa {
+//     using Floats, Integers, Bytes = 16 floats, 16 int32, 64 unsigned weight bytes;
+//     load_floats, load_halves, load_low_bf16, load_high_bf16, load_bytes, store
+//     low_nibbles, high_nibbles, set_float, set_integer, to_float, multiply, multiply_add
+//     unsigned_bytes, signed_bytes: 16 integers of 16 bytes, as floats
+//     dot(sum, bytes, inputs): lane i gains bytes[4 i + j] * inputs[j], j < 4; bytes below 128
+//     dot_wide: the same for all bytes; with kOffsetBytes as false it takes 128 from each first
+//     prefetch(address): of the line that is used now, to fetch those that are used later
+//   };
+#include <utility>
+
+#include "kernels/language/product.h"
+
+namespace edgewright::language {
+namespace {
+
+// Scales and minima of one group of a chunk, a lane for each row.
+template <class Isa, WeightType kType>
+inline __attribute__((always_inline)) typename Isa::Floats load_scale(const std::byte* chunk,
+                                                                      size_t group) {
+  constexpr const WeightLayout& kLayout = kWeightLayouts[static_cast<size_t>(kType)];
+  if constexpr (kType == WeightType::kQ4G128) {
+    return Isa::load_floats(chunk);
+  } else if constexpr (!kLayout.has_factors) {
+    return Isa::load_halves(chunk + group * 32);
+  } else if constexpr (kType == WeightType::kQ6K) {
+    return Isa::multiply(Isa::load_halves(chunk), Isa::signed_bytes(chunk + 64 + group * 16));
+  } else {
+    return Isa::multiply(Isa::load_halves(chunk), Isa::unsigned_bytes(chunk + 64 + group * 16));
+  }
+}
+template <class Isa, WeightType kType>
+inline __attribute__((always_inline)) typename Isa::Floats load_minimum(const std::byte* chunk,
+                                                                        size_t group) {
+  constexpr const WeightLayout& kLayout = kWeightLayouts[static_cast<size_t>(kType)];
+  if constexpr (!kLayout.has_factors) {
+    return Isa::load_halves(chunk + 64 + group * 32);
+  } else {
+    const auto factor = Isa::multiply(Isa::load_halves(chunk + 32), Isa::set_float(-1.0f));
+    return Isa::multiply(factor, Isa::unsigned_bytes(chunk + 64 + 128 + group * 16));
+  }
+}
+
+// Integer products of the columns of one group with kRows rows of inputs, `stride` bytes apart.
+template <class Isa, WeightType kType, int kColumns, int kRows>
+inline __attribute__((always_inline)) void dot_group(const std::byte* values, const int8_t* inputs,
+                                                     size_t stride,
+                                                     typename Isa::Integers (&sum)[kRows]) {
+  constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
+  constexpr int kVectorColumns = kLayout.value_bits == 8 ? 4 : 8;
+#pragma GCC unroll 8
+  for (int v = 0; v < kColumns / kVectorColumns; ++v) {
+    Isa::prefetch(values + v * 64);
+    const auto bytes = Isa::load_bytes(values + v * 64);
+    const int8_t* x = inputs + v * kVectorColumns;
+    if constexpr (kLayout.value_bits == 8) {
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const int8_t* row = x + static_cast<size_t>(r) * stride;
+        if constexpr (kLayout.value_offset == 128) {
+          sum[r] = Isa::dot_wide(sum[r], bytes, row);
+        } else {
+          sum[r] = Isa::dot(sum[r], bytes, row);
+        }
+      }
+    } else {
+      const auto low = Isa::low_nibbles(bytes), high = Isa::high_nibbles(bytes);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const int8_t* row = x + static_cast<size_t>(r) * stride;
+        sum[r] = Isa::dot(Isa::dot(sum[r], low, row), high, row + 4);
+      }
+    }
+  }
+}
+
+// One block times kRows rows of int8 inputs.
+template <class Isa, WeightType kType, int kRows>
+void int8_block(const ProductArgs& args, const std::byte* block, size_t first, float* out) {
+  constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
+  constexpr bool kHalves = kLayout.group == 16;
+  constexpr int kColumns = kHalves ? 16 : 32;
+  constexpr size_t kGroupBytes = static_cast<size_t>(kColumns) * 16 * kLayout.value_bits / 8;
+  constexpr int kOffset =
+      kLayout.value_offset == 128 && !Isa::kOffsetBytes ? 0 : kLayout.value_offset;
+  const size_t groups = args.inputs.columns / 32;
+  const int8_t* inputs = args.inputs.values + first * args.inputs.columns;
+  const float* scales = args.inputs.scales + first * groups;
+  const int32_t* sums = args.inputs.sums + first * groups;
+  const int32_t* half_sums = args.inputs.half_sums + first * groups;
+  typename Isa::Floats total[kRows];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) total[r] = Isa::set_float(0);
+  for (size_t c = 0; c < args.chunks; ++c) {
+    for (size_t i = 0; i < kLayout.header_bytes; i += 64) Isa::prefetch(block + i);
+    const std::byte* values = block + kLayout.header_bytes;
+#pragma GCC unroll 4
+    for (size_t g = 0; g < kLayout.chunk_columns / 32; ++g) {
+#pragma GCC unroll 2
+      for (size_t half = 0; half < (kHalves ? 2 : 1); ++half) {
+        typename Isa::Integers sum[kRows];
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r) {
+          const size_t at = static_cast<size_t>(r) * groups + g;
+          const int32_t inputs_sum = !kHalves    ? sums[at]
+                                     : half == 0 ? half_sums[at]
+                                                 : sums[at] - half_sums[at];
+          sum[r] = Isa::set_integer(-kOffset * inputs_sum);
+        }
+        dot_group<Isa, kType, kColumns, kRows>(values, inputs + g * 32 + half * 16,
+                                               args.inputs.columns, sum);
+        const auto scale = load_scale<Isa, kType>(block, kHalves ? g * 2 + half : g);
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r) {
+          const size_t at = static_cast<size_t>(r) * groups + g;
+          const auto factor = Isa::multiply(scale, Isa::set_float(scales[at]));
+          total[r] = Isa::multiply_add(Isa::to_float(sum[r]), factor, total[r]);
+          if constexpr (kLayout.has_minimum) {
+            const float weight = scales[at] * static_cast<float>(sums[at]);
+            total[r] = Isa::multiply_add(load_minimum<Isa, kType>(block, g), Isa::set_float(weight),
+                                         total[r]);
+          }
+        }
+        values += kGroupBytes;
+      }
+    }
+    block += chunk_bytes(kLayout);
+    inputs += kLayout.chunk_columns;
+    scales += kLayout.chunk_columns / 32;
+    sums += kLayout.chunk_columns / 32;
+    half_sums += kLayout.chunk_columns / 32;
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r)
+    Isa::store(total[r], out + static_cast<size_t>(r) * args.out_step);
+}
+
+// Two consecutive columns of a block of floats.
+template <class Isa, WeightType kType>
+inline __attribute__((always_inline)) std::pair<typename Isa::Floats, typename Isa::Floats>
+load_columns(const std::byte* values) {
+  if constexpr (kType == WeightType::kF32) {
+    return {Isa::load_floats(values), Isa::load_floats(values + 64)};
+  } else if constexpr (kType == WeightType::kF16) {
+    return {Isa::load_halves(values), Isa::load_halves(values + 32)};
+  } else {
+    return {Isa::load_low_bf16(values), Isa::load_high_bf16(values)};
+  }
+}
+
+// One block times kRows rows of floats. Four sums a row, whatever kRows is: their order is part of
+// the result.
+template <class Isa, WeightType kType, int kRows>
+void float_block(const ProductArgs& args, const std::byte* block, size_t first, float* out) {
+  constexpr size_t kPairBytes = kType == WeightType::kF32 ? 128 : 64;
+  const size_t stride = args.inputs.columns;
+  const float* inputs = args.inputs.floats + first * stride;
+  typename Isa::Floats sum[kRows][4];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    for (auto& part : sum[r]) part = Isa::set_float(0);
+  }
+  const size_t columns = args.chunks * layout_of(kType).chunk_columns;
+  for (size_t k = 0; k < columns; k += 4, block += 2 * kPairBytes) {
+    for (size_t i = 0; i < 2 * kPairBytes; i += 64) Isa::prefetch(block + i);
+    const auto [a, b] = load_columns<Isa, kType>(block);
+    const auto [c, d] = load_columns<Isa, kType>(block + kPairBytes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const float* x = inputs + static_cast<size_t>(r) * stride + k;
+      sum[r][0] = Isa::multiply_add(a, Isa::set_float(x[0]), sum[r][0]);
+      sum[r][1] = Isa::multiply_add(b, Isa::set_float(x[1]), sum[r][1]);
+      sum[r][2] = Isa::multiply_add(c, Isa::set_float(x[2]), sum[r][2]);
+      sum[r][3] = Isa::multiply_add(d, Isa::set_float(x[3]), sum[r][3]);
+    }
+  }
+  const auto one = Isa::set_float(1);
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    const auto low = Isa::multiply_add(sum[r][0], one, sum[r][1]);
+    const auto high = Isa::multiply_add(sum[r][2], one, sum[r][3]);
+    Isa::store(Isa::multiply_add(low, one, high), out + static_cast<size_t>(r) * args.out_step);
+  }
+}
+
+// The rows from `first` on, kRows at a time, then half as many.
+template <class Isa, WeightType kType, int kRows>
+void rows_of_block(const ProductArgs& args, const std::byte* block, size_t first, float* out) {
+  while (args.inputs.rows - first >= kRows) {
+    float* at = out + first * args.out_step;
+    if constexpr (layout_of(kType).group == 0) {
+      float_block<Isa, kType, kRows>(args, block, first, at);
+    } else {
+      int8_block<Isa, kType, kRows>(args, block, first, at);
+    }
+    first += kRows;
+  }
+  if constexpr (kRows > 1) {
+    if (first < args.inputs.rows) rows_of_block<Isa, kType, kRows / 2>(args, block, first, out);
+  }
+}
+
+template <class Isa, WeightType kType>
+void blocks_of_type(const ProductArgs& args) {
+  constexpr int kRows = layout_of(kType).group == 0 ? Isa::kFloatRows : Isa::kInt8Rows;
+  for (size_t b = 0; b < args.block_count; ++b) {
+    rows_of_block<Isa, kType, kRows>(args, args.blocks + b * args.block_bytes, 0,
+                                     args.out + b * kBlockRows);
+  }
+}
+
+template <class Isa>
+void multiply_lanes(const ProductArgs& args) {
+  using Function = void (*)(const ProductArgs&);
+  static constexpr Function kFunctions[kWeightTypeCount] = {
+      blocks_of_type<Isa, WeightType::kF32>,   blocks_of_type<Isa, WeightType::kF16>,
+      blocks_of_type<Isa, WeightType::kBf16>,  blocks_of_type<Isa, WeightType::kQ8>,
+      blocks_of_type<Isa, WeightType::kQ4>,    blocks_of_type<Isa, WeightType::kQ4G128>,
+      blocks_of_type<Isa, WeightType::kQ4Min>, blocks_of_type<Isa, WeightType::kQ8Min>,
+      blocks_of_type<Isa, WeightType::kQ4K>,   blocks_of_type<Isa, WeightType::kQ5K>,
+      blocks_of_type<Isa, WeightType::kQ6K>};
+  kFunctions[static_cast<size_t>(args.type)](args);
+}
+
+inline InputForm lanes_form(WeightType type) {
+  return layout_of(type).group == 0 ? InputForm::kFloats : InputForm::kInt8;
+}
+
+// The table's row of an instruction set.
+template <class Isa>
+ProductRow lanes_product(std::string_view name, std::vector<std::string_view> features) {
+  return {name,
+          std::move(features),
+          lanes_form,
+          [](WeightType, Phase) { return true; },
+          [](size_t) { return size_t{0}; },
+          multiply_lanes<Isa>};
+}
+
+}  // namespace
+}  // namespace edgewright::language

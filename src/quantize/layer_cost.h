@@ -1,0 +1,47 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/progress.h"
+#include "quantize/qdq.h"
+#include "quantize/runner.h"
+
+namespace edgewright {
+
+// One layer as a graph of its own, with the activations behind it. With a decision it reads and
+// makes integers, as it would between other integer layers: its inputs are the integers, and its
+// output too where the decision rounds it. Values are renamed so that layers of the same shape give
+// the same text. The graph's shapes must be known.
+Result<std::unique_ptr<Graph>> isolated_layer(const Graph& graph, const std::string& layer,
+                                              const QuantDecision* decision);
+// QuantizeLinear alone, for a value of these dimensions.
+std::unique_ptr<Graph> isolated_rounding(const Dims& dims, const QuantParams& params);
+
+// What layers and the conversions between them cost, measured one by one.
+class LayerCosts {
+ public:
+  // Measures every layer of the sites in float and in integers, and the rounding of every point.
+  // Layers of the same shape are measured once. `decision` covers all sites.
+  static Result<LayerCosts> measure(Graph& graph, const QuantSites& sites,
+                                    const QuantDecision& decision, LatencyMeter& meter,
+                                    const Progress& progress = nullptr);
+
+  struct Pair {
+    double float_us = 0, integer_us = 0;
+    bool tuned = true;  // both ran on kernels made for speed
+  };
+  const std::map<std::string, Pair>& layers() const { return layers_; }
+
+  // The sum over all measured layers, those of `sites` in integers and the others in float, with
+  // the rounding of values that no integer layer makes or that others read in float as well.
+  // `sites` are of the same graph, with fewer layers.
+  double total_us(const QuantSites& sites) const;
+
+ private:
+  std::map<std::string, Pair> layers_;         // by the value that the layer makes
+  std::map<std::string, double> rounding_us_;  // by value
+};
+
+}  // namespace edgewright

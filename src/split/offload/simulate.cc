@@ -1,0 +1,120 @@
+#include "split/offload/simulate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+namespace edgewright {
+namespace {
+
+// How a transfer went: the time is drawn from a trace or a generated rate.
+struct Transfer {
+  double input_ms = 0, cut_ms = 0;              // what it took
+  double recent_mbit_s = 0, latest_mbit_s = 0;  // what was known before
+};
+
+double slowdown_at(const OffloadScenario& scenario, size_t step) {
+  double factor = 1;
+  for (const auto& [from, slowdown] : scenario.slowdowns) {
+    if (step >= from) factor = slowdown;
+  }
+  return factor;
+}
+
+OffloadStep step_of(const OffloadScenario& scenario, const Transfer& transfer, size_t step,
+                    std::mt19937_64& random) {
+  const OffloadWorkload& work = scenario.workload;
+  std::normal_distribution<double> jitter(1, 0.03);
+  const double slowdown = slowdown_at(scenario, step);
+  const double local_ms = work.local_ms * jitter(random), head_ms = work.head_ms * jitter(random);
+  const double server_ms = work.server_ms * slowdown * jitter(random);
+  const double tail_ms = work.tail_ms * slowdown * jitter(random);
+  const auto cost = [&](double device_ms, double radio_ms, double waiting_ms) {
+    return weighted_cost(
+        work.weights,
+        {device_ms + radio_ms + waiting_ms,
+         (device_ms * work.device_power_mw + radio_ms * work.radio_power_mw) / 1e3, 0, device_ms});
+  };
+  const auto sent = [&](double device_ms, double transfer_ms, double rest_ms) {
+    if (transfer_ms + rest_ms <= work.patience_ms) return cost(device_ms, transfer_ms, rest_ms);
+    const double radio_ms = std::min(transfer_ms, work.patience_ms);
+    return cost(device_ms + local_ms, radio_ms, work.patience_ms - radio_ms);
+  };
+  OffloadStep result;
+  result.costs = {cost(local_ms, 0, 0), sent(0, transfer.input_ms, work.round_trip_ms + server_ms),
+                  sent(head_ms, transfer.cut_ms, work.round_trip_ms + tail_ms)};
+  result.context.known_cost = {cost(work.local_ms, 0, 0), 0, cost(work.head_ms, 0, 0)};
+  const auto expected = [&](double bytes, double mbit_s) {
+    return std::min(work.patience_ms, bytes * 8e-3 / std::max(0.01, mbit_s)) / 100;
+  };
+  // Features near one condition the least squares well.
+  const auto features = [&](double bytes) -> std::vector<double> {
+    return {1, expected(bytes, transfer.recent_mbit_s), expected(bytes, transfer.latest_mbit_s)};
+  };
+  result.context.features = {{0, 0, 0}, features(work.input_bytes), features(work.cut_bytes)};
+  return result;
+}
+
+}  // namespace
+
+double weighted_cost(const OffloadWeights& weights, const OffloadOutcome& outcome) {
+  return weights.per_latency_ms * outcome.latency_ms + weights.per_energy_mj * outcome.energy_mj +
+         weights.per_price * outcome.price + weights.per_device_ms * outcome.device_ms;
+}
+
+std::vector<OffloadStep> steps_on_trace(const LinkTrace& uplink, const OffloadScenario& scenario) {
+  constexpr double kRecentMs = 500, kLatestMs = 100;
+  std::mt19937_64 random(scenario.seed);
+  std::vector<OffloadStep> steps;
+  for (size_t i = 0; i < scenario.steps; ++i) {
+    const double now_ms = kRecentMs + static_cast<double>(i) * scenario.interval_ms;
+    const OffloadWorkload& work = scenario.workload;
+    const Transfer transfer{
+        delivered_ms(uplink, now_ms, work.input_bytes) - now_ms,
+        delivered_ms(uplink, now_ms + work.head_ms, work.cut_bytes) - now_ms - work.head_ms,
+        mbit_s_at(uplink, now_ms - kRecentMs, kRecentMs),
+        mbit_s_at(uplink, now_ms - kLatestMs, kLatestMs)};
+    steps.push_back(step_of(scenario, transfer, i, random));
+  }
+  return steps;
+}
+
+std::vector<OffloadStep> generated_steps(const OffloadScenario& scenario, double mean_mbit_s,
+                                         double log_deviation, double correlation) {
+  std::mt19937_64 random(scenario.seed);
+  std::normal_distribution<double> normal;
+  std::vector<OffloadStep> steps;
+  double state = normal(random);
+  for (size_t i = 0; i < scenario.steps; ++i) {
+    const double before = mean_mbit_s * std::exp(log_deviation * state);
+    state = correlation * state + std::sqrt(1 - correlation * correlation) * normal(random);
+    const double rate = mean_mbit_s * std::exp(log_deviation * state);
+    const Transfer transfer{scenario.workload.input_bytes * 8e-3 / rate,
+                            scenario.workload.cut_bytes * 8e-3 / rate, before, before};
+    steps.push_back(step_of(scenario, transfer, i, random));
+  }
+  return steps;
+}
+
+OffloadResult run_policy(const std::vector<OffloadStep>& steps, OffloadPolicy& policy,
+                         size_t warm_up) {
+  OffloadResult result{std::string(policy.name())};
+  result.chosen.assign(kOffloadWays, 0);
+  size_t counted = 0;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const size_t action = policy.choose(steps[i].context);
+    const double cost = steps[i].costs[action];
+    policy.learn(steps[i].context, action, cost);
+    ++result.chosen[action];
+    if (i < warm_up) continue;
+    ++counted;
+    result.mean_cost += cost;
+    result.oracle_cost += std::ranges::min(steps[i].costs);
+  }
+  result.mean_cost /= static_cast<double>(std::max<size_t>(1, counted));
+  result.oracle_cost /= static_cast<double>(std::max<size_t>(1, counted));
+  result.regret_share = result.mean_cost / result.oracle_cost - 1;
+  return result;
+}
+
+}  // namespace edgewright

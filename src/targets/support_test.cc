@@ -1,0 +1,107 @@
+#include "targets/support.h"
+
+#include <gtest/gtest.h>
+
+#include "targets/check.h"
+
+namespace edgewright {
+namespace {
+
+constexpr std::string_view kTable =
+    "# framework toy: a framework for tests\n"
+    "# hardware gpu,cpu\n"
+    "# fallback yes\n"
+    "# max-opset 1:11 2:17\n"
+    "operators\ttypes\tversions\thardware\tlevel\trestriction\tbasis\tsource\n"
+    "Relu\tfloat32\t>=2\tgpu\tnative\trank<=2\tdocumented\tbook\n"
+    "Relu\t*\t*\t*\tcpu\t-\tdocumented\tbook\n"
+    "MatMul\t*\t*\t*\tnative\tconstant:1 static\tmeasured\trun\n";
+
+Target toy(std::string version) {
+  auto table = parse_support(kTable, "toy");
+  EXPECT_TRUE(table.ok()) << table.error().message;
+  return {*std::move(table), std::move(version), "gpu"};
+}
+
+ValueType matrix(int64_t rank) {
+  return ValueType::tensor(DType::kFloat32, to_shape(Dims(static_cast<size_t>(rank), 4)));
+}
+
+TEST(Support, VersionsCompareByNumber) {
+  EXPECT_LT(compare_versions("8.6", "8.10"), 0);
+  EXPECT_EQ(compare_versions("8", "8.0"), 0);
+  EXPECT_GT(compare_versions("10", "9.9.9"), 0);
+}
+
+TEST(Support, TheFirstFittingRowDecides) {
+  Graph graph;
+  Node* flat = graph.add_node("Relu", {graph.add_input("x", matrix(2))}, {"y"});
+  Node* deep = graph.add_node("Relu", {graph.add_input("u", matrix(3))}, {"v"});
+  EXPECT_EQ(find_support(toy("2.0"), *flat)->level, SupportLevel::kNative);
+  EXPECT_EQ(find_support(toy("1.9"), *flat)->level, SupportLevel::kCpu);
+  EXPECT_EQ(find_support(toy("2.0"), *deep)->level, SupportLevel::kCpu);
+  EXPECT_EQ(max_opset(toy("1.5")), 11);
+}
+
+TEST(Support, RestrictionsLookAtConstantsAndShapes) {
+  Graph graph;
+  Value* x = graph.add_input("x", matrix(2));
+  Value* weight = graph.add_constant("w", Tensor::of<float>({1, 1}, {1.0f}));
+  weight->type = ValueType::of(*weight->constant);
+  Node* fixed = graph.add_node("MatMul", {x, weight}, {"y"});
+  fixed->outputs[0]->type = matrix(2);
+  Node* moving = graph.add_node("MatMul", {x, x}, {"z"});
+  moving->outputs[0]->type = matrix(2);
+  EXPECT_NE(find_support(toy("1"), *fixed), nullptr);
+  EXPECT_EQ(find_support(toy("1"), *moving), nullptr);
+}
+
+TEST(Support, EveryTableOfTheProgramIsRead) {
+  EXPECT_GE(framework_names().size(), 7u);
+  for (const std::string& name : framework_names()) {
+    const auto table = load_support(name);
+    ASSERT_TRUE(table.ok()) << table.error().message;
+    EXPECT_EQ(table->framework, name);
+    for (const SupportRow& row : table->rows) {
+      EXPECT_FALSE(row.source.empty()) << name;
+      EXPECT_TRUE(row.basis == "measured" || row.basis == "documented" || row.basis == "inferred")
+          << name << ": " << row.basis;
+    }
+  }
+}
+
+TEST(Support, BadTablesAreRefusedWithTheirLine) {
+  const auto bad = parse_support("# framework x: y\n# hardware cpu\nheading\nRelu\t*\n", "x");
+  ASSERT_FALSE(bad.ok());
+  EXPECT_EQ(bad.error().kind, ErrorKind::kBadInput);
+  EXPECT_NE(bad.error().message.find("x:4"), std::string::npos) << bad.error().message;
+  EXPECT_EQ(find_target("toy", "").error().kind, ErrorKind::kUsage);
+  EXPECT_EQ(find_target("nothing@1", "").error().kind, ErrorKind::kUsage);
+  EXPECT_EQ(find_target("tensorrt@8", "fpga").error().kind, ErrorKind::kUsage);
+}
+
+TEST(Check, AFallbackIsCountedWithItsTransfers) {
+  Graph graph;
+  Value* x = graph.add_input("x", matrix(2));
+  Node* first = graph.add_node("Relu", {x}, {"a"});
+  Node* second = graph.add_node("Erf", {first->outputs[0]}, {"b"});
+  Node* third = graph.add_node("Relu", {second->outputs[0]}, {"c"});
+  for (Node* node : {first, second, third}) node->outputs[0]->type = matrix(2);
+  graph.add_output(third->outputs[0]);
+  TargetCheck check;
+  check.accelerator_us = {1, 1, 1};
+  check.cpu_us = {100, 2, 100};
+  check.crossing_us = 5;
+  check.open = [](const Node&) { return Opened{}; };
+  check.original_operators = {"Relu", "Erf"};
+  const TargetReport report = check_target(graph, toy("2"), check);
+  EXPECT_EQ(report.nodes[0].placement, "native");
+  EXPECT_EQ(report.nodes[1].placement, "cpu");
+  EXPECT_EQ(report.transitions, 4);  // in, to the CPU, back, out
+  EXPECT_DOUBLE_EQ(report.predicted_us, 1 + 2 + 1 + 4 * 5);
+  EXPECT_DOUBLE_EQ(report.unconstrained_us, 3);
+  EXPECT_TRUE(report.passed);
+}
+
+}  // namespace
+}  // namespace edgewright
