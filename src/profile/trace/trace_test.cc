@@ -134,7 +134,7 @@ TEST(Trace, SurvivesPerfettoTracesThatAreCutShort) {
   const std::string whole = to_perfetto(sample());
   for (size_t length = 0; length < whole.size(); ++length) {
     const auto read = import_trace(std::string_view(whole).substr(0, length), "cut");
-    if (!read.ok()) EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
+    EXPECT_TRUE(read.ok() || read.error().kind == ErrorKind::kBadInput);
   }
 }
 
