@@ -95,7 +95,7 @@ std::string pareto_text(const VerifyReport& report) {
   if (report.pareto.empty()) return "";
   std::vector<std::vector<std::string>> rows = {
       {"candidate", "latency us", "size", report.task.empty() ? "relative L2" : "loss", ""}};
-  for (const ParetoPoint& point : report.pareto) {
+  for (const TradeOffPoint& point : report.pareto) {
     rows.push_back({point.file, fmt::format("{:.1f}", point.latency_us),
                     with_prefix(static_cast<double>(point.size_bytes)) + "B",
                     fmt::format("{:.3g}", point.error),

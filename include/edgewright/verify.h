@@ -64,7 +64,7 @@ struct BisectReport {
 };
 
 // One candidate of a trade-off; smaller is better in every figure.
-struct ParetoPoint {
+struct TradeOffPoint {
   std::string file;
   double latency_us = 0;
   int64_t size_bytes = 0;
@@ -104,7 +104,7 @@ struct VerifyReport {
   std::vector<std::vector<int64_t>> reference_confusion, candidate_confusion;
   std::optional<double> derivative_relative_l2;
   std::optional<BisectReport> bisect;
-  std::vector<ParetoPoint> pareto;
+  std::vector<TradeOffPoint> pareto;
   int64_t samples = 0, layer_samples = 0;
   std::string decided_by;  // "differences" or "task"
   bool passed = false;

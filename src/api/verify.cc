@@ -288,14 +288,14 @@ Result<VerifyReport> verify_pair(const std::string& reference, const std::string
 }
 
 // What a candidate costs: its time, its size and its error.
-Result<ParetoPoint> weigh(const std::string& file, const VerifyReport& report,
+Result<TradeOffPoint> weigh(const std::string& file, const VerifyReport& report,
                           const VerifyOptions& options) {
   BenchOptions bench_options;
   bench_options.session.threads = options.threads;
   bench_options.session.shapes = options.shapes;
   bench_options.seconds = kParetoSeconds;
   EDGEWRIGHT_ASSIGN(const BenchReport measured, bench(file, bench_options));
-  ParetoPoint point;
+  TradeOffPoint point;
   point.file = file;
   point.latency_us = measured.latency_us.median;
   std::error_code error;
@@ -312,17 +312,17 @@ Result<ParetoPoint> weigh(const std::string& file, const VerifyReport& report,
 
 Status add_pareto(const std::string& reference, const std::string& candidate,
                   const VerifyOptions& options, VerifyReport& report) {
-  EDGEWRIGHT_ASSIGN(ParetoPoint first, weigh(candidate, report, options));
+  EDGEWRIGHT_ASSIGN(TradeOffPoint first, weigh(candidate, report, options));
   report.pareto.push_back(std::move(first));
   VerifyOptions others = options;
   others.boundary = others.derivatives = others.bisect = false;
   for (const std::string& file : options.pareto) {
     EDGEWRIGHT_ASSIGN(const VerifyReport other, verify_pair(reference, file, others));
-    EDGEWRIGHT_ASSIGN(ParetoPoint point, weigh(file, other, options));
+    EDGEWRIGHT_ASSIGN(TradeOffPoint point, weigh(file, other, options));
     report.pareto.push_back(std::move(point));
   }
   std::vector<Costs> costs;
-  for (const ParetoPoint& point : report.pareto) {
+  for (const TradeOffPoint& point : report.pareto) {
     costs.push_back({point.latency_us, static_cast<double>(point.size_bytes), point.error});
   }
   const auto front = pareto_front(costs);

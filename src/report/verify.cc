@@ -81,9 +81,9 @@ Json bisect_json(const BisectReport& report) {
           {"restored", report.restored}};
 }
 
-Json pareto_json(const std::vector<ParetoPoint>& points) {
+Json pareto_json(const std::vector<TradeOffPoint>& points) {
   Json list = Json::array();
-  for (const ParetoPoint& point : points) {
+  for (const TradeOffPoint& point : points) {
     list.push_back({{"file", point.file},
                     {"latency_us", point.latency_us},
                     {"size_bytes", point.size_bytes},
