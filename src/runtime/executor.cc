@@ -20,9 +20,13 @@ std::string place(const PlanStep& step) {
                      step.domain.empty() ? "" : "::", step.op);
 }
 
+// A larger arena is not taken on the word of a plan file alone.
+constexpr size_t kMostFaultedIn = size_t{64} << 20;
+
 // Takes the pages of working memory at once: one by one, when they are first touched, they take a
 // good part of the first inference. Where the kernel cannot, nothing is lost.
 void fault_in(std::byte* memory, size_t size_bytes) {
+  if (size_bytes > kMostFaultedIn) return;
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = (reinterpret_cast<uintptr_t>(memory) + page - 1) / page * page;
   const auto end = (reinterpret_cast<uintptr_t>(memory) + size_bytes) / page * page;
