@@ -76,9 +76,14 @@ Status refuse(PrecisionContext& context, SampleRunner& runner, const OutputRefer
   inference.tune = context.options.tune;
   inference.timing_cache = context.options.timing_cache;
   PlanMeter meter(inference, 2);
-  EDGEWRIGHT_ASSIGN(const LayerCosts costs, LayerCosts::measure(*fixed, sites, chosen.decision,
-                                                                meter, context.options.progress));
-  const Refusal refusal = refuse_slower(*fixed, sites, costs, site_options);
+  const auto costs =
+      LayerCosts::measure(*fixed, sites, chosen.decision, meter, context.options.progress);
+  if (!costs.ok()) {
+    // The result may run elsewhere all the same.
+    context.report.warnings.push_back("layers were not measured: " + costs.error().message);
+    return {};
+  }
+  const Refusal refusal = refuse_slower(*fixed, sites, *costs, site_options);
   context.report.choices.push_back(
       {"layers together", fmt::format("{:.0f} us", refusal.chosen_us),
        fmt::format("{:.0f} us all in int8, {:.0f} us all in float32", refusal.all_integer_us,
