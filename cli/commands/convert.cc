@@ -72,7 +72,7 @@ std::string summary(const ConvertReport& report, const Options& options) {
   out += fmt::format("{} -> {} nodes\n", report.nodes_before, report.nodes_after);
   if (report.verification) out += verification_text(*report.verification);
   out += warnings_text(report.warnings);
-  for (const ParetoPoint& point : report.pareto) {
+  for (const MixPoint& point : report.pareto) {
     out += fmt::format("  mix: cost {:>10.1f}, error {:.4g}, {} layers changed{}{}\n", point.cost,
                        point.error, point.changed_layers, point.knee ? ", the knee" : "",
                        point.chosen ? ", chosen" : "");

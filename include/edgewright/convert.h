@@ -58,12 +58,13 @@ struct QuantizationReport {
   double relative_l2 = 0;                      // of all outputs
   double agreement = 1;                        // same largest element as the original's
   std::optional<double> reference_top1, top1;  // shares; with labels only
-  double int8_macs_share = 0;                  // multiply-adds that run in int8
-  std::vector<GuiltyLayer> guilty;             // worst first
+  double calibration_us = 0;   // int8: the pass over the samples and the ranges of all calibrators
+  double int8_macs_share = 0;  // multiply-adds that run in int8
+  std::vector<GuiltyLayer> guilty;  // worst first
 };
 
 // A mix of types that no other tried mix beats in cost and error.
-struct ParetoPoint {
+struct MixPoint {
   double cost = 0;   // microseconds of all layers, or bytes of weights
   double error = 0;  // relative L2 of the outputs
   int64_t changed_layers = 0;
@@ -76,7 +77,7 @@ struct ConvertReport {
   std::vector<std::string> dropped_passes;
   std::map<std::string, std::string> precision;  // node -> type
   std::vector<Choice> choices;
-  std::vector<ParetoPoint> pareto;  // of precision mixed, by rising cost
+  std::vector<MixPoint> pareto;  // of precision mixed, by rising cost
   int opset = 0;
   int64_t size_bytes = 0;
   // The final comparison; absent when it was switched off or could not run (see warnings).

@@ -329,7 +329,7 @@ Result<ConvertReport> convert(const std::string& input, const std::string& outpu
   add_passes(pipeline, report);
   bool fit_to_write = !report.verification || report.verification->passed;
   report.passed = fit_to_write;
-  if (fit_to_write && options.precision != "fp32") {
+  if (fit_to_write && (options.precision != "fp32" || !options.quantize.empty())) {
     EDGEWRIGHT_ASSIGN(report.passed, apply_precision(model, options, report));
     fit_to_write = report.passed || options.force;
     // A plan must compute what the changed model does, not the original.

@@ -7,12 +7,27 @@
 namespace edgewright {
 namespace {
 
+// float32 with pruned weights: only the effect of that is measured.
+Result<bool> judge_float(PrecisionContext& context) {
+  if (!context.has_data()) return true;
+  QuantizationReport& result = context.report.quantization.emplace();
+  PlanRunner runner(context.data, context.options.threads);
+  EDGEWRIGHT_ASSIGN(const auto reference,
+                    OutputReference::create(*context.original, runner, context.split.held_back,
+                                            context.data.labels));
+  EDGEWRIGHT_ASSIGN(const OutputQuality quality, reference.compare(*context.model.graph));
+  result.calibration_samples = static_cast<int64_t>(context.split.calibration.size());
+  fill_quality(quality, result);
+  return meets_goals(context, result);
+}
+
 // Every precision, with the opset whose operators its result needs; `ort_opset` in that dialect.
 constexpr struct {
   std::string_view name;
   int opset, ort_opset;
   Result<bool> (*apply)(PrecisionContext& context);
 } kPrecisions[] = {
+    {"fp32", 0, 0, judge_float},
     {"fp16", 0, 0, [](PrecisionContext& c) { return to_low_float(c, DType::kFloat16); }},
     // Conv takes bfloat16 since 22.
     {"bf16", 22, 22, [](PrecisionContext& c) { return to_low_float(c, DType::kBfloat16); }},
@@ -32,7 +47,7 @@ const auto* find_precision(std::string_view name) {
 }  // namespace
 
 std::vector<std::string> precision_names() {
-  std::vector<std::string> names = {"fp32"};
+  std::vector<std::string> names;
   for (const auto& precision : kPrecisions) names.emplace_back(precision.name);
   return names;
 }
@@ -50,7 +65,9 @@ Result<bool> apply_precision(Model& model, const ConvertOptions& options, Conver
                        fmt::join(precision_names(), ", "));
   }
   EDGEWRIGHT_ASSIGN(const PrecisionOptions details, parse_precision_options(options.quantize));
-  PrecisionContext context{model, options, details, report, {}, {}};
+  PrecisionContext context{model, options, details, report};
+  context.original = clone(*model.graph);
+  if (details.sparsity) EDGEWRIGHT_TRY(prune_weights(context));
   return precision->apply(context);
 }
 

@@ -10,7 +10,7 @@ namespace edgewright {
 
 Status load_data(PrecisionContext& context, bool needed) {
   const std::string& path = context.options.calibrate;
-  if (path.empty() && !needed) return {};
+  if (context.has_data() || (path.empty() && !needed)) return {};
   if (path.empty()) {
     return usage_error(
         "--precision {} needs samples: give --calibrate DATA (.npz or a folder of .npy)",

@@ -19,13 +19,14 @@ struct PrecisionContext {
   const ConvertOptions& options;
   const PrecisionOptions& precision;
   ConvertReport& report;
-  CalibrationData data;  // empty without --calibrate
-  SampleSplit split;
+  std::unique_ptr<Graph> original = {};  // what results are compared with
+  CalibrationData data = {};             // empty without --calibrate
+  SampleSplit split = {};
 
   bool has_data() const { return !data.samples.empty(); }
 };
 
-// Reads --calibrate into the context; kUsage when it is missing and `needed`.
+// Reads --calibrate into the context, once; kUsage when it is missing and `needed`.
 Status load_data(PrecisionContext& context, bool needed);
 
 // The scheme that was asked for, or the one that suits this machine; recorded in the choices.
@@ -55,6 +56,9 @@ Result<std::unique_ptr<Graph>> fixed_shape_copy(const PrecisionContext& context,
 Status finish_graph(Graph& graph);
 // Compares the quality with max-error and max-loss; a miss is a warning that says so.
 bool meets_goals(PrecisionContext& context, const QuantizationReport& result);
+
+// Zeros weights as --quantize sparsity= says.
+Status prune_weights(PrecisionContext& context);
 
 // One function per precision. The context has no data yet.
 Result<bool> to_int8(PrecisionContext& context);

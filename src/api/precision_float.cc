@@ -8,12 +8,12 @@ namespace {
 // 16-bit layers may run on reference kernels here, so fewer samples judge them.
 constexpr size_t kJudgingSamples = 4;
 
-Status judge(PrecisionContext& context, const Graph& original, QuantizationReport& result) {
+Status judge(PrecisionContext& context, QuantizationReport& result) {
   PlanRunner runner(context.data, context.options.threads);
   std::span<const size_t> samples = context.split.held_back;
   samples = samples.first(std::min(samples.size(), kJudgingSamples));
-  EDGEWRIGHT_ASSIGN(const auto reference,
-                    OutputReference::create(original, runner, samples, context.data.labels));
+  EDGEWRIGHT_ASSIGN(const auto reference, OutputReference::create(*context.original, runner,
+                                                                  samples, context.data.labels));
   EDGEWRIGHT_ASSIGN(const OutputQuality quality, reference.compare(*context.model.graph));
   fill_quality(quality, result);
   result.calibration_samples = static_cast<int64_t>(context.split.calibration.size());
@@ -25,7 +25,6 @@ Status judge(PrecisionContext& context, const Graph& original, QuantizationRepor
 Result<bool> to_low_float(PrecisionContext& context, DType dtype) {
   Graph& graph = *context.model.graph;
   EDGEWRIGHT_TRY(load_data(context, false));
-  const auto original = clone(graph);
   LowFloatOptions options;
   options.dtype = dtype;
   options.target_opset =
@@ -50,7 +49,7 @@ Result<bool> to_low_float(PrecisionContext& context, DType dtype) {
   EDGEWRIGHT_TRY(finish_graph(graph));
   add_precisions(graph, {}, "", context.report);
   QuantizationReport& result = context.report.quantization.emplace();
-  if (context.has_data()) EDGEWRIGHT_TRY(judge(context, *original, result));
+  if (context.has_data()) EDGEWRIGHT_TRY(judge(context, result));
   return meets_goals(context, result);
 }
 

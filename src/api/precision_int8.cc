@@ -7,6 +7,7 @@
 #include "graph/text.h"
 #include "passes/rewrite.h"
 #include "quantize/dynamic_int8.h"
+#include "quantize/migrate_scales.h"
 #include "quantize/refusal.h"
 
 namespace edgewright {
@@ -22,9 +23,17 @@ std::vector<GuiltyLayer> guilty_layers(const std::map<std::string, LayerError>& 
 }
 
 std::string cache_key(const PrecisionContext& context) {
-  const size_t graph = std::hash<std::string>()(print(*context.model.graph, {16, true}));
-  return fmt::format("{:016x}-{}-{}", graph, context.data.fingerprint,
-                     context.precision.averaging_factor);
+  const Graph& graph = *context.model.graph;
+  const std::hash<std::string_view> hash;
+  size_t weights = 0;
+  for (const Value& value : graph.values()) {
+    if (!value.is_constant() || value.constant->dtype() == DType::kString) continue;
+    const auto bytes = value.constant->byte_span();
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    weights = weights * 31 + hash(text);
+  }
+  return fmt::format("{:016x}-{:016x}-{}-{}", hash(print(graph, {16, true})), weights,
+                     context.data.fingerprint, context.precision.averaging_factor);
 }
 
 bool brings_quantisation(const Graph& graph) {
@@ -67,9 +76,14 @@ Status refuse(PrecisionContext& context, SampleRunner& runner, const OutputRefer
   inference.tune = context.options.tune;
   inference.timing_cache = context.options.timing_cache;
   PlanMeter meter(inference, 2);
-  EDGEWRIGHT_ASSIGN(const LayerCosts costs, LayerCosts::measure(*fixed, sites, chosen.decision,
-                                                                meter, context.options.progress));
-  const Refusal refusal = refuse_slower(*fixed, sites, costs, site_options);
+  const auto costs =
+      LayerCosts::measure(*fixed, sites, chosen.decision, meter, context.options.progress);
+  if (!costs.ok()) {
+    // The result may run elsewhere all the same.
+    context.report.warnings.push_back("layers were not measured: " + costs.error().message);
+    return {};
+  }
+  const Refusal refusal = refuse_slower(*fixed, sites, *costs, site_options);
   context.report.choices.push_back(
       {"layers together", fmt::format("{:.0f} us", refusal.chosen_us),
        fmt::format("{:.0f} us all in int8, {:.0f} us all in float32", refusal.all_integer_us,
@@ -86,6 +100,44 @@ Status refuse(PrecisionContext& context, SampleRunner& runner, const OutputRefer
   auto again = quantize_static(*context.model.graph, runner, context.split, reference, options);
   if (!again.ok()) return std::move(again).error();
   chosen = *std::move(again);
+  return {};
+}
+
+// Tries the model with scales migrated from activations to weights and keeps it where the outputs
+// come closer to the original's.
+Status migrate(PrecisionContext& context, SampleRunner& runner, const OutputReference& reference,
+               StaticOptions& options, StaticResult& chosen) {
+  const auto sites = migration_sites(*context.model.graph);
+  if (sites.empty()) return {};
+  const size_t count = std::min<size_t>(context.split.calibration.size(), 128);
+  EDGEWRIGHT_ASSIGN(const ChannelMaxima maxima,
+                    channel_maxima(*context.model.graph, sites, runner,
+                                   std::span(context.split.calibration).first(count)));
+  auto graph = clone(*context.model.graph);
+  EDGEWRIGHT_TRY(migrate_scales(*graph, maxima, 0.5));
+  StaticOptions again = options;
+  // The calibrator that won before is taken; a mix per layer is nearest to least squared error.
+  again.calibrator = chosen.calibrator == "per layer" ? "mse" : chosen.calibrator;
+  again.cache.clear();  // its counts are those of the model as it was
+  auto migrated = quantize_static(*graph, runner, context.split, reference, again);
+  if (!migrated.ok()) return std::move(migrated).error();
+  const double before = chosen.quality.relative_l2, after = migrated->quality.relative_l2;
+  const bool better = after < before;
+  if (better) {
+    context.model.graph = std::move(graph);
+    options.cache.clear();
+    // Of each decision the last word stays.
+    std::erase_if(migrated->choices, [](const QuantChoice& c) { return c.what == "calibrator"; });
+    std::erase_if(chosen.choices, [](const QuantChoice& c) { return c.what == "bias correction"; });
+    migrated->choices.insert(migrated->choices.begin(), chosen.choices.begin(),
+                             chosen.choices.end());
+    migrated->calibration_us += chosen.calibration_us;
+    chosen = *std::move(migrated);
+  }
+  chosen.choices.push_back(
+      {"scale migration", better ? "kept" : "left out", better ? "left out" : "kept",
+       fmt::format("relative L2 error of the outputs {:.4g} with it at {} values, {:.4g} without",
+                   after, sites.size(), before)});
   return {};
 }
 
@@ -108,23 +160,27 @@ Result<StaticOptions> static_int8_options(PrecisionContext& context) {
 }
 
 Result<bool> to_int8(PrecisionContext& context) {
-  Graph& graph = *context.model.graph;
-  if (brings_quantisation(graph)) return keep_own_quantisation(context);
+  if (brings_quantisation(*context.model.graph)) return keep_own_quantisation(context);
   EDGEWRIGHT_TRY(load_data(context, true));
   QuantizationReport& result = context.report.quantization.emplace();
   EDGEWRIGHT_ASSIGN(StaticOptions options, static_int8_options(context));
   result.calibration_samples = static_cast<int64_t>(context.split.calibration.size());
   PlanRunner runner(context.data, context.options.threads);
-  EDGEWRIGHT_ASSIGN(
-      const auto reference,
-      OutputReference::create(graph, runner, context.split.held_back, context.data.labels));
-  EDGEWRIGHT_ASSIGN(StaticResult chosen,
-                    quantize_static(graph, runner, context.split, reference, options));
+  EDGEWRIGHT_ASSIGN(const auto reference,
+                    OutputReference::create(*context.original, runner, context.split.held_back,
+                                            context.data.labels));
+  EDGEWRIGHT_ASSIGN(StaticResult chosen, quantize_static(*context.model.graph, runner,
+                                                         context.split, reference, options));
+  if (context.precision.migrate_scales) {
+    EDGEWRIGHT_TRY(migrate(context, runner, reference, options, chosen));
+  }
   if (context.precision.refuse != "unmeasured") {
     EDGEWRIGHT_TRY(refuse(context, runner, reference, options, chosen));
   }
+  Graph& graph = *context.model.graph;
   add_choices(chosen.choices, context.report);
   fill_quality(chosen.quality, result);
+  result.calibration_us = chosen.calibration_us;
   result.guilty = guilty_layers(chosen.layers);
   EDGEWRIGHT_ASSIGN(result.int8_macs_share, macs_share(context, graph, chosen.decision.layers));
   add_precisions(graph, chosen.decision.layers, "int8", context.report);
@@ -151,9 +207,9 @@ Result<bool> to_dynamic_int8(PrecisionContext& context) {
   EDGEWRIGHT_ASSIGN(result.int8_macs_share, macs_share(context, *original, layers));
   if (!context.has_data()) return true;
   PlanRunner runner(context.data, context.options.threads);
-  EDGEWRIGHT_ASSIGN(
-      const auto reference,
-      OutputReference::create(*original, runner, context.split.held_back, context.data.labels));
+  EDGEWRIGHT_ASSIGN(const auto reference,
+                    OutputReference::create(*context.original, runner, context.split.held_back,
+                                            context.data.labels));
   EDGEWRIGHT_ASSIGN(const OutputQuality quality, reference.compare(*context.model.graph));
   fill_quality(quality, result);
   return meets_goals(context, result);

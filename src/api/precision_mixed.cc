@@ -245,9 +245,9 @@ Result<bool> to_mixed(PrecisionContext& context) {
   EDGEWRIGHT_TRY(load_data(context, true));
   QuantizationReport& result = context.report.quantization.emplace();
   PlanRunner runner(context.data, context.options.threads);
-  EDGEWRIGHT_ASSIGN(
-      const auto reference,
-      OutputReference::create(graph, runner, context.split.held_back, context.data.labels));
+  EDGEWRIGHT_ASSIGN(const auto reference,
+                    OutputReference::create(*context.original, runner, context.split.held_back,
+                                            context.data.labels));
   EDGEWRIGHT_ASSIGN(const StaticOptions options, static_int8_options(context));
   EDGEWRIGHT_ASSIGN(const StaticResult int8,
                     quantize_static(graph, runner, context.split, reference, options));

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "quantize/calibrator.h"
 #include "quantize/weight_only.h"
 
 namespace edgewright {
@@ -31,7 +32,13 @@ struct Key {
 
 constexpr Key kKeys[] = {
     {"calibrator", "auto, min-max, moving-average, percentile, entropy, mse",
-     [](PrecisionOptions& o, const std::string& v) { return o.calibrator = v, Status(); }},
+     [](PrecisionOptions& o, const std::string& v) -> Status {
+       if (v != "auto" && find_calibrator(v) == nullptr) {
+         return usage_error("found '{}', expected auto or one of the calibrators", v);
+       }
+       o.calibrator = v;
+       return {};
+     }},
     {"percentile", "50 to 100",
      [](PrecisionOptions& o, const std::string& v) -> Status {
        EDGEWRIGHT_ASSIGN(o.percentile, number(v, 50, 100));
@@ -81,6 +88,18 @@ constexpr Key kKeys[] = {
      [](PrecisionOptions& o, const std::string& v) -> Status {
        EDGEWRIGHT_ASSIGN(const double rows, number(v, 0, 1 << 20));
        o.group = static_cast<int64_t>(rows);
+       return {};
+     }},
+    {"sparsity", "2:4, or the share of zeros",
+     [](PrecisionOptions& o, const std::string& v) -> Status {
+       o.sparsity.emplace();
+       if (v == "2:4") return {};
+       EDGEWRIGHT_ASSIGN(o.sparsity->share, number(v, 0.01, 0.99));
+       return {};
+     }},
+    {"scale-migration", "auto, off",
+     [](PrecisionOptions& o, const std::string& v) -> Status {
+       EDGEWRIGHT_ASSIGN(o.migrate_scales, choice(v, "auto", "off"));
        return {};
      }},
     {"refuse", "auto, off, unmeasured",

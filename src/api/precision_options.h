@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "quantize/sparsity.h"
 
 namespace edgewright {
 
@@ -20,7 +21,9 @@ struct PrecisionOptions {
   bool bias_correction = true;
   std::string method = "auto";  // of weights alone
   int weight_bits = 4;
-  int64_t group = 32;           // rows of a column that share a scale; 0: the whole column
+  int64_t group = 32;  // rows of a column that share a scale; 0: the whole column
+  std::optional<SparsityPattern> sparsity;
+  bool migrate_scales = true;   // int8: tried, and kept where it helps
   std::string refuse = "auto";  // layers that measure slower in int8
   std::string objective = "latency";
   double seconds = 120;  // for the search of a mix

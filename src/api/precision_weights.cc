@@ -111,9 +111,9 @@ class SmallWeights {
     const Graph& graph = *context_.model.graph;
     result.calibration_samples =
         static_cast<int64_t>(std::min(context_.split.calibration.size(), kMomentSamples));
-    EDGEWRIGHT_ASSIGN(
-        const auto reference,
-        OutputReference::create(graph, runner_, context_.split.held_back, context_.data.labels));
+    EDGEWRIGHT_ASSIGN(const auto reference,
+                      OutputReference::create(*context_.original, runner_, context_.split.held_back,
+                                              context_.data.labels));
     const auto copy = clone(graph);
     for (const WeightLayer& layer : weight_layers(*copy)) {
       const auto it = rounded.find(layer.name());

@@ -38,6 +38,7 @@ class Isolator {
 
   void add(const Node& node) {
     std::vector<Value*> inputs;
+    inputs.reserve(node.inputs.size());
     for (const Value* input : node.inputs) inputs.push_back(value_of(input));
     Node* copy = target_.add_node(node.op, std::move(inputs), {node.outputs[0]->name},
                                   node.attributes, node.domain);
@@ -82,6 +83,7 @@ class Measurer {
   }
   Status measure(LatencyMeter& meter) {
     std::vector<const Graph*> graphs;
+    graphs.reserve(graphs_.size());
     for (const auto& graph : graphs_) graphs.push_back(graph.get());
     EDGEWRIGHT_ASSIGN(latencies_, meter.measure(graphs));
     return {};

@@ -138,6 +138,15 @@ class MixedSearch {
       if (!allowed) low = middle + 1;
     }
     population_.assign(path.begin(), path.end());
+    return spread(path);
+  }
+
+  // Some more places on the path, so that the front shows what error costs.
+  Status spread(const std::vector<Assignment>& path) {
+    constexpr size_t kParts = 8;
+    for (size_t part = 1; part < kParts && !exhausted(); ++part) {
+      EDGEWRIGHT_TRY(judge(path[part * (path.size() - 1) / kParts]));
+    }
     return {};
   }
 
@@ -180,6 +189,7 @@ class MixedSearch {
     std::ranges::sort(population_);
     population_.erase(std::unique(population_.begin(), population_.end()), population_.end());
     std::vector<std::pair<double, Assignment>> ranked;
+    ranked.reserve(population_.size());
     for (Assignment& one : population_) ranked.emplace_back(fitness(one), std::move(one));
     std::ranges::stable_sort(ranked, {}, &std::pair<double, Assignment>::first);
     population_.clear();
@@ -199,6 +209,7 @@ class MixedSearch {
         sort_population();
         const size_t parents = population_.size();
         std::vector<Assignment> children;
+        children.reserve(kPopulation);
         for (size_t i = 0; i < kPopulation; ++i) children.push_back(child());
         population_.insert(population_.end(), children.begin(), children.end());
         if (parents == 0) break;
@@ -213,7 +224,8 @@ class MixedSearch {
 
   // Every assignment, where there are few; else none.
   std::vector<Assignment> whole_space() const {
-    const double size = std::pow(static_cast<double>(problem_.types), problem_.layers);
+    const double size =
+        std::pow(static_cast<double>(problem_.types), static_cast<double>(problem_.layers));
     if (size > kSmallSpace) return {};
     std::vector<Assignment> all;
     all.reserve(static_cast<size_t>(size));

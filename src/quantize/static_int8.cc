@@ -1,11 +1,15 @@
 #include "quantize/static_int8.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/file.h"
 
 namespace edgewright {
 namespace {
+
+// A layer's own error is a mean over very many numbers: fewer samples settle it.
+constexpr size_t kLayerSamples = 48;
 
 struct Candidate {
   std::string name;
@@ -33,7 +37,13 @@ class StaticSearch {
           "constant "
           "float32 weights in the main graph; convert without --precision int8");
     }
+    const auto start = std::chrono::steady_clock::now();
     EDGEWRIGHT_TRY(observe_all());
+    for (const Calibrator& calibrator : calibrators()) {
+      candidates_.push_back({std::string(calibrator.name), decision_of(calibrator), 0});
+    }
+    const std::chrono::duration<double, std::micro> time = std::chrono::steady_clock::now() - start;
+    result_.calibration_us = time.count();
     if (options_.calibrator == "auto") {
       EDGEWRIGHT_TRY(choose());
     } else {
@@ -90,23 +100,19 @@ class StaticSearch {
     }
     result_.decision = decision_of(*calibrator);
     EDGEWRIGHT_ASSIGN(result_.quality, simulated_quality(graph_, result_.decision, reference_));
-    EDGEWRIGHT_ASSIGN(result_.layers,
-                      layer_errors(graph_, result_.decision, runner_, reference_.samples()));
+    EDGEWRIGHT_ASSIGN(result_.layers, errors_of(result_.decision));
+    result_.calibrator = name;
     result_.choices.push_back({"calibrator", name, "", "asked for"});
     return {};
   }
 
   Status choose() {
-    std::vector<Candidate> candidates;
+    std::vector<Candidate> candidates = candidates_;
     std::vector<std::map<std::string, LayerError>> errors;
-    for (const Calibrator& calibrator : calibrators()) {
-      Candidate& one = candidates.emplace_back();
-      one.name = calibrator.name;
-      one.decision = decision_of(calibrator);
-      EDGEWRIGHT_ASSIGN(auto layers,
-                        layer_errors(graph_, one.decision, runner_, reference_.samples()));
+    for (const Candidate& one : candidates) {
+      EDGEWRIGHT_ASSIGN(auto layers, errors_of(one.decision));
       errors.push_back(std::move(layers));
-      report("try calibrators", candidates.size());
+      report("try calibrators", errors.size());
     }
     candidates.push_back({"per layer", mix(candidates, errors), 0});
     for (Candidate& one : candidates) {
@@ -116,6 +122,7 @@ class StaticSearch {
     }
     rank(candidates);
     result_.decision = candidates[0].decision;
+    result_.calibrator = candidates[0].name;
     EDGEWRIGHT_ASSIGN(result_.quality, simulated_quality(graph_, result_.decision, reference_));
     result_.choices.insert(
         result_.choices.begin(),
@@ -124,9 +131,14 @@ class StaticSearch {
              "relative L2 error of the outputs {:.4g} against {:.4g} on {} held-back samples",
              candidates[0].error, candidates[1].error, reference_.samples().size())});
     // Layer errors of the winner, for the report and the ranking of guilty layers.
-    EDGEWRIGHT_ASSIGN(result_.layers,
-                      layer_errors(graph_, result_.decision, runner_, reference_.samples()));
+    EDGEWRIGHT_ASSIGN(result_.layers, errors_of(result_.decision));
     return {};
+  }
+
+  Result<std::map<std::string, LayerError>> errors_of(const QuantDecision& decision) {
+    const std::span<const size_t> samples = reference_.samples();
+    return layer_errors(graph_, decision, runner_,
+                        samples.first(std::min(samples.size(), kLayerSamples)));
   }
 
   void report(std::string_view stage, size_t done) const {
@@ -215,6 +227,7 @@ class StaticSearch {
   const OutputReference& reference_;
   const StaticOptions& options_;
   Observations observations_;
+  std::vector<Candidate> candidates_;  // one a calibrator
   StaticResult result_;
 };
 

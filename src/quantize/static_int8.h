@@ -38,6 +38,8 @@ struct StaticOptions {
 
 struct StaticResult {
   std::set<std::string> excluded;  // as asked for
+  std::string calibrator;          // the one chosen, or "per layer"
+  double calibration_us = 0;       // the pass over the samples and the ranges of all calibrators
   QuantSites sites;                // of `graph`
   QuantDecision decision;
   OutputQuality quality;  // of the simulated form, on the held-back samples

@@ -17,6 +17,7 @@ Json quantization_json(const QuantizationReport& report) {
     json["reference_top1"] = *report.reference_top1;
     json["top1"] = *report.top1;
   }
+  if (report.calibration_us > 0) json["calibration_us"] = report.calibration_us;
   json["int8_macs_share"] = report.int8_macs_share;
   Json guilty = Json::array();
   for (const GuiltyLayer& layer : report.guilty) {
@@ -56,7 +57,7 @@ std::string to_json(const ConvertReport& report) {
   json["choices"] = std::move(choices);
   if (!report.pareto.empty()) {
     Json pareto = Json::array();
-    for (const ParetoPoint& point : report.pareto) {
+    for (const MixPoint& point : report.pareto) {
       pareto.push_back({{"cost", point.cost},
                         {"error", point.error},
                         {"changed_layers", point.changed_layers},

@@ -1,0 +1,217 @@
+"""Quantises the networks of the zoo and prints what that costs.
+
+usage: precision_zoo_test.py PROGRAM SHARED [--only NAME,...]
+
+Runs in an environment with NumPy, ONNX Runtime and OpenVINO (tools/setup --bench); without them, or
+without the shared folder, it is skipped (exit code 77). NAME: accuracy, calibrators, cost,
+interchange, small, trained.
+
+Bounds: issue "Precision", targets 1, 2, 4 and 5.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+try:
+    import numpy
+    import onnxruntime
+    import openvino
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+MEAN = numpy.array([0.4914, 0.4822, 0.4465], numpy.float32).reshape(1, 3, 1, 1)
+DEVIATION = numpy.array([0.2470, 0.2435, 0.2616], numpy.float32).reshape(1, 3, 1, 1)
+CALIBRATORS = ("min-max", "moving-average", "percentile", "entropy", "mse")
+# Model -> most points of top-1 lost, least agreement with float in percent.
+BOUNDS = {"resnet20": (0.3, 99.3), "mobilenetv2": (0.6, 99.2), "vit20": (0.6, 97.8)}
+BATCH = 100
+
+
+def read_images(path):
+    """Normalised images and labels of a CIFAR-10 binary file."""
+    records = numpy.fromfile(path, numpy.uint8).reshape(-1, 3073)
+    images = records[:, 1:].reshape(-1, 3, 32, 32).astype(numpy.float32) / 255
+    return (images - MEAN) / DEVIATION, records[:, 0].astype(numpy.int64)
+
+
+def run_onnxruntime(path, images):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    parts = range(0, len(images), BATCH)
+    return numpy.concatenate(
+        [session.run(None, {"input": images[i : i + BATCH]})[0] for i in parts]
+    ).argmax(1)
+
+
+def run_openvino(path, images):
+    # Otherwise what stays in float runs in bfloat16 on processors that have it.
+    model = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    parts = range(0, len(images), BATCH)
+    return numpy.concatenate([model([images[i : i + BATCH]])[0] for i in parts]).argmax(1)
+
+
+def figures(name, before, after, same):
+    return f"{name}: top-1 {before:.2f} -> {after:.2f} %, agreement {same:.2f} %"
+
+
+class Zoo:
+    def __init__(self, program, shared, folder):
+        self.program, self.folder = program, folder
+        self.models = shared / "zoo" / "cifar10"
+        self.images, self.labels = read_images(self.models / "cifar10-dev-2000.bin")
+        calibration, labels = read_images(self.models / "cifar10-calib-512.bin")
+        self.calibration = calibration
+        self.data = folder / "calibration.npz"
+        numpy.savez(self.data, input=calibration, labels=labels)
+        self.float_top1 = {}
+        self.peak_mib = 0  # of the last conversion
+        self.failures = []
+
+    def expect(self, holds, text):
+        print(f"{'ok  ' if holds else 'MISS'} {text}", flush=True)
+        if not holds:
+            self.failures.append(text)
+
+    def convert(self, model, name, *flags):
+        out, document = self.folder / f"{model}.{name}.onnx", self.folder / f"{model}.{name}.json"
+        words = [self.program, "convert", self.models / f"{model}.onnx", "-o", out, *flags]
+        words += ["--calibrate", self.data, "--mode", "no-verify", "--json", document]
+        process = subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise subprocess.CalledProcessError(process.returncode, words)
+        self.peak_mib = usage.ru_maxrss / 1024
+        return out, json.loads(document.read_text())
+
+    def float_answers(self, model):
+        if model not in self.float_top1:
+            self.float_top1[model] = run_onnxruntime(self.models / f"{model}.onnx", self.images)
+        return self.float_top1[model]
+
+    def judge(self, model, path):
+        """Points of top-1 lost and agreement with float, both in percent."""
+        before, after = self.float_answers(model), run_onnxruntime(path, self.images)
+        top1 = [100 * float((answers == self.labels).mean()) for answers in (before, after)]
+        return top1[0], top1[1], 100 * float((before == after).mean())
+
+    def accuracy(self):
+        for model, (points, agreement) in BOUNDS.items():
+            path, document = self.convert(model, "int8", "--precision", "int8")
+            before, after, same = self.judge(model, path)
+            share = 100 * document["quantization"]["int8_macs_share"]
+            text = figures(model, before, after, same)
+            self.expect(after >= before - points and same >= agreement, text)
+            self.expect(share >= 95, f"{model}: {share:.1f} % of multiply-adds in int8")
+
+    def calibrators(self):
+        for model in BOUNDS:
+            path, _ = self.convert(model, "int8", "--precision", "int8")
+            chosen = self.judge(model, path)[1]
+            tops = {}
+            for calibrator in CALIBRATORS:
+                flags = ("--precision", "int8", "--quantize", f"calibrator={calibrator}")
+                path, _ = self.convert(model, calibrator, *flags)
+                tops[calibrator] = self.judge(model, path)[1]
+            others = ", ".join(f"{name} {top:.2f}" for name, top in tops.items())
+            text = f"{model}: default {chosen:.2f} %; {others}"
+            self.expect(chosen >= max(tops.values()) - 0.2, text)
+
+    def cost(self):
+        flags = ("--precision", "int8", "--quantize", "refuse=unmeasured")
+        _, document = self.convert("mobilenetv2", "cost", *flags)
+        # The other side too computes ranges only; it does not try them out.
+        ours = document["quantization"]["calibration_us"] / 1e6
+        text = f"mobilenetv2, whole conversion: peak memory {self.peak_mib:.0f} MiB"
+        self.expect(self.peak_mib <= 400, text)
+        start = time.monotonic()
+        self.entropy_of_onnxruntime(self.models / "mobilenetv2.onnx")
+        theirs = time.monotonic() - start
+        text = f"mobilenetv2: five calibrators {ours:.1f} s, ONNX Runtime's entropy {theirs:.1f} s"
+        self.expect(ours <= theirs / 2, text)
+
+    def entropy_of_onnxruntime(self, path):
+        from onnxruntime.quantization import CalibrationMethod, create_calibrator
+        from onnxruntime.quantization.calibrate import CalibrationDataReader
+
+        class Reader(CalibrationDataReader):
+            def __init__(self, images):
+                self.rest = iter(images)
+
+            def get_next(self):
+                image = next(self.rest, None)
+                return None if image is None else {"input": image[None]}
+
+        calibrator = create_calibrator(
+            str(path), calibrate_method=CalibrationMethod.Entropy,
+            augmented_model_path=str(self.folder / "augmented.onnx"),
+        )
+        calibrator.collect_data(Reader(self.calibration))
+        calibrator.compute_data()
+
+    def interchange(self):
+        images = self.images[:500]
+        numpy.save(self.folder / "images.npy", images)
+        for model in BOUNDS:
+            path, _ = self.convert(model, "int8", "--precision", "int8")
+            ours = self.run_ours(path, images)
+            for name, run in (("ONNX Runtime", run_onnxruntime), ("OpenVINO", run_openvino)):
+                same = 100 * float((run(path, images) == ours).mean())
+                self.expect(same >= 99, f"{model}: {name} and our engine agree on {same:.2f} %")
+
+    def run_ours(self, path, images):
+        parts = []
+        for start in range(0, len(images), BATCH):
+            part = self.folder / "part.npy"
+            numpy.save(part, images[start : start + BATCH])
+            out = self.folder / "outputs"
+            words = [self.program, "run", path, "--input", f"input={part}", "-o", out]
+            subprocess.run(list(map(str, words)), check=True, stdout=subprocess.DEVNULL)
+            parts.append(numpy.load(out / "logits.npy"))
+        return numpy.concatenate(parts).argmax(1)
+
+    def small(self):
+        for name, flags in (("blocks", ()), ("ort", ("--dialect", "ort"))):
+            path, _ = self.convert("vit20", f"int4-{name}", "--precision", "int4", *flags)
+            before, after, same = self.judge("vit20", path)
+            text = figures(f"vit20 int4, {name}", before, after, same)
+            self.expect(after >= before - 1.0, text)
+
+    def trained(self):
+        path, document = self.convert("resnet20-qat", "int8", "--precision", "int8")
+        before, after, same = self.judge("resnet20-qat", path)
+        text = figures("resnet20-qat", before, after, same)
+        self.expect(abs(after - 90.30) <= 0.15, text)
+        share = document["quantization"]["int8_macs_share"]
+        self.expect(share > 0.99, f"resnet20-qat: {100 * share:.1f} % of multiply-adds in int8")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("shared", type=pathlib.Path)
+    names = ("accuracy", "small", "trained", "interchange", "calibrators", "cost")
+    parser.add_argument("--only", default=",".join(names))
+    arguments = parser.parse_args()
+    if not (arguments.shared / "zoo" / "cifar10").is_dir():
+        print(f"skipped: {arguments.shared} is not there")
+        return 77
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with tempfile.TemporaryDirectory() as folder:
+        zoo = Zoo(arguments.program, arguments.shared, pathlib.Path(folder))
+        for name in arguments.only.split(","):
+            getattr(zoo, name)()
+    print(f"{len(zoo.failures)} bounds missed")
+    return 1 if zoo.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
