@@ -49,6 +49,7 @@ struct Cluster {
   double static_uw_per_v = 0;
   std::string power_source;   // where the operating points' powers come from; empty: nowhere
   int64_t transition_us = 0;  // of a change of frequency; 0: not stated
+  double stream_bytes_per_cycle = 0;             // that one core reads from memory; 0: not known
   std::vector<OperatingPoint> operating_points;  // frequency ascending
   std::vector<IdleState> idle_states;            // shallow first
   std::vector<ComputePeak> peaks;
@@ -96,10 +97,10 @@ struct ThermalNetwork {
   std::vector<ThermalNode> nodes;
   std::vector<ThermalLink> links;
   std::vector<HeatInlet> inlets;
-  std::string skin_node;            // what a user touches; empty: not known
-  double skin_limit_c = 0;          // 0: none
-  double leakage_per_k = 0;         // relative growth of the static power per kelvin ...
-  double leakage_reference_c = 25;  // ... from this temperature on
+  std::string skin_node;     // what a user touches; empty: not known
+  double skin_limit_c = 0;   // 0: none
+  double leakage_per_k = 0;  // static power grows with exp(leakage_per_k * (T - reference))
+  double leakage_reference_c = 25;
 };
 
 struct MemoryLevel {

@@ -55,6 +55,7 @@ void describe(V& v, Cluster& cluster) {
   v.field("static_uw_per_v", cluster.static_uw_per_v, {-1e9, 1e9});
   v.field("power_source", cluster.power_source);
   v.field("transition_us", cluster.transition_us, kMicroseconds);
+  v.field("stream_bytes_per_cycle", cluster.stream_bytes_per_cycle, {0, 1e4});
   v.field("operating_points", cluster.operating_points);
   v.field("idle_states", cluster.idle_states);
   v.field("peaks", cluster.peaks);

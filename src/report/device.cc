@@ -35,6 +35,7 @@ Json cluster_json(const Cluster& cluster) {
           {"dynamic_coefficient", cluster.dynamic_coefficient},
           {"static_uw_per_v", cluster.static_uw_per_v},
           {"power_source", cluster.power_source},
+          {"stream_bytes_per_cycle", cluster.stream_bytes_per_cycle},
           {"operating_points", points},
           {"idle_states", idle},
           {"peaks", peaks}};
