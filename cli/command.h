@@ -47,6 +47,7 @@ Action declare_device_probe(CLI::App& app, CommonOptions& common);
 Action declare_device_show(CLI::App& app, CommonOptions& common);
 Action declare_inspect(CLI::App& app, CommonOptions& common);
 Action declare_profile(CLI::App& app, CommonOptions& common);
+Action declare_power_energy(CLI::App& app, CommonOptions& common);
 Action declare_run(CLI::App& app, CommonOptions& common);
 Action declare_split_plan(CLI::App& app, CommonOptions& common);
 Action declare_verify(CLI::App& app, CommonOptions& common);

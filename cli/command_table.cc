@@ -23,6 +23,7 @@ constexpr Command kCommands[] = {
      declare_device_calibrate},
     {"device show", "a device of the catalogue or of a file", declare_device_show},
     {"split plan", "where to cut a model between a device and a server", declare_split_plan},
+    {"power energy", "the energy in windows of a recorded trace", declare_power_energy},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kGroups[] = {
