@@ -23,6 +23,10 @@ constexpr Command kCommands[] = {
      declare_device_calibrate},
     {"device show", "a device of the catalogue or of a file", declare_device_show},
     {"split plan", "where to cut a model between a device and a server", declare_split_plan},
+    {"power plan", "cores, frequency, precision, batch and duty under limits", declare_power_plan},
+    {"power simulate", "a workload on a device in virtual time: energy, heat, latency",
+     declare_power_simulate},
+    {"power govern", "hold an operating point on the real interfaces", declare_power_govern},
     {"power energy", "the energy in windows of a recorded trace", declare_power_energy},
 };
 

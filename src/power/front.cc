@@ -1,0 +1,75 @@
+#include "power/front.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace edgewright {
+namespace {
+
+// Calls visit(setting) for every number of cores and point of each cluster but all-idle.
+template <class Visit>
+void each_setting(const Machine& machine, size_t cluster, Setting& setting, Visit& visit) {
+  if (cluster == machine.clusters()) return visit(setting);
+  ClusterSetting& used = setting.clusters[cluster];
+  used = {0, 0};
+  each_setting(machine, cluster + 1, setting, visit);
+  for (size_t point = 0; point < machine.points(cluster); ++point) {
+    if (machine.point_at_least(cluster, machine.frequency_khz(cluster, point)) != point) continue;
+    for (int cores = 1; cores <= machine.cores(cluster); ++cores) {
+      used = {cores, point};
+      each_setting(machine, cluster + 1, setting, visit);
+    }
+  }
+  used = {0, 0};
+}
+
+}  // namespace
+
+std::vector<Choice> pareto_front(const Machine& machine, const StepWork& work,
+                                 const std::string& dtype, double die_c, bool platform_on_anyway) {
+  std::vector<Choice> all;
+  const double memory_j = machine.memory_j(work.bytes);
+  const auto visit = [&](const Setting& setting) {
+    const double step_s = machine.step_s(work, dtype, setting);
+    if (std::isinf(step_s)) return;
+    double watts = 0;
+    for (size_t i = 0; i < machine.clusters(); ++i) {
+      if (setting.clusters[i].cores > 0) watts += machine.busy_w(i, setting.clusters[i], die_c);
+    }
+    const double work_j = watts * step_s + memory_j;
+    const double platform_j = machine.platform_w() * step_s;
+    all.push_back({setting, step_s, work_j + (platform_on_anyway ? 0 : platform_j),
+                   (work_j + platform_j) / step_s});
+  };
+  Setting setting{.clusters = std::vector<ClusterSetting>(machine.clusters())};
+  each_setting(machine, 0, setting, visit);
+  std::ranges::sort(all, [](const Choice& x, const Choice& y) {
+    return x.step_s != y.step_s ? x.step_s < y.step_s : x.energy_j < y.energy_j;
+  });
+  std::vector<Choice> front;
+  for (Choice& choice : all) {
+    if (front.empty() || choice.energy_j < front.back().energy_j) {
+      front.push_back(std::move(choice));
+    }
+  }
+  return front;
+}
+
+const Choice& cheapest_within(const std::vector<Choice>& front, double limit_s) {
+  const auto beyond = std::ranges::upper_bound(front, limit_s, {}, &Choice::step_s);
+  return beyond == front.begin() ? front.front() : *(beyond - 1);
+}
+
+const Choice& quickest_within_power(const std::vector<Choice>& front, double limit_w) {
+  const auto found = std::ranges::find_if(
+      front, [limit_w](const Choice& choice) { return choice.power_w <= limit_w; });
+  return found == front.end() ? *std::ranges::min_element(front, {}, &Choice::power_w) : *found;
+}
+
+const Choice& best_utility(const std::vector<Choice>& front, double a, double b) {
+  return *std::ranges::max_element(front, {}, [a, b](const Choice& choice) {
+    return -a * std::log(choice.step_s) - b * std::log(choice.power_w);
+  });
+}
+
+}  // namespace edgewright

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace edgewright {
+
+// The sizes of a decoder-only transformer of the Llama kind.
+struct LanguageShape {
+  int64_t hidden = 0, layers = 0, heads = 0, kv_heads = 0, head_size = 0;
+  int64_t feed_forward = 0, vocabulary = 0;
+};
+// From a config.json of Hugging Face. kBadInput naming the key.
+Result<LanguageShape> parse_language_config(std::string_view json, std::string_view file);
+int64_t parameter_count(const LanguageShape& shape);
+
+// What one token costs, derived from the shape: multiply-adds of every weight, the weights read
+// once a step whatever the batch, the cache read once a token.
+struct LanguageLoad {
+  std::string precision;                     // of the weights: "fp16", "int8", "int4"
+  std::string dtype;                         // of the arithmetic: "float16" or "int8"
+  double operations_per_token = 0;           // a multiply-add counts as two
+  double operations_per_token_position = 0;  // attention, for each position of context
+  double weight_bytes = 0;
+  double cache_bytes_per_position = 0;
+  int64_t layers = 0;
+};
+// kUsage naming the known precisions.
+Result<LanguageLoad> language_load(const LanguageShape& shape, const std::string& precision);
+
+// The work of one step: `tokens` new ones in all (the prompt's in prefill, one a sequence in
+// decode), with `context` positions before each on average.
+struct StepWork {
+  double operations = 0, bytes = 0;
+  int64_t barriers = 0;  // points at which all cores wait for each other
+};
+StepWork step_work(const LanguageLoad& load, double tokens, double context);
+
+}  // namespace edgewright

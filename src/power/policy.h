@@ -1,0 +1,105 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "power/front.h"
+#include "power/kernel_policies.h"
+#include "power/language_load.h"
+#include "power/thermal_model.h"
+
+namespace edgewright {
+
+enum class Phase { kIdle, kPrefill, kDecode };
+
+// What a policy may know; the simulator and the governor fill it alike.
+struct Observation {
+  double now_s = 0;
+  Phase phase = Phase::kIdle;
+  int batch = 0;           // sequences being worked on
+  int waiting = 0;         // requests not yet begun
+  double context = 0;      // positions before the current token, on average
+  double tokens_left = 0;  // of all sequences: prompt tokens in prefill, output tokens in decode
+  double longest_tokens_left = 0;  // output tokens of the longest sequence
+  double time_left_s = 1e9;        // until the deadline of the most urgent request
+  double skin_c = 25, die_c = 25;
+  std::vector<double> temperatures_c;  // of every thermal node
+  double ambient_c = 25;
+  std::vector<double> busy_share;  // of each cluster since the last decision, 0 to 1
+};
+
+// What a policy wants until it is asked again.
+struct Decision {
+  Setting setting;
+  std::string_view reason;  // "" or why it is held back: "step_wise", "budget"
+  double duty = 1;          // share of the time that the engine may work; it rests in between
+};
+
+class Policy {
+ public:
+  virtual ~Policy() = default;
+  virtual std::string_view name() const = 0;
+  virtual Decision decide(const Observation& seen) = 0;
+};
+
+// What all policies are told before they begin.
+struct PolicyContext {
+  const Machine* machine = nullptr;
+  const LanguageLoad* load = nullptr;
+  const ThermalNetwork* network = nullptr;
+  double skin_limit_c = 0;  // 0: none
+  int max_batch = 1;
+};
+
+// All big cores at their highest frequency, whatever happens.
+std::unique_ptr<Policy> highest_frequency_policy(const PolicyContext& context);
+// schedutil on the cores that energy-aware scheduling gives an engine with as many threads as there
+// are big cores, held back by step_wise at the skin limit.
+std::unique_ptr<Policy> schedutil_policy(const PolicyContext& context);
+// The textbook rule f = fmin + (fmax - fmin) sqrt(Q / Qmax) on the big cores.
+std::unique_ptr<Policy> square_root_policy(const PolicyContext& context, int queue_max);
+
+// Ours: per phase and batch the cheapest setting of the front that is quick enough, held within the
+// heat that the thermal network lets through.
+struct PhaseAwareOptions {
+  double slack = 1.0;  // decode and prefill may take this many times the quickest time
+  // With a deadline the slack is what the deadline leaves.
+  bool use_deadline = false;
+  double deadline_share = 0.8;  // of the time left that the work may fill
+  // Or by utility: performance^a / power^b; 0, 0: by slack.
+  double utility_a = 0, utility_b = 0;
+  bool platform_on_anyway = false;  // the device stays on between requests (pareto_front)
+  double dwell_s = 0.05;            // least time between changes of the setting
+  double least_gain = 0.03;         // of energy, for a change within the same phase
+  double horizon_s = 120;           // over which the heat is foreseen
+  double skin_margin_c = 0.3;
+};
+std::unique_ptr<Policy> phase_aware_policy(const PolicyContext& context,
+                                           const PhaseAwareOptions& options);
+
+// By name: "highest", "schedutil", "square-root", "phase-aware", or a mode of kPowerModes.
+// kUsage naming them.
+Result<std::unique_ptr<Policy>> make_policy(const std::string& name, const PolicyContext& context,
+                                            const PhaseAwareOptions& options);
+
+// Four stages of throttling with hysteresis: a stage is entered at its temperature and left two
+// kelvin below it. Returns the share of the power budget that is left: 1, 0.75, 0.5, 0.25, 0.1.
+class StagedThrottle {
+ public:
+  explicit StagedThrottle(double limit_c) : limit_c_(limit_c) {}
+  double share(double temperature_c);
+
+ private:
+  double limit_c_;
+  int stage_ = 0;
+};
+
+// The power, constant over a horizon, that brings a node exactly to its limit at the end of it, by
+// the linearity of the network. `inlet` is where the power enters.
+double heat_budget_w(ThermalModel& model, std::vector<double> temperatures_c, double ambient_c,
+                     size_t inlet, size_t limited_node, double limit_c, double horizon_s);
+
+}  // namespace edgewright

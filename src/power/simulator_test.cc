@@ -1,0 +1,182 @@
+#include "power/simulator.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "power/planner.h"
+
+namespace edgewright {
+namespace {
+
+constexpr LanguageShape kLlama1b{.hidden = 2048,
+                                 .layers = 22,
+                                 .heads = 32,
+                                 .kv_heads = 4,
+                                 .head_size = 64,
+                                 .feed_forward = 5632,
+                                 .vocabulary = 32000};
+
+class SimulatorTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto device = load_device("sdm845");
+    ASSERT_TRUE(device.ok()) << device.error().message;
+    device_ = std::move(*device);
+    load_ = *language_load(kLlama1b, "int8");
+  }
+  SimulationResult run(const std::string& policy, const std::vector<Request>& requests,
+                       const SimulationOptions& options, double skin_limit_c = 0) {
+    auto result = simulate(device_, load_, requests, policy, {}, skin_limit_c, options);
+    EXPECT_TRUE(result.ok()) << result.error().message;
+    return *result;
+  }
+  Device device_;
+  LanguageLoad load_;
+};
+
+TEST(LanguageLoad, CountsTheParametersOfTinyLlama) {
+  // 1.1 billion with separate input and output embeddings; one of them is read a token.
+  EXPECT_EQ(parameter_count(kLlama1b),
+            22 * (2 * 2048 * 2048 + 2 * 2048 * 256 + 3 * 2048 * 5632) + 2048 * 32000);
+  EXPECT_NEAR(static_cast<double>(parameter_count(kLlama1b)), 1.1e9, 0.1e9);
+}
+
+TEST_F(SimulatorTest, OneRequestTakesWhatItsStepsTake) {
+  const auto machine = Machine::create(device_);
+  ASSERT_TRUE(machine.ok());
+  const Setting setting = machine->big_cores();
+  const auto result = run("highest", {{0, 64, 33}}, {.horizon_s = 600, .start_c = 25});
+  ASSERT_EQ(result.requests, 1);
+  EXPECT_EQ(result.tokens, 33);
+  const double prefill_s = machine->step_s(step_work(load_, 64, 32), load_.dtype, setting);
+  const double token_s = machine->step_s(step_work(load_, 1, 80), load_.dtype, setting);
+  // Hot gates make it a few percent slower.
+  EXPECT_NEAR(result.latency_s[0], prefill_s + 32 * token_s, 0.06 * result.latency_s[0]);
+  EXPECT_GE(result.latency_s[0], prefill_s + 32 * token_s);
+}
+
+TEST_F(SimulatorTest, ConservesEnergyAndIsRepeatable) {
+  const auto requests = make_workload({.kind = "poisson", .rate_per_s = 0.05, .horizon_s = 1200});
+  ASSERT_TRUE(requests.ok());
+  const SimulationOptions options{.horizon_s = 1200, .ambient = {{0, 25}, {600, 35}}};
+  const auto first = run("phase-aware", *requests, options, 43);
+  const auto second = run("phase-aware", *requests, options, 43);
+  EXPECT_LT(first.energy_balance, 1e-9);
+  EXPECT_EQ(first.energy.total_j(), second.energy.total_j());
+  EXPECT_EQ(first.latency_s, second.latency_s);
+  double share = 0;
+  for (const Residency& residency : first.residency) share += residency.share;
+  EXPECT_GT(share, 0);
+}
+
+TEST_F(SimulatorTest, BatchesShareTheWeights) {
+  std::vector<Request> requests(8, {0, 16, 64});
+  const auto single = run("highest", requests, {.horizon_s = 600});
+  const auto batched = run("highest", requests, {.horizon_s = 600, .max_batch = 8});
+  EXPECT_EQ(single.tokens, batched.tokens);
+  EXPECT_LT(batched.simulated_s, 0.6 * single.simulated_s);
+  EXPECT_LT(batched.energy.memory_j, 0.5 * single.energy.memory_j);
+}
+
+TEST_F(SimulatorTest, KeepsTheSkinBelowItsLimit) {
+  const auto requests = make_workload({.kind = "continuous", .horizon_s = 3600});
+  ASSERT_TRUE(requests.ok());
+  const SimulationOptions options{.horizon_s = 3600};
+  const auto free = run("highest", *requests, options);
+  const auto held = run("phase-aware", *requests, options, 38);
+  EXPECT_GT(free.peak_skin_c, 43);
+  EXPECT_LE(held.peak_skin_c, 38.5);
+  EXPECT_FALSE(held.throttles.empty());
+}
+
+TEST_F(SimulatorTest, EmptiesABattery) {
+  const auto requests = make_workload({.kind = "continuous", .horizon_s = 3600});
+  const auto result = run("highest", *requests, {.horizon_s = 3600, .battery_j = 100});
+  EXPECT_TRUE(result.battery_empty);
+  EXPECT_LT(result.simulated_s, 600);
+}
+
+TEST_F(SimulatorTest, RefusesDevicesWithoutPowers) {
+  Device device = device_;
+  for (Cluster& cluster : device.clusters) {
+    for (OperatingPoint& point : cluster.operating_points) point.power_uw = 0;
+  }
+  const auto result = simulate(device, load_, {{0, 1, 1}}, "highest", {}, 0, {});
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().kind, ErrorKind::kUnsupported);
+}
+
+TEST_F(SimulatorTest, FrontsHoldNothingThatAnotherBeats) {
+  const auto machine = Machine::create(device_);
+  ASSERT_TRUE(machine.ok());
+  const auto front = pareto_front(*machine, step_work(load_, 1, 128), load_.dtype, 50);
+  ASSERT_GT(front.size(), 3);
+  for (size_t i = 1; i < front.size(); ++i) {
+    EXPECT_GT(front[i].step_s, front[i - 1].step_s);
+    EXPECT_LT(front[i].energy_j, front[i - 1].energy_j);
+  }
+  EXPECT_EQ(cheapest_within(front, front[2].step_s).step_s, front[2].step_s);
+  EXPECT_EQ(cheapest_within(front, 0).step_s, front[0].step_s);
+  EXPECT_LE(quickest_within_power(front, front[1].power_w).power_w, front[1].power_w);
+  // Performance alone takes the quickest, energy alone the cheapest.
+  EXPECT_EQ(best_utility(front, 1, 0).step_s, front.front().step_s);
+  EXPECT_EQ(best_utility(front, 1, 1).step_s, front.back().step_s);
+}
+
+TEST_F(SimulatorTest, PlansKeepTheirLimits) {
+  const PlanLimits limits{.token_s = 0.3, .first_token_s = 20, .skin_c = 40};
+  const auto plan = make_plan(device_, {load_}, {1, 4}, {.ambient_c = 25}, limits);
+  ASSERT_TRUE(plan.ok()) << plan.error().message;
+  EXPECT_LE(plan->choice.token_s, 0.3);
+  EXPECT_LE(plan->choice.skin_c, 40);
+  for (const ConstraintCost& cost : plan->costs) {
+    EXPECT_LE(cost.energy_j_per_token, plan->choice.energy_j_per_token * (1 + 1e-9));
+  }
+  for (const Plan& point : plan->front) EXPECT_LE(point.skin_c, 40);
+  const auto none = make_plan(device_, {load_}, {1}, {.ambient_c = 25}, {.token_s = 1e-6});
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.error().kind, ErrorKind::kCheckFailed);
+  EXPECT_NE(none.error().message.find("token latency"), std::string::npos) << none.error().message;
+}
+
+TEST(HeatBudget, BringsTheNodeToItsLimit) {
+  const auto device = load_device("sdm845");
+  ASSERT_TRUE(device.ok());
+  auto model = ThermalModel::create(device->thermal_network);
+  ASSERT_TRUE(model.ok());
+  std::vector<double> temperatures(model->size(), 30);
+  const size_t skin = *model->node("case"), die = *model->node("die");
+  const double budget_w = heat_budget_w(*model, temperatures, 25, die, skin, 40, 240);
+  std::vector<double> power(model->size(), 0);
+  power[die] = budget_w;
+  for (int i = 0; i < 8; ++i) model->step(temperatures, power, 25, 30);
+  EXPECT_NEAR(temperatures[skin], 40, 1e-6);
+}
+
+TEST(StagedThrottle, EntersAndLeavesItsStagesWithHysteresis) {
+  StagedThrottle throttle(43);
+  EXPECT_EQ(throttle.share(36), 1);
+  EXPECT_EQ(throttle.share(37), 0.75);
+  EXPECT_EQ(throttle.share(35.5), 0.75);
+  EXPECT_EQ(throttle.share(34.9), 1);
+  EXPECT_EQ(throttle.share(43), 0.1);
+  EXPECT_EQ(throttle.share(41.5), 0.1);
+  EXPECT_EQ(throttle.share(40.5), 0.25);
+}
+
+TEST(Workload, ComesAtItsRate) {
+  for (const char* kind : {"poisson", "bursts", "day"}) {
+    const auto requests =
+        make_workload({.kind = kind, .rate_per_s = 2, .horizon_s = 7200, .seed = 3});
+    ASSERT_TRUE(requests.ok());
+    const double mean = static_cast<double>(requests->size()) / 7200;
+    EXPECT_NEAR(mean, 2, 0.15) << kind;
+    EXPECT_TRUE(std::ranges::is_sorted(*requests, {}, &Request::arrival_s));
+  }
+  EXPECT_FALSE(make_workload({.kind = "weekly"}).ok());
+}
+
+}  // namespace
+}  // namespace edgewright

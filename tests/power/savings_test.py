@@ -1,0 +1,164 @@
+"""What the policies save, by the simulator, on four devices and two models.
+
+usage: savings_test.py PROGRAM SHARED_FOLDER
+
+Prints every figure and ends with exit code 1 when a goal is missed that was reached before.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+PROGRAM, SHARED = sys.argv[1], pathlib.Path(sys.argv[2])
+DEVICES = ("sdm845", "sm8250", "gs101", "rk3588")
+MODELS = (SHARED / "zoo/novel/novel-7m", "llama-1.1b")
+# Goals known to be missed, with the reason; one that is reached has to be struck off.
+KNOWN_MISSES = {
+    # Memory and platform, which no choice of core or frequency changes, are two thirds of the energy.
+    "novel-7m on sm8250, schedutil", "novel-7m on gs101, schedutil",
+    "novel-7m on rk3588, schedutil",
+    # The board's platform draws most of the heat budget, and step_wise comes to rest at a frequency
+    # that is nearly as efficient.
+    "novel-7m on rk3588, step_wise", "llama-1.1b on rk3588, step_wise",
+}
+missed, unexpected = [], []
+
+
+def simulate(model, device, *words):
+    done = subprocess.run(
+        [PROGRAM, "power", "simulate", str(model), "--device", device, *map(str, words), "--json",
+         "-"], capture_output=True, text=True, check=False, timeout=300)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{model} {device} {words}: {done.stderr}")
+    return json.loads(done.stdout)["runs"]
+
+
+def goal(name, reached, text):
+    print(f"{'    ' if reached else 'MISS'} {name}: {text}", flush=True)
+    if not reached:
+        missed.append(name)
+    if reached == (name in KNOWN_MISSES):
+        unexpected.append(name)
+
+
+def core_energy(run):
+    return sum(joules for part, joules in run["energy_j"].items() if part.startswith("cluster"))
+
+
+def name_of(model):
+    return pathlib.Path(model).name
+
+
+def against_highest(model, device):
+    """Batch 1: energy and time to the last token of single requests."""
+    words = ("--workload", "single", "--skin-limit", 0, "--slack", 1.2, "--policy", "highest",
+             "--policy", "phase-aware")
+    highest, ours = simulate(model, device, *words)
+    saved = 1 - ours["energy_mj_per_token"] / highest["energy_mj_per_token"]
+    later = ours["request_p95_us"] / highest["request_p95_us"] - 1
+    goal(f"{name_of(model)} on {device}, highest", saved >= 0.30 and later <= 0.20,
+         f"{saved:.1%} less energy than highest, "
+         f"{later:+.1%} latency")
+
+
+def against_schedutil(model, device):
+    """Poisson arrivals at a fifth of what the device can serve, at equal 95th percentile."""
+    busy = simulate(model, device, "--workload", "single", "--skin-limit", 0, "--policy",
+                    "highest")[0]
+    rate = 0.2e6 / busy["request_p95_us"]
+    seconds = min(3600, 2000 / rate)
+    words = ("--workload", "poisson", "--rate", rate, "--seconds", seconds, "--skin-limit", 0)
+    reference, ours = simulate(model, device, *words, "--policy", "schedutil", "--policy",
+                               "phase-aware")
+    # schedutil is late to speed up; what it loses by that may be spent on lower frequencies.
+    for slack in (1.02, 1.05, 1.1, 1.2, 1.35, 1.5, 1.75, 2, 2.5, 3, 4):
+        slower = simulate(model, device, *words, "--slack", slack, "--policy", "phase-aware")[0]
+        if slower["request_p95_us"] > reference["request_p95_us"]:
+            break
+        if slower["energy_mj_per_token"] < ours["energy_mj_per_token"]:
+            ours = slower
+    saved = 1 - ours["energy_mj_per_token"] / reference["energy_mj_per_token"]
+    later = ours["request_p95_us"] / reference["request_p95_us"] - 1
+    cores = 1 - core_energy(ours) / core_energy(reference)
+    goal(f"{name_of(model)} on {device}, schedutil", saved >= 0.15 and later <= 0.001,
+         f"{saved:.1%} less energy than schedutil and EAS ({cores:.1%} in the cores), "
+         f"95th percentile {later:+.1%}, {ours['requests']} requests")
+
+
+def against_step_wise(model, device):
+    """An hour without pause: the worst minute under a limit of 40 C at the skin, 60 C at the heat
+    sink of a board."""
+    limit = 60 if device == "rk3588" else 40
+    reference, ours = simulate(
+        model, device, "--workload", "continuous", "--seconds", 3600, "--skin-limit",
+        limit, "--policy", "schedutil", "--policy", "phase-aware")
+    gained = ours["sustained_tokens_per_s"] / max(reference["sustained_tokens_per_s"], 1e-9) - 1
+    goal(f"{name_of(model)} on {device}, step_wise",
+         gained >= 0.10 and ours["peak_skin_c"] <= limit,
+         f"sustained {ours['sustained_tokens_per_s']:.2f} tokens/s, "
+         f"{gained:+.1%} against step_wise, skin {ours['peak_skin_c']:.1f} and "
+         f"{reference['peak_skin_c']:.1f} C")
+
+
+def batching(workload):
+    """Requests of 32 and 8 tokens within 100 ms, changing rates, novel-7m on sdm845."""
+    base = ("--workload", workload, "--rate", 12, "--seconds", 1800, "--skin-limit", 0,
+            "--prompt-tokens", 32, "--output-tokens", 8, "--deadline-ms", 100)
+    fixed = simulate(MODELS[0], "sdm845", *base, "--policy", "highest")[0]
+    textbook = simulate(MODELS[0], "sdm845", *base, "--batch", 8, "--policy", "square-root")[0]
+
+    def ours(batch, wait):
+        return simulate(MODELS[0], "sdm845", *base, "--batch", batch, "--batch-wait-ms", wait,
+                        "--policy", "phase-aware")[0]
+
+    chosen = ours(8, 30)
+    # In hindsight: the best of a grid for this very trace of arrivals.
+    grid = [run for batch in (1, 4, 8, 16) for wait in (0, 15, 30, 45, 60)
+            if (run := ours(batch, wait))["request_p95_us"] < 100e3]
+    oracle = min(run["energy_mj_per_request"] for run in grid)
+    saved = 1 - chosen["energy_mj_per_request"] / fixed["energy_mj_per_request"]
+    above = chosen["energy_mj_per_request"] / oracle - 1
+    p95 = chosen["request_p95_us"] / 1e3
+    claims = {claim["percentile"]: claim for claim in chosen["latency_claims"]}
+    goal(f"batching, {workload}", p95 < 100 and saved >= 0.25 and above <= 0.10,
+         f"95th percentile {p95:.1f} ms, {saved:.1%} less energy a request than batch 1 "
+         f"at the highest frequency, {above:.1%} above the oracle; the square-root rule saves "
+         f"{1 - textbook['energy_mj_per_request'] / fixed['energy_mj_per_request']:.1%}")
+    goal(f"claim, {workload}", claims[0.95]["supported"],
+         f"{chosen['requests']} requests support the 95th percentile")
+
+
+def speed():
+    start = time.monotonic()
+    simulate("llama-1.1b", "sm8250", "--workload", "continuous", "--seconds", 3600, "--policy",
+             "phase-aware")
+    hour = time.monotonic() - start
+    start = time.monotonic()
+    subprocess.run([PROGRAM, "power", "plan", "llama-1.1b", "--device", "sm8250", "--precision",
+                    "int8,int4", "--batch", "1,2,4,8"], capture_output=True, check=True)
+    print(f"     an hour of a phone in {hour:.2f} s, a plan in {time.monotonic() - start:.2f} s "
+          "(program start included; measure on a quiet machine)")
+
+
+def main():
+    if not pathlib.Path(MODELS[0]).is_dir():
+        print(f"no {MODELS[0]}")
+        sys.exit(77)
+    for check in (against_highest, against_schedutil, against_step_wise):
+        print(check.__doc__)
+        for model in MODELS:
+            for device in DEVICES:
+                check(model, device)
+    print(batching.__doc__)
+    for workload in ("poisson", "bursts", "day"):
+        batching(workload)
+    speed()
+    print(f"{len(missed)} goals missed")
+    if unexpected:
+        raise SystemExit(f"not as KNOWN_MISSES says: {', '.join(unexpected)}")
+
+
+if __name__ == "__main__":
+    main()
