@@ -1,4 +1,4 @@
-#include "power/govern/helper.h"
+#include "power/govern/privileged.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
