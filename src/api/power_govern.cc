@@ -4,7 +4,7 @@
 
 #include "edgewright/power.h"
 #include "power/govern/governor.h"
-#include "power/govern/helper.h"
+#include "power/govern/privileged.h"
 #include "power/language_load.h"
 
 namespace edgewright {

@@ -75,7 +75,8 @@ def check_calibration(folder):
 
 
 def check_table():
-    report = program("device", "calibrate", "gs101", SHARED / "measurements/freqbench/gs101-main.csv")
+    table = SHARED / "measurements/freqbench/gs101-main.csv"
+    report = program("device", "calibrate", "gs101", table)
     if not all(fit["table_only"] for fit in report["fits"]) or not report["warnings"]:
         raise SystemExit("gs101 has no voltages, and that has to be said")
     print("gs101 carries its measured table")

@@ -14,7 +14,11 @@ import time
 import unittest
 
 PROGRAM = sys.argv[1]
-POLICIES = {0: ("0 1 2 3", 300000, 1804800), 4: ("4 5 6", 710400, 2419200), 7: ("7", 844800, 2841600)}
+POLICIES = {
+    0: ("0 1 2 3", 300000, 1804800),
+    4: ("4 5 6", 710400, 2419200),
+    7: ("7", 844800, 2841600),
+}
 
 
 class Govern(unittest.TestCase):

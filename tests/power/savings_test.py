@@ -16,7 +16,7 @@ DEVICES = ("sdm845", "sm8250", "gs101", "rk3588")
 MODELS = (SHARED / "zoo/novel/novel-7m", "llama-1.1b")
 # Goals known to be missed, with the reason; one that is reached has to be struck off.
 KNOWN_MISSES = {
-    # Memory and platform, which no choice of core or frequency changes, are two thirds of the energy.
+    # Memory and platform, which no choice of core or frequency changes, are most of the energy.
     "novel-7m on sm8250, schedutil", "novel-7m on gs101, schedutil",
     "novel-7m on rk3588, schedutil",
     # The board's platform draws most of the heat budget, and step_wise comes to rest at a frequency
