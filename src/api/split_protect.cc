@@ -37,7 +37,7 @@ TensorMap unflat(const TensorMap& like, std::span<const float> row) {
 }
 
 std::string guarantee_text(Guarantee guarantee, PrivacyBound bound) {
-  const std::string promise =
+  std::string promise =
       fmt::format("({:g}, {:g}) differential privacy of each request", bound.epsilon, bound.delta);
   switch (guarantee) {
     case Guarantee::kNone: return "none";

@@ -142,7 +142,8 @@ double ssim(std::span<const float> a, std::span<const float> b, size_t height, s
 }
 
 double LearnedDecoder::kernel_of(std::span<const float> a, std::span<const float> b) const {
-  if (kernel_ == DecoderKernel::kLinear) return dot(a, b) / width_;
+  // One more feature that is always 1, for the offset.
+  if (kernel_ == DecoderKernel::kLinear) return dot(a, b) / width_ + 1;
   return std::exp(-squared_distance(a, b) / width_);
 }
 
