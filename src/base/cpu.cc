@@ -7,9 +7,31 @@
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace edgewright {
 namespace {
+
+#if defined(__x86_64__)
+// The tile unit with 8-bit products. Linux wants a process to ask for its registers once, because
+// they make the stack frames of signals larger.
+bool may_use_amx_int8() {
+#if defined(__linux__)
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  constexpr unsigned kTile = 1u << 24, kInt8 = 1u << 25;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
+  if ((edx & kTile) == 0 || (edx & kInt8) == 0) return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // arch_prctl(2), asm/prctl.h
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+#endif
 
 std::vector<std::string> find_features() {
   std::vector<std::string> features;
@@ -24,6 +46,7 @@ std::vector<std::string> find_features() {
   note(__builtin_cpu_supports("avx512bw"), "avx512bw");
   note(__builtin_cpu_supports("avx512vl"), "avx512vl");
   note(__builtin_cpu_supports("avx512vnni"), "avx512vnni");
+  note(may_use_amx_int8(), "amx-int8");
 #elif defined(__aarch64__) && defined(__linux__)
   const unsigned long capabilities = getauxval(AT_HWCAP);
   note((capabilities & HWCAP_ASIMD) != 0, "asimd");

@@ -33,6 +33,7 @@ std::span<const ReferenceKernel> resize_reference_kernels();
 std::span<const ReferenceKernel> grid_sample_reference_kernels();
 std::span<const ReferenceKernel> signal_reference_kernels();
 std::span<const ReferenceKernel> quantization_reference_kernels();
+std::span<const ReferenceKernel> integer_reference_kernels();
 std::span<const ReferenceKernel> detection_reference_kernels();
 std::span<const ReferenceKernel> loss_reference_kernels();
 std::span<const ReferenceKernel> attention_reference_kernels();
@@ -68,5 +69,6 @@ std::span<const KernelImplementation> transpose_implementations();
 std::span<const KernelImplementation> attention_implementations();
 std::span<const KernelImplementation> recurrent_implementations();
 std::span<const KernelImplementation> reduce_implementations();
+std::span<const KernelImplementation> quantized_implementations();
 
 }  // namespace edgewright

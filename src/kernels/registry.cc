@@ -36,6 +36,7 @@ constexpr ReferenceTable kReferenceTables[] = {
     grid_sample_reference_kernels,
     signal_reference_kernels,
     quantization_reference_kernels,
+    integer_reference_kernels,
     detection_reference_kernels,
     loss_reference_kernels,
     attention_reference_kernels,
@@ -63,7 +64,7 @@ constexpr ImplementationTable kImplementationTables[] = {
     elementwise_implementations,   reorder_implementations,   softmax_implementations,
     normalization_implementations, pool_implementations,      mapped_copy_implementations,
     concat_implementations,        transpose_implementations, attention_implementations,
-    recurrent_implementations,     reduce_implementations,
+    recurrent_implementations,     reduce_implementations,    quantized_implementations,
 };
 
 using Key = std::pair<std::string_view, std::string_view>;

@@ -34,30 +34,36 @@ Tensor zeros(size_t size_bytes) {
 Tensor to_layout(const Tensor& plain, Layout layout) {
   if (layout == Layout::kPlain) return plain;
   Tensor stored = zeros(stored_size_bytes({plain.dtype(), plain.dims(), layout}));
-  float* const out = reinterpret_cast<float*>(stored.mutable_bytes());
+  std::byte* const out = stored.mutable_bytes();
   const Place place = place_of(plain.dims(), layout);
-  const float* from = plain.data<float>();
+  const size_t item = static_cast<size_t>(dtype_bits(plain.dtype())) / 8;
+  const std::byte* from = plain.bytes();
   for (int64_t n = 0; n < plain.dim(0); ++n) {
     for (int64_t c = 0; c < place.channels; ++c) {
-      for (int64_t i = 0; i < place.inner; ++i) out[place.at(n, c, i)] = *from++;
+      for (int64_t i = 0; i < place.inner; ++i, from += item) {
+        std::memcpy(out + static_cast<size_t>(place.at(n, c, i)) * item, from, item);
+      }
     }
   }
   return stored;
 }
 
-Tensor from_layout(const Tensor& stored, const Dims& dims, Layout layout) {
-  auto plain = Tensor::allocate(DType::kFloat32, dims);
+Tensor from_layout(const Tensor& stored, const Dims& dims, Layout layout, DType dtype) {
+  auto plain = Tensor::allocate(dtype, dims);
   EDGEWRIGHT_CHECK(plain.ok());
-  float* to = plain->mutable_data<float>();
-  const float* const from = reinterpret_cast<const float*>(stored.bytes());
+  std::byte* to = plain->mutable_bytes();
+  const std::byte* const from = stored.bytes();
   if (layout == Layout::kPlain) {
     std::memcpy(to, from, plain->size_bytes());
     return *std::move(plain);
   }
   const Place place = place_of(dims, layout);
+  const size_t item = static_cast<size_t>(dtype_bits(dtype)) / 8;
   for (int64_t n = 0; n < dims[0]; ++n) {
     for (int64_t c = 0; c < place.channels; ++c) {
-      for (int64_t i = 0; i < place.inner; ++i) *to++ = from[place.at(n, c, i)];
+      for (int64_t i = 0; i < place.inner; ++i, to += item) {
+        std::memcpy(to, from + static_cast<size_t>(place.at(n, c, i)) * item, item);
+      }
     }
   }
   return *std::move(plain);
@@ -100,8 +106,21 @@ Trial& Trial::omitted() {
   return *this;
 }
 
-Trial& Trial::output(Dims dims, Layout layout) {
-  outputs_.push_back({DType::kFloat32, std::move(dims), layout});
+Trial& Trial::bytes(DType dtype, Dims dims, Layout layout, bool is_constant) {
+  auto value = Tensor::allocate(dtype, std::move(dims));
+  EDGEWRIGHT_CHECK(value.ok());
+  auto* const data = reinterpret_cast<uint8_t*>(value->mutable_bytes());
+  for (int64_t i = 0; i < value->element_count(); ++i) {
+    seed_ = seed_ * 1664525u + 1013904223u;
+    data[i] = static_cast<uint8_t>(seed_ >> 24);
+  }
+  tensor(*std::move(value), is_constant);
+  inputs_.back().layout = layout;
+  return *this;
+}
+
+Trial& Trial::output(Dims dims, Layout layout, DType dtype) {
+  outputs_.push_back({dtype, std::move(dims), layout});
   return *this;
 }
 
@@ -147,7 +166,7 @@ void Trial::Run::operator()(ThreadPool& pool) {
 
 Tensor Trial::Run::output(size_t i) const {
   const TensorSpec& spec = output_specs_[i];
-  Tensor plain = from_layout(outputs_[i], spec.dims, spec.layout);
+  Tensor plain = from_layout(outputs_[i], spec.dims, spec.layout, spec.dtype);
   return plain;
 }
 

@@ -18,7 +18,9 @@ class Trial {
   Trial& constant(Dims dims);
   Trial& tensor(Tensor value, bool is_constant);
   Trial& omitted();
-  Trial& output(Dims dims, Layout layout = Layout::kPlain);
+  // uint8 or int8 over their whole range.
+  Trial& bytes(DType dtype, Dims dims, Layout layout = Layout::kPlain, bool is_constant = false);
+  Trial& output(Dims dims, Layout layout = Layout::kPlain, DType dtype = DType::kFloat32);
 
   KernelRequest request(int threads = 1) const;
   const Tensor& value(size_t i) const { return values_[i]; }  // plain
@@ -54,8 +56,9 @@ class Trial {
   uint32_t seed_ = 1;
 };
 
-// Blocked and NHWC copies of a plain float32 tensor of rank 3 or 4, and back.
+// Blocked and NHWC copies of a plain tensor of float32 or bytes, of rank 3 or 4, and back.
 Tensor to_layout(const Tensor& plain, Layout layout);
-Tensor from_layout(const Tensor& stored, const Dims& dims, Layout layout);
+Tensor from_layout(const Tensor& stored, const Dims& dims, Layout layout,
+                   DType dtype = DType::kFloat32);
 
 }  // namespace edgewright

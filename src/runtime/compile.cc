@@ -120,15 +120,19 @@ bool Compiler::all_static(const PlanStep& step) const {
          std::ranges::all_of(step.outputs, is_static);
 }
 
-// Blocks of 16 of a map of one pixel lie as the plain channels do.
+// Layouts of a map of one pixel in which the channels lie as in the plain one.
+bool lies_plain(Layout layout, int64_t channels) {
+  if (layout == Layout::kNchw16c) return channels % 16 == 0;
+  return layout == Layout::kPlain || layout == Layout::kNhwc;
+}
+
 bool Compiler::make_reorder_alias(const Node& node) {
   const int32_t from = index_of(node.inputs[0]);
   const Dims& dims = at(from).dims;
   const auto layouts = node.attributes.get_ints("output_layouts");
-  constexpr auto kBlocked = static_cast<int64_t>(Layout::kNchw16c);
-  const auto plain_or_blocked = [](int64_t layout) { return layout == 0 || layout == kBlocked; };
-  if (!at(from).is_static() || dims.size() < 3 || dims[1] % 16 != 0 || layouts.size() != 1 ||
-      !plain_or_blocked(layouts[0]) || !plain_or_blocked(static_cast<int64_t>(at(from).layout)) ||
+  if (!at(from).is_static() || dims.size() < 3 || layouts.size() != 1 ||
+      !lies_plain(static_cast<Layout>(layouts[0]), dims[1]) ||
+      !lies_plain(at(from).layout, dims[1]) ||
       std::any_of(dims.begin() + 2, dims.end(), [](int64_t dim) { return dim != 1; })) {
     return false;
   }

@@ -71,6 +71,50 @@ void two_operands(ElementOp op, const float* a, const float* b, float* out, size
   }
 }
 
+// NaN becomes the zero point, as in the reference.
+void quantize(const float* a, float scale, float zero, float low, float high, float* out,
+              size_t count) {
+  map_one(a, out, count, [=](D d, V v) HWY_ATTR {
+    const V scaled = hn::Div(v, hn::Set(d, scale));
+    const V whole = hn::IfThenElse(hn::IsNaN(scaled), hn::Zero(d), hn::Round(scaled));
+    return hn::Clamp(hn::Add(whole, hn::Set(d, zero)), hn::Set(d, low), hn::Set(d, high));
+  });
+}
+
+template <class T>
+void load_as(const T* from, float* out, size_t count) {
+  const D d;
+  const hn::Rebind<int32_t, D> words;
+  const hn::Rebind<T, D> bytes;
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    hn::StoreU(hn::ConvertTo(d, hn::PromoteTo(words, hn::LoadU(bytes, from + i))), d, out + i);
+  }
+  for (; i < count; ++i) out[i] = static_cast<float>(from[i]);
+}
+
+template <class T>
+void store_as(const float* values, T* out, size_t count) {
+  const D d;
+  const hn::Rebind<T, D> bytes;
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    hn::StoreU(hn::DemoteTo(bytes, hn::NearestInt(hn::LoadU(d, values + i))), bytes, out + i);
+  }
+  for (; i < count; ++i) out[i] = static_cast<T>(values[i]);
+}
+
+void load(DType dtype, const void* from, float* out, size_t count) {
+  dtype == DType::kInt8 ? load_as(static_cast<const int8_t*>(from), out, count)
+                        : load_as(static_cast<const uint8_t*>(from), out, count);
+}
+void store(DType dtype, const float* values, void* out, size_t count) {
+  dtype == DType::kInt8 ? store_as(values, static_cast<int8_t*>(out), count)
+                        : store_as(values, static_cast<uint8_t*>(out), count);
+}
+
 void activations(ElementOp op, const float* a, float x, float y, float* out, size_t count) {
   switch (op) {
     case ElementOp::kSigmoid:
@@ -97,6 +141,12 @@ void activations(ElementOp op, const float* a, float x, float y, float* out, siz
       return map_one(a, out, count, [x, y](D d, V v) HWY_ATTR {
         return vector_activation<Activation::kClip>(d, v, x, y);
       });
+    case ElementOp::kDequantize:
+      return map_one(a, out, count, [x, y](D d, V v) HWY_ATTR {
+        return hn::Mul(hn::Sub(v, hn::Set(d, y)), hn::Set(d, x));
+      });
+    case ElementOp::kQuantizeUint8: return quantize(a, x, y, 0.0f, 255.0f, out, count);
+    case ElementOp::kQuantizeInt8: return quantize(a, x, y, -128.0f, 127.0f, out, count);
     default:
       return map_one(a, out, count,
                      [x, y](D d, V v) HWY_ATTR { return vector_hard_sigmoid(d, v, x, y); });
@@ -143,6 +193,16 @@ HWY_AFTER_NAMESPACE();
 namespace edgewright {
 
 HWY_EXPORT(compute);
+HWY_EXPORT(load);
+HWY_EXPORT(store);
+
+void load_bytes(DType dtype, const void* from, float* out, size_t count) {
+  HWY_DYNAMIC_DISPATCH(load)(dtype, from, out, count);
+}
+
+void store_bytes(DType dtype, const float* values, void* out, size_t count) {
+  HWY_DYNAMIC_DISPATCH(store)(dtype, values, out, count);
+}
 
 void compute_chunk(ElementOp op, const float* a, const float* b, float x, float y, float* out,
                    size_t count) {

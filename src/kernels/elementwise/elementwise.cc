@@ -83,8 +83,12 @@ Result<BroadcastWalk> make_walk(const KernelRequest& request) {
 
 class Elementwise : public PreparedKernel {
  public:
-  Elementwise(ElementProgram program, BroadcastWalk walk, int threads)
-      : program_(std::move(program)), walk_(std::move(walk)), threads_(std::max(threads, 1)) {
+  Elementwise(ElementProgram program, BroadcastWalk walk, const KernelRequest& request)
+      : program_(std::move(program)),
+        walk_(std::move(walk)),
+        threads_(std::max(request.threads, 1)),
+        out_type_(request.outputs[0].dtype) {
+    for (const TensorSpec& spec : request.inputs) in_types_.push_back(spec.dtype);
     row_ = walk_.dims.back();
     rows_ = 1;
     for (size_t axis = 0; axis + 1 < walk_.dims.size(); ++axis) rows_ *= walk_.dims[axis];
@@ -136,34 +140,48 @@ class Elementwise : public PreparedKernel {
     }
   }
 
+  // `count` elements of input i from `offset` on: as they lie, or made float in its buffer.
+  const float* input_chunk(const KernelIo& io, float* scratch, size_t i, int64_t offset,
+                           size_t count) const {
+    if (in_types_[i] == DType::kFloat32) return static_cast<const float*>(io.inputs[i]) + offset;
+    float* const made = buffer(scratch, i);
+    load_bytes(in_types_[i], static_cast<const uint8_t*>(io.inputs[i]) + offset, made, count);
+    return made;
+  }
+
   void run_row(const KernelIo& io, float* scratch, int64_t row, int64_t begin, int64_t end) const {
     const size_t inputs = walk_.strides.size();
-    std::array<const float*, kMaxInputs> start;
+    std::array<int64_t, kMaxInputs> start;  // -1: one value, in the buffer already
     for (size_t i = 0; i < inputs; ++i) {
-      if (io.inputs[i] == nullptr) {  // an omitted bound of Clip, which no instruction reads
-        start[i] = nullptr;
-        continue;
-      }
+      start[i] = -1;
+      if (io.inputs[i] == nullptr) continue;  // an omitted bound of Clip, which no instruction reads
       int64_t offset = 0, rest = row;
       for (size_t axis = walk_.dims.size() - 1; axis-- > 0;) {
         offset += rest % walk_.dims[axis] * walk_.strides[i][axis];
         rest /= walk_.dims[axis];
       }
-      start[i] = static_cast<const float*>(io.inputs[i]) + offset;
-      if (walk_.strides[i].back() == 0) {
-        const size_t count = std::min(kElementChunk, static_cast<size_t>(end - begin));
-        std::fill_n(buffer(scratch, i), count, *start[i]);
-        start[i] = nullptr;
+      if (walk_.strides[i].back() != 0) {
+        start[i] = offset;
+        continue;
       }
+      const size_t count = std::min(kElementChunk, static_cast<size_t>(end - begin));
+      std::fill_n(buffer(scratch, i), count, *input_chunk(io, scratch, i, offset, 1));
     }
-    float* const out = static_cast<float*>(io.outputs[0]) + row * row_;
     for (int64_t at = begin; at < end; at += static_cast<int64_t>(kElementChunk)) {
       const size_t count = std::min(kElementChunk, static_cast<size_t>(end - at));
       std::array<const float*, kMaxInputs> values;
       for (size_t i = 0; i < inputs; ++i) {
-        values[i] = start[i] != nullptr ? start[i] + at : buffer(scratch, i);
+        values[i] = start[i] >= 0 ? input_chunk(io, scratch, i, start[i] + at, count)
+                                  : buffer(scratch, i);
       }
-      run_chunk(values, scratch, out + at, count);
+      const int64_t place = row * row_ + at;
+      if (out_type_ == DType::kFloat32) {
+        run_chunk(values, scratch, static_cast<float*>(io.outputs[0]) + place, count);
+        continue;
+      }
+      float* const made = buffer(scratch, inputs + program_.instructions.size() - 1);
+      run_chunk(values, scratch, made, count);
+      store_bytes(out_type_, made, static_cast<uint8_t*>(io.outputs[0]) + place, count);
     }
   }
 
@@ -195,6 +213,8 @@ class Elementwise : public PreparedKernel {
   ElementProgram program_;
   BroadcastWalk walk_;
   int threads_;
+  DType out_type_;
+  std::vector<DType> in_types_;
   int64_t row_ = 1, rows_ = 1;
   int64_t rows_per_task_ = 1, row_part_ = 1;
   size_t literals_ = 0;
@@ -274,8 +294,20 @@ KernelRequest with_all_inputs(const KernelRequest& request) {
   return all;
 }
 
+// Bytes only at the edges of our own programs, whose last instruction then makes them.
+bool types_fit(const KernelRequest& request) {
+  if (request.domain != "edgewright") return is_float32(request);
+  const auto fits = [](const TensorSpec& spec) {
+    return spec.dtype == DType::kFloat32 || spec.dtype == DType::kUint8 ||
+           spec.dtype == DType::kInt8 || spec.dtype == DType::kUndefined;
+  };
+  return std::all_of(request.inputs.begin(), request.inputs.end(), fits) &&
+         std::all_of(request.outputs.begin(), request.outputs.end(), fits);
+}
+
 bool supports(const KernelRequest& request) {
-  if (!is_float32(request) || request.outputs.size() != 1 || request.inputs.size() > kMaxInputs) {
+  if (!types_fit(request) || request.outputs.size() != 1 || request.inputs.empty() ||
+      request.inputs.size() > kMaxInputs) {
     return false;
   }
   for (size_t i = 0; i < request.inputs.size(); ++i) {
@@ -289,8 +321,7 @@ bool supports(const KernelRequest& request) {
 Created create(const KernelRequest& request, PackedBytes) {
   EDGEWRIGHT_ASSIGN(ElementProgram program, program_of(request));
   EDGEWRIGHT_ASSIGN(BroadcastWalk walk, make_walk(with_all_inputs(request)));
-  return Created(
-      std::make_unique<Elementwise>(std::move(program), std::move(walk), request.threads));
+  return Created(std::make_unique<Elementwise>(std::move(program), std::move(walk), request));
 }
 
 constexpr std::string_view kOnnxOps[][2] = {

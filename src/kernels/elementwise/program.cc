@@ -40,10 +40,13 @@ constexpr OpRow kOps[] = {
     {"LeakyRelu", ElementOp::kLeakyRelu, 2},
     {"Clip", ElementOp::kClip, 3},
     {"HardSigmoid", ElementOp::kHardSigmoid, 3},
+    {"Dequantize", ElementOp::kDequantize, 3},
+    {"QuantizeUint8", ElementOp::kQuantizeUint8, 3},
+    {"QuantizeInt8", ElementOp::kQuantizeInt8, 3},
 };
 
 bool wants_literals(ElementOp op) {
-  return op == ElementOp::kLeakyRelu || op == ElementOp::kClip || op == ElementOp::kHardSigmoid;
+  return op >= ElementOp::kLeakyRelu;
 }
 
 // Takes the text before the delimiter off the front; false when the delimiter is not there.

@@ -38,6 +38,9 @@ enum class ElementOp : uint8_t {
   kLeakyRelu,
   kClip,
   kHardSigmoid,
+  kDequantize,
+  kQuantizeUint8,
+  kQuantizeInt8,
 };
 
 // Operands: a value that an input or an earlier instruction gives, or a literal.
@@ -57,7 +60,9 @@ struct ElementInstruction {
 // iN, earlier results tN or decimal literals. The last instruction is the result. Operators:
 // Add Sub Mul Div Max Min Pow (two operands); Neg Abs Sqrt Reciprocal Exp Log Erf Tanh Sigmoid
 // Floor Ceil Round Relu HardSwish Silu Gelu GeluTanh Sin Cos (one); LeakyRelu(x,slope),
-// Clip(x,low,high), HardSigmoid(x,slope,offset) with literals after x.
+// Clip(x,low,high), HardSigmoid(x,slope,offset), and Dequantize, QuantizeUint8 and QuantizeInt8(x,
+// scale,zero) with literals after x. An input of bytes counts as numbers from -128 to 255, which is
+// what Dequantize reads and the other two make.
 struct ElementProgram {
   std::vector<ElementInstruction> instructions;
 };

@@ -4,6 +4,7 @@
 
 #include "kernels/families.h"
 #include "kernels/fused/inner_call.h"
+#include "kernels/fused/named_activation.h"
 
 namespace edgewright {
 namespace {
@@ -14,30 +15,6 @@ Datum input_or_none(const OpCall& call, size_t i) {
 
 Result<Tensor> apply(std::string_view op, Datum a, Datum b) {
   return InnerCall::run(op, {}, {std::move(a), std::move(b)});
-}
-
-Result<Tensor> gelu(const Tensor& x, bool tanh) {
-  Attributes attributes;
-  attributes.set("approximate", std::string(tanh ? "tanh" : "none"));
-  return InnerCall::run("Gelu", attributes, {x});
-}
-
-// One activation by name; alpha and beta are its parameters where it takes any.
-Result<Tensor> activate(const Tensor& x, std::string_view name, const Attributes& parameters) {
-  if (name.empty()) return x;
-  if (name == "Gelu" || name == "GeluTanh") return gelu(x, name == "GeluTanh");
-  if (name == "Silu") {
-    EDGEWRIGHT_ASSIGN(const Tensor gate, InnerCall::run("Sigmoid", {}, {x}));
-    return apply("Mul", x, gate);
-  }
-  if (name == "Clip") {
-    const auto limit = [&](const char* key) {
-      return parameters.contains(key) ? Datum(Tensor::scalar(parameters.get_float(key, 0)))
-                                      : Datum();
-    };
-    return InnerCall::run("Clip", {}, {x, limit("alpha"), limit("beta")});
-  }
-  return InnerCall::run(name, parameters, {x});
 }
 
 // Residual and activation of a fused product; gives the result as output 0.
@@ -163,6 +140,16 @@ Result<Datum> operand(const OpCall& call, std::span<const Tensor> results, std::
   return bad_input("operand '{}' of an element-wise program is not valid", text);
 }
 
+// Quantisation between float and bytes with one scale.
+Result<Tensor> run_linear(std::string_view op, const Tensor& x, float scale, float zero) {
+  const bool from_bytes = op == "Dequantize";
+  const bool is_signed = op == "QuantizeInt8" || (from_bytes && x.dtype() == DType::kInt8);
+  const Tensor point = is_signed ? Tensor::scalar(static_cast<int8_t>(zero))
+                                 : Tensor::scalar(static_cast<uint8_t>(zero));
+  return InnerCall::run(from_bytes ? "DequantizeLinear" : "QuantizeLinear", {},
+                        {x, Tensor::scalar(scale), point});
+}
+
 // Operators whose parameters are attributes in ai.onnx have them as operands here.
 Result<Tensor> run_element(std::string_view op, std::vector<Datum> operands) {
   const auto number = [&](size_t i) {
@@ -173,6 +160,9 @@ Result<Tensor> run_element(std::string_view op, std::vector<Datum> operands) {
     parameters.set("alpha", number(1));
     if (op == "HardSigmoid") parameters.set("beta", number(2));
     return InnerCall::run(op, parameters, {operands[0]});
+  }
+  if (op == "Dequantize" || op == "QuantizeUint8" || op == "QuantizeInt8") {
+    return run_linear(op, operands[0].tensor(), number(1), number(2));
   }
   if (op == "Silu" || op == "Gelu" || op == "GeluTanh") {
     return activate(operands[0].tensor(), op, {});

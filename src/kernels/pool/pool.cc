@@ -20,7 +20,7 @@ struct PoolAxis {
 };
 
 struct PoolShape {
-  int64_t planes = 1;  // images times channels (plain) or channel blocks
+  int64_t planes = 1;  // images times channels (plain) or channel blocks, or images (NHWC)
   int64_t inner = 1;   // floats a position
   PoolAxis y, x;
   bool average = false;
@@ -81,6 +81,9 @@ Result<PoolShape> parse_pool(const KernelRequest& request) {
   } else if (x.layout == Layout::kNchw16c) {
     s.planes = x.dims[0] * ((x.dims[1] + 15) / 16);
     s.inner = 16;
+  } else if (x.layout == Layout::kNhwc) {
+    s.planes = x.dims[0];
+    s.inner = x.dims[1];
   } else {
     return unsupported("pool: layout");
   }

@@ -26,6 +26,7 @@ Side side_of(const TensorSpec& spec) {
   return {1, channels};
 }
 
+template <class T>
 class Reorder : public PreparedKernel {
  public:
   explicit Reorder(const KernelRequest& request)
@@ -39,12 +40,12 @@ class Reorder : public PreparedKernel {
   // One task per image and 16 channels.
   void run(const KernelIo& io) const override {
     const int64_t groups = (channels_ + 15) / 16;
-    const float* const x = static_cast<const float*>(io.inputs[0]);
-    float* const y = static_cast<float*>(io.outputs[0]);
+    const T* const x = static_cast<const T*>(io.inputs[0]);
+    T* const y = static_cast<T*>(io.outputs[0]);
     io.pool->parallel_for(static_cast<size_t>(batch_ * groups), [&](size_t index, int) {
       const int64_t i = static_cast<int64_t>(index);
-      const float* const image = x + i / groups * from_.blocks * from_.block * inner_;
-      float* const out = y + i / groups * to_.blocks * to_.block * inner_;
+      const T* const image = x + i / groups * from_.blocks * from_.block * inner_;
+      T* const out = y + i / groups * to_.blocks * to_.block * inner_;
       const int64_t first = i % groups * 16;
       for (int64_t c = first; c < std::min(first + 16, channels_); ++c) {
         copy_channel(image + start(from_, c), out + start(to_, c));
@@ -58,17 +59,17 @@ class Reorder : public PreparedKernel {
     return c / side.block * side.block * inner_ + c % side.block;
   }
 
-  void copy_channel(const float* from, float* to) const {
+  void copy_channel(const T* from, T* to) const {
     if (from_.block == 1 && to_.block == 1) {
-      std::memcpy(to, from, static_cast<size_t>(inner_) * sizeof(float));
+      std::memcpy(to, from, static_cast<size_t>(inner_) * sizeof(T));
       return;
     }
     for (int64_t i = 0; i < inner_; ++i) to[i * to_.block] = from[i * from_.block];
   }
 
-  void clear_padding(float* out, int64_t end) const {
+  void clear_padding(T* out, int64_t end) const {
     for (int64_t c = channels_; c < std::min(end, to_.blocks * to_.block); ++c) {
-      float* const to = out + start(to_, c);
+      T* const to = out + start(to_, c);
       for (int64_t i = 0; i < inner_; ++i) to[i * to_.block] = 0;
     }
   }
@@ -77,8 +78,14 @@ class Reorder : public PreparedKernel {
   int64_t batch_ = 1, channels_ = 1, inner_ = 1;
 };
 
+size_t item_bytes(DType dtype) {
+  return dtype == DType::kUint8 || dtype == DType::kInt8 ? 1 : dtype == DType::kFloat32 ? 4 : 0;
+}
+
 bool supports(const KernelRequest& request) {
-  if (!is_float32(request) || request.inputs.size() != 1 || request.outputs.size() != 1) {
+  if (request.inputs.size() != 1 || request.outputs.size() != 1 ||
+      item_bytes(request.inputs[0].dtype) == 0 ||
+      request.inputs[0].dtype != request.outputs[0].dtype) {
     return false;
   }
   const TensorSpec& x = request.inputs[0];
@@ -87,11 +94,14 @@ bool supports(const KernelRequest& request) {
 }
 
 Created create(const KernelRequest& request, PackedBytes) {
-  return Created(std::make_unique<Reorder>(request));
+  if (item_bytes(request.inputs[0].dtype) == 1) {
+    return Created(std::make_unique<Reorder<uint8_t>>(request));
+  }
+  return Created(std::make_unique<Reorder<uint32_t>>(request));
 }
 
 constexpr KernelImplementation kImplementations[] = {
-    {"reorder_f32", "edgewright", "Reorder", supports, nullptr, create},
+    {"reorder", "edgewright", "Reorder", supports, nullptr, create},
 };
 
 }  // namespace

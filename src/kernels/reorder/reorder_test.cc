@@ -9,8 +9,8 @@ TEST(Reorder, KeepsElementsAndClearsPadding) {
     for (const Layout to : kLayouts) {
       Trial trial("edgewright", "Reorder");
       trial.input({2, 37, 3, 5}, from).output({2, 37, 3, 5}, to);
-      expect_agrees(trial, "reorder_f32", trial.value(0), kExact);
-      auto run = trial.prepare(*find_implementation("reorder_f32"));
+      expect_agrees(trial, "reorder", trial.value(0), kExact);
+      auto run = trial.prepare(*find_implementation("reorder"));
       ASSERT_TRUE(run.ok());
       ThreadPool pool(1);
       (*run)(pool);

@@ -1,6 +1,6 @@
-// Decides how tensors lie in memory: convolutions write blocks of 16 channels, what follows them
-// keeps the blocks for as long as it can, edgewright::Reorder stands at the borders. The decision
-// is recorded as input_layouts and output_layouts on the nodes.
+// Decides how tensors lie in memory: float convolutions write blocks of 16 channels and integer ones
+// channels last, what follows them keeps that for as long as it can, edgewright::Reorder stands at
+// the borders. The decision is recorded as input_layouts and output_layouts on the nodes.
 #include <algorithm>
 #include <map>
 #include <unordered_map>
@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kBlock = 16;
 constexpr auto kPlain = static_cast<int64_t>(LayoutCode::kPlain);
+constexpr auto kNhwc = static_cast<int64_t>(LayoutCode::kNhwc);
 constexpr auto kBlocked = static_cast<int64_t>(LayoutCode::kNchw16c);
 
 class LayoutChoice {
@@ -37,7 +38,9 @@ class LayoutChoice {
   }
   void choose(Node& node);
   std::vector<int64_t> wanted_inputs(const Node& node) const;
-  bool keeps_blocks(const Node& node) const;
+  int64_t output_layout(const Node& node) const;
+  int64_t input_layout(const Node& node) const;
+  bool keeps_layout(const Node& node) const;
   Value* in_layout(Value* value, int64_t wanted, Node* before);
   void plain_captures(Graph& subgraph, Node& node);
   void hand_out_plain_outputs();
@@ -54,25 +57,41 @@ int64_t channels_of(const Value* value) {
   return dims && dims->size() >= 3 ? (*dims)[1] : 0;
 }
 
-// Operators beside convolutions that work on blocks as well as on plain tensors.
-bool LayoutChoice::keeps_blocks(const Node& node) const {
+bool is_bytes(const Value* value) {
+  const DType dtype = dtype_of(value);
+  return (dtype == DType::kUint8 || dtype == DType::kInt8) && static_dims(value).has_value();
+}
+
+// The layout of the first input that does not lie plain.
+int64_t LayoutChoice::input_layout(const Node& node) const {
+  for (const Value* input : node.inputs) {
+    if (input != nullptr && layout(input) != kPlain) return layout(input);
+  }
+  return kPlain;
+}
+
+// Operators beside convolutions that work on other layouts as well as on plain tensors.
+bool LayoutChoice::keeps_layout(const Node& node) const {
   constexpr std::string_view kPools[] = {"MaxPool", "AveragePool", "GlobalAveragePool",
                                          "GlobalMaxPool"};
   const auto is_blocked = [&](const Value* value) {
     return value != nullptr && layout(value) == kBlocked;
   };
-  if (node.outputs.size() != 1 || !is_static_float(node.outputs[0]) ||
-      std::ranges::none_of(node.inputs, is_blocked)) {
+  const int64_t found = input_layout(node);
+  if (node.outputs.size() != 1 || found == kPlain ||
+      (!is_static_float(node.outputs[0]) && !is_bytes(node.outputs[0]))) {
     return false;
   }
-  if (node.domain.empty() && std::ranges::find(kPools, node.op) != std::end(kPools)) return true;
+  if (node.domain.empty() && std::ranges::find(kPools, node.op) != std::end(kPools)) {
+    return is_static_float(node.outputs[0]);
+  }
   const bool whole_blocks = channels_of(node.outputs[0]) % kBlock == 0;
   if (node.is("Elementwise", kEngineDomain)) {
-    return whole_blocks && std::ranges::all_of(node.inputs, [&](const Value* input) {
+    return (whole_blocks || found == kNhwc) && std::ranges::all_of(node.inputs, [&](const Value* input) {
              return !input->is_constant() && static_dims(input) == static_dims(node.outputs[0]);
            });
   }
-  if (node.is("Concat")) {
+  if (node.is("Concat") && found == kBlocked) {
     const auto rank = static_cast<int64_t>(*rank_of(node.outputs[0]));
     const int64_t axis = node.attributes.get_int("axis", 0);
     return (axis == 1 || axis == 1 - rank) && rank >= 3 &&
@@ -92,8 +111,20 @@ std::vector<int64_t> LayoutChoice::wanted_inputs(const Node& node) const {
     if (node.input(3) != nullptr) wanted[3] = kBlocked;
     return wanted;
   }
-  if (!keeps_blocks(node)) return {};
-  return std::vector<int64_t>(node.inputs.size(), kBlocked);
+  if (node.is("QuantizedConv2d", kEngineDomain)) {
+    std::vector<int64_t> wanted(node.inputs.size(), kPlain);
+    wanted[0] = kNhwc;
+    if (node.input(4) != nullptr) wanted[4] = kNhwc;
+    return wanted;
+  }
+  if (!keeps_layout(node)) return {};
+  return std::vector<int64_t>(node.inputs.size(), input_layout(node));
+}
+
+// Of a node that wants layouts: before its inputs are brought there.
+int64_t LayoutChoice::output_layout(const Node& node) const {
+  if (node.is("QuantizedConv2d", kEngineDomain)) return kNhwc;
+  return node.is("Conv2d", kEngineDomain) ? kBlocked : input_layout(node);
 }
 
 // The value in another layout, made once and placed before its first reader.
@@ -129,18 +160,21 @@ void LayoutChoice::plain_captures(Graph& subgraph, Node& node) {
 
 void LayoutChoice::choose(Node& node) {
   std::vector<int64_t> wanted = wanted_inputs(node);
-  const bool blocked = !wanted.empty() && context_.allow(node);
-  if (!blocked) wanted.assign(node.inputs.size(), kPlain);
+  const bool chosen = !wanted.empty() && context_.allow(node);
+  const int64_t made = chosen ? output_layout(node) : kPlain;
+  if (!chosen) wanted.assign(node.inputs.size(), kPlain);
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     Value* input = node.inputs[i];
     if (input == nullptr) continue;
     graph_.set_input(&node, i, in_layout(input, wanted[i], &node));
   }
   for (auto& [attribute, subgraph] : node.subgraphs) plain_captures(*subgraph, node);
-  if (!blocked) return;
+  if (!chosen) return;
   node.attributes.set("input_layouts", wanted);
-  node.attributes.set("output_layouts", std::vector<int64_t>{kBlocked});
-  layouts_[node.outputs[0]] = kBlocked;
+  node.attributes.set("output_layouts", std::vector<int64_t>(node.outputs.size(), made));
+  for (const Value* output : node.outputs) {
+    if (output != nullptr) layouts_[output] = made;
+  }
   changed_ = true;
 }
 

@@ -10,6 +10,10 @@
 // convolution or a matrix product.
 namespace edgewright {
 
+Result<bool> lower_quantized_moves(Graph& graph, PassContext& context);
+Result<bool> lower_quantized_conv(Graph& graph, PassContext& context);
+Result<bool> lower_quantized_matmul(Graph& graph, PassContext& context);
+Result<bool> lower_constant_weights(Graph& graph, PassContext& context);
 Result<bool> lower_attention(Graph& graph, PassContext& context);
 Result<bool> lower_conv(Graph& graph, PassContext& context);
 Result<bool> lower_matmul(Graph& graph, PassContext& context);

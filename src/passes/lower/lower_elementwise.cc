@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "passes/lower/lower.h"
+#include "passes/lower/quantized_match.h"
 
 namespace edgewright {
 namespace {
@@ -31,8 +31,22 @@ using OperandText = FunctionRef<std::string(Value*)>;
 
 std::string number_text(double value) { return fmt::format("{}", static_cast<float>(value)); }
 
+// QuantizeLinear and DequantizeLinear of bytes with one scale.
+std::string linear_text(const Node& node, OperandText text) {
+  if (const auto scale = quantizes(node)) {
+    return fmt::format("{}({},{},{})",
+                       scale->dtype == DType::kInt8 ? "QuantizeInt8" : "QuantizeUint8",
+                       text(node.inputs[0]), number_text(scale->scale), scale->zero);
+  }
+  const auto value = dequantized_value(node.output(0));
+  if (!value || value->bytes->is_constant()) return "";
+  return fmt::format("Dequantize({},{},{})", text(value->bytes), number_text(value->scale.scale),
+                     value->scale.zero);
+}
+
 // "Clip(t0,0,6)"; empty when the node is not element-wise in this sense.
 std::string call_text(const Node& node, OperandText text) {
+  if (const std::string linear = linear_text(node, text); !linear.empty()) return linear;
   if (!node.domain.empty() || node.inputs.empty() || node.inputs[0] == nullptr) return "";
   const auto of = [&](size_t i) { return text(node.inputs[i]); };
   const auto attribute = [&](const char* name, float otherwise) {
@@ -65,14 +79,24 @@ std::string call_text(const Node& node, OperandText text) {
                          : fmt::format("{}({},{})", node.op, first, of(1));
 }
 
+// A tensor of bytes that linear_text() reads or makes.
+bool is_linear_byte(const Value* value) {
+  const DType dtype = dtype_of(value);
+  return (dtype == DType::kUint8 || dtype == DType::kInt8) && static_dims(value).has_value();
+}
+
 bool is_elementwise(const Node& node) {
-  if (node.outputs.size() != 1 || !is_static_float(node.outputs[0])) return false;
+  if (node.outputs.size() != 1) return false;
+  const bool makes_bytes = quantizes(node).has_value() && is_linear_byte(node.outputs[0]);
+  if (!makes_bytes && !is_static_float(node.outputs[0])) return false;
+  const bool reads_bytes = dequantized_value(node.outputs[0]).has_value();
   const auto count = checked_element_count(*static_dims(node.outputs[0]));
   if (!count.ok() || *count == 0) return false;
   bool all_float = true;
   const std::string text = call_text(node, [&](Value* value) {
     // Pow takes integer exponents too; as numbers they are the same.
-    if (!scalar_constant(value) && !is_static_float(value)) all_float = false;
+    const bool fits = reads_bytes ? is_linear_byte(value) : is_static_float(value);
+    if (!scalar_constant(value) && !fits) all_float = false;
     return std::string("x");
   });
   return !text.empty() && all_float;
@@ -100,24 +124,35 @@ class Chain {
   // The program over the members in graph order; false when it has too many inputs.
   bool write(std::string& program, std::vector<Value*>& inputs) const {
     std::unordered_map<const Value*, size_t> results;
-    for (Node& node : root_->graph->nodes()) {
-      if (!members_.contains(&node)) continue;
-      const std::string text = call_text(node, [&](Value* value) -> std::string {
-        if (const auto it = results.find(value); it != results.end()) {
-          return fmt::format("t{}", it->second);
-        }
-        if (const auto number = scalar_constant(value)) return number_text(*number);
-        const auto it = std::ranges::find(inputs, value);
-        const auto index = it - inputs.begin();
-        if (it == inputs.end()) inputs.push_back(value);
-        return fmt::format("i{}", index);
-      });
+    const auto add_statement = [&](const Value* value, const std::string& text) {
       if (!program.empty()) program += ';';
       program += fmt::format("t{}={}", results.size(), text);
-      results.emplace(node.outputs[0], results.size());
+      results.emplace(value, results.size());
+    };
+    const auto input = [&](Value* value) {
+      const auto it = std::ranges::find(inputs, value);
+      const auto index = it - inputs.begin();
+      if (it == inputs.end()) inputs.push_back(value);
+      return fmt::format("i{}", index);
+    };
+    const auto operand = [&](Value* value) -> std::string {
+      const auto number = scalar_constant(value);
+      if (number && !results.contains(value)) return number_text(*number);
+      // Bytes that others read too are read as bytes here as well.
+      if (!results.contains(value) && is_static_float(value) && value->producer != nullptr) {
+        const std::string text = linear_text(*value->producer, input);
+        if (!text.empty()) add_statement(value, text);
+      }
+      const auto it = results.find(value);
+      return it == results.end() ? input(value) : fmt::format("t{}", it->second);
+    };
+    for (Node& node : root_->graph->nodes()) {
+      if (!members_.contains(&node)) continue;
+      const std::string text = call_text(node, operand);
+      add_statement(node.outputs[0], text);
       if (&node == root_) break;
     }
-    return !inputs.empty() && inputs.size() <= kMaxInputs;
+    return !inputs.empty() && inputs.size() <= kMaxInputs && results.size() <= 2 * kMaxStatements;
   }
 
  private:

@@ -1,0 +1,140 @@
+// edgewright::QuantizedConv2d and QuantizedMatMul as the chains of ai.onnx operators that they stand
+// for; attributes are listed in passes/lowering.h.
+#include "kernels/families.h"
+#include "kernels/fused/inner_call.h"
+#include "kernels/fused/named_activation.h"
+
+namespace edgewright {
+namespace {
+
+Datum input_or_none(const OpCall& call, size_t i) {
+  return call.has_input(i) ? call.inputs[i] : Datum();
+}
+
+Result<Tensor> apply(std::string_view op, Datum a, Datum b) {
+  return InnerCall::run(op, {}, {std::move(a), std::move(b)});
+}
+
+// A zero point of the type; kBadInput where it does not fit.
+Result<Tensor> zero_point(const OpCall& call, std::string_view name, DType dtype) {
+  const int64_t value = call.attributes->get_int(name, 0);
+  if (dtype == DType::kInt8 && value >= -128 && value <= 127) {
+    return Tensor::scalar(static_cast<int8_t>(value));
+  }
+  if (dtype == DType::kUint8 && value >= 0 && value <= 255) {
+    return Tensor::scalar(static_cast<uint8_t>(value));
+  }
+  return bad_input("{} has {} {} for {}", call.op, name, value, dtype_name(dtype));
+}
+
+Result<Tensor> quantised(const OpCall& call, const Tensor& x, std::string_view scale,
+                         std::string_view zero, DType dtype) {
+  EDGEWRIGHT_ASSIGN(const Tensor point, zero_point(call, zero, dtype));
+  const float factor = call.attributes->get_float(scale, 1.0f);
+  return InnerCall::run("QuantizeLinear", {}, {x, Tensor::scalar(factor), point});
+}
+
+Result<Tensor> dequantised(const OpCall& call, const Tensor& x, std::string_view scale,
+                           std::string_view zero) {
+  if (x.dtype() == DType::kFloat32) return x;
+  EDGEWRIGHT_ASSIGN(const Tensor point, zero_point(call, zero, x.dtype()));
+  const float factor = call.attributes->get_float(scale, 1.0f);
+  return InnerCall::run("DequantizeLinear", {}, {x, Tensor::scalar(factor), point});
+}
+
+// Everything behind the factors and the bias.
+Status finish(OpCall& call, Tensor v) {
+  const Attributes& a = *call.attributes;
+  if (a.contains("product_scale")) {
+    const DType type = a.get_int("product_is_signed", 0) != 0 ? DType::kInt8 : DType::kUint8;
+    EDGEWRIGHT_ASSIGN(v, quantised(call, v, "product_scale", "product_zero", type));
+    EDGEWRIGHT_ASSIGN(v, dequantised(call, v, "product_scale", "product_zero"));
+  }
+  if (call.has_input(4)) {
+    EDGEWRIGHT_ASSIGN(const Tensor* residual, call.tensor(4));
+    EDGEWRIGHT_ASSIGN(Tensor real,
+                      dequantised(call, *residual, "residual_scale", "residual_zero"));
+    EDGEWRIGHT_ASSIGN(v, apply("Add", v, real));
+  }
+  Attributes parameters;
+  for (const char* key : {"alpha", "beta"}) {
+    if (const AttributeValue* value = a.find(key)) parameters.set(key, *value);
+  }
+  EDGEWRIGHT_ASSIGN(v, activate(v, a.get_string("activation", ""), parameters));
+  if (call.output_count > 1) call.set_output(1, v);
+  const auto type = static_cast<DType>(a.get_int("y_type", static_cast<int64_t>(DType::kFloat32)));
+  if (type != DType::kFloat32) {
+    EDGEWRIGHT_ASSIGN(v, quantised(call, v, "y_scale", "y_zero", type));
+  }
+  call.set_output(0, std::move(v));
+  return {};
+}
+
+// Per-column values beside the axes behind the columns.
+Result<Tensor> as_channels(const OpCall& call, size_t input, size_t axes_behind) {
+  EDGEWRIGHT_ASSIGN(const Tensor* values, call.tensor(input));
+  std::vector<int64_t> dims(1 + axes_behind, 1);
+  dims[0] = values->element_count();
+  const auto rank = static_cast<int64_t>(dims.size());
+  return InnerCall::run("Reshape", {}, {*values, Tensor::of<int64_t>({rank}, dims)});
+}
+
+Status scale_and_finish(OpCall& call, const Tensor& sums, size_t axes_behind) {
+  Attributes to_float;
+  to_float.set("to", static_cast<int64_t>(DType::kFloat32));
+  EDGEWRIGHT_ASSIGN(Tensor v, InnerCall::run("Cast", to_float, {sums}));
+  EDGEWRIGHT_ASSIGN(const Tensor factors, as_channels(call, 2, axes_behind));
+  EDGEWRIGHT_ASSIGN(v, apply("Mul", v, factors));
+  if (call.has_input(3)) {
+    EDGEWRIGHT_ASSIGN(const Tensor bias, as_channels(call, 3, axes_behind));
+    EDGEWRIGHT_ASSIGN(v, apply("Add", v, bias));
+  }
+  return finish(call, std::move(v));
+}
+
+Status quantized_conv2d(OpCall& call) {
+  Attributes attributes;
+  for (const char* key : {"strides", "pads", "dilations", "group"}) {
+    if (const AttributeValue* value = call.attributes->find(key)) attributes.set(key, *value);
+  }
+  EDGEWRIGHT_ASSIGN(const Tensor* x, call.tensor(0));
+  if (x->rank() < 2) return bad_input("{} of a tensor of rank {}", call.op, x->rank());
+  EDGEWRIGHT_ASSIGN(const Tensor zero, zero_point(call, "x_zero", x->dtype()));
+  EDGEWRIGHT_ASSIGN(const Tensor sums, InnerCall::run("ConvInteger", attributes,
+                                                      {*x, input_or_none(call, 1), zero}));
+  return scale_and_finish(call, sums, x->rank() - 2);
+}
+
+// The last two axes exchanged where the attribute says so.
+Result<Tensor> side(const OpCall& call, size_t input, std::string_view attribute) {
+  EDGEWRIGHT_ASSIGN(const Tensor* x, call.tensor(input));
+  if (call.attributes->get_int(attribute, 0) == 0) return *x;
+  if (x->rank() < 2) return bad_input("{} of a tensor of rank {}", call.op, x->rank());
+  std::vector<int64_t> order(x->rank());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
+  std::swap(order[x->rank() - 1], order[x->rank() - 2]);
+  Attributes transpose;
+  transpose.set("perm", order);
+  return InnerCall::run("Transpose", transpose, {*x});
+}
+
+Status quantized_matmul(OpCall& call) {
+  EDGEWRIGHT_ASSIGN(const Tensor a, side(call, 0, "transpose_a"));
+  EDGEWRIGHT_ASSIGN(const Tensor b, side(call, 1, "transpose_b"));
+  EDGEWRIGHT_ASSIGN(const Tensor a_zero, zero_point(call, "x_zero", a.dtype()));
+  EDGEWRIGHT_ASSIGN(const Tensor b_zero, zero_point(call, "w_zero", b.dtype()));
+  EDGEWRIGHT_ASSIGN(const Tensor sums,
+                    InnerCall::run("MatMulInteger", {}, {a, b, a_zero, b_zero}));
+  return scale_and_finish(call, sums, 0);
+}
+
+constexpr ReferenceKernel kKernels[] = {
+    {"edgewright", "QuantizedConv2d", quantized_conv2d},
+    {"edgewright", "QuantizedMatMul", quantized_matmul},
+};
+
+}  // namespace
+
+std::span<const ReferenceKernel> integer_reference_kernels() { return kKernels; }
+
+}  // namespace edgewright

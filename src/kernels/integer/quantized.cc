@@ -1,0 +1,23 @@
+#include "kernels/families.h"
+#include "kernels/integer/quantized_kernels.h"
+
+namespace edgewright {
+
+std::span<const KernelImplementation> quantized_implementations() {
+  constexpr std::string_view kConv = "QuantizedConv2d", kMatMul = "QuantizedMatMul";
+  static const KernelImplementation table[] = {
+      implementation("quantized_conv2d_pointwise_s8_amx", "edgewright", kConv,
+                     quantized_pointwise_amx()),
+      implementation("quantized_conv2d_s8_amx", "edgewright", kConv, quantized_conv_amx()),
+      implementation("quantized_conv2d_depthwise_s8_hwy", "edgewright", kConv,
+                     quantized_depthwise()),
+      implementation("quantized_conv2d_pointwise_s8_hwy", "edgewright", kConv,
+                     quantized_pointwise_vector()),
+      implementation("quantized_conv2d_s8_hwy", "edgewright", kConv, quantized_conv_vector()),
+      implementation("quantized_matmul_s8_amx", "edgewright", kMatMul, quantized_matmul_amx()),
+      implementation("quantized_matmul_s8_hwy", "edgewright", kMatMul, quantized_matmul_vector()),
+  };
+  return table;
+}
+
+}  // namespace edgewright
