@@ -39,6 +39,11 @@ class OriginalCheck {
     check.options_.seed = options.seed;
     check.options_.samples = 1;
     check.options_.layers = false;
+    // Where a graph rounds, a value right between two integers may fall to either side after any
+    // rewrite: one unit in a few elements, which the layers behind carry on to all. On transformers
+    // of 20 layers that makes some per cent; a wrong rewrite makes the whole.
+    constexpr double kRelativeL2OfRounding = 0.15;
+    if (is_quantized(original)) check.options_.relative_l2 = kRelativeL2OfRounding;
     EDGEWRIGHT_ASSIGN(check.samples_, seeded_samples(original, check.options_));
     EDGEWRIGHT_ASSIGN(check.original_, subject_of(original, "reference"));
     return check;
@@ -49,18 +54,9 @@ class OriginalCheck {
     return compare_subject(*candidate);
   }
 
-  // A plan. Where it computes on integers, a value between two of them may fall to either side: one
-  // unit in some elements, which the layers behind carry on to all. The original passes as `graph`.
-  Result<VerifyReport> compare_with(OpenedModel model, const Graph& graph) {
-    constexpr double kRelativeL2OfIntegers = 0.05;
+  Result<VerifyReport> compare_with(OpenedModel model) {
     BackendSubject candidate(std::move(model));
-    const VerifyOptions strict = options_;
-    if (is_quantized(graph)) {
-      options_.relative_l2 = std::max(options_.relative_l2, kRelativeL2OfIntegers);
-    }
-    auto report = compare_subject(candidate);
-    options_ = strict;
-    return report;
+    return compare_subject(candidate);
   }
   Status check(const Graph& graph) {
     EDGEWRIGHT_ASSIGN(const VerifyReport report, compare_with(graph, "reference"));
@@ -197,7 +193,7 @@ Status write_checked_plan(const Model& model, const std::string& output,
     InferenceOptions native;
     native.threads = options.threads;
     EDGEWRIGHT_ASSIGN(auto opened, open_backend(candidate, native));
-    EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(std::move(opened), *model.graph));
+    EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(std::move(opened)));
     report.passed = report.verification->passed;
   }
   std::error_code error;

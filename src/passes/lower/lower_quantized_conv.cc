@@ -15,7 +15,7 @@ bool is_conv(const Node& node) {
   return node.is("Conv") || node.is("FusedConv", "com.microsoft");
 }
 
-// What com.microsoft::FusedConv has taken in already; false where its activation has parameters.
+// What com.microsoft::FusedConv has taken in already; false where its activation is not known.
 bool read_fused(const Node& node, QuantizedEnd& end) {
   if (node.domain.empty()) return true;
   end.epilogue.activation = node.attributes.get_string("activation", "");
@@ -26,6 +26,12 @@ bool read_fused(const Node& node, QuantizedEnd& end) {
       end.residual = bytes->bytes;
       end.residual_scale = bytes->scale;
     }
+  }
+  const auto params = node.attributes.get_floats("activation_params");
+  if (end.epilogue.activation == "Clip" && params.size() == 2) {
+    end.epilogue.alpha = params[0];
+    end.epilogue.beta = params[1];
+    return true;
   }
   return end.epilogue.activation.empty() || end.epilogue.activation == "Relu";
 }

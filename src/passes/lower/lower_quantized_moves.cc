@@ -1,6 +1,7 @@
 // Before: DequantizeLinear, then an operator that only moves elements.
 // After: the operator on bytes, then DequantizeLinear; and QuantizeLinear before instead of after
-// such an operator, so that products and their quantisation come together.
+// such an operator, so that products and their quantisation come together. QuantizeLinear of what
+// DequantizeLinear of the same scale made: the bytes themselves.
 // Conditions: one scale; nothing else reads the float value that vanishes.
 #include <algorithm>
 
@@ -65,13 +66,26 @@ bool pull_up(PassContext& context, Node& node) {
   return true;
 }
 
+// DequantizeLinear, QuantizeLinear of the same scale -> nothing.
+bool drop_repeated(PassContext& context, Node& node) {
+  const auto scale = quantizes(node);
+  const auto value = dequantized_value(node.input(0));
+  if (!scale || !value || *scale != value->scale || value->bytes->graph != node.graph ||
+      !can_replace(node.outputs[0], value->bytes) || !context.allow(node)) {
+    return false;
+  }
+  replace_value(node.outputs[0], value->bytes);
+  erase_if_dead(&node);
+  return true;
+}
+
 }  // namespace
 
 Result<bool> lower_quantized_moves(Graph& graph, PassContext& context) {
   return lower_nodes(graph, {"DequantizeLinear", "QuantizeLinear"},
                      [&](Node& node) -> Result<bool> {
-                       return node.op == "DequantizeLinear" ? push_down(context, node)
-                                                            : pull_up(context, node);
+                       if (node.op == "DequantizeLinear") return push_down(context, node);
+                       return drop_repeated(context, node) || pull_up(context, node);
                      });
 }
 
