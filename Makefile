@@ -22,8 +22,10 @@ test-extended: build
 	@$(ctest) --preset extended
 
 bench: build
-	@tools/setup --bench
+	@tools/setup --bench --nncf
 	@.deps/bench/bin/python bench/compare.py
+	@.deps/bench/bin/python bench/compare_int8.py
+	@.deps/bench/bin/python bench/compare_int8.py --batch 32
 
 demo: build
 	@tools/setup --demo

@@ -2,7 +2,7 @@
 """Latency of 8-bit models beside ONNX Runtime and OpenVINO, in one run.
 
 usage: bench/compare_int8.py [--threads N] [--batch N] [--rounds N] [--seconds S] [--json FILE]
-                             [--work DIR] [MODEL ...]
+                             [--work DIR] [--prepare] [MODEL ...]
 
 Every engine runs what its own quantiser makes of the same model and the same calibration images:
 ours, ONNX Runtime's quantize_static (QDQ, per channel) and NNCF (.deps/nncf, `tools/setup --nncf`).
@@ -18,7 +18,6 @@ import math
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 
 import numpy

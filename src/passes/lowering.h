@@ -21,7 +21,8 @@ namespace edgewright {
 //                          1/sqrt(size)), unidirectional; packed_qkv: input 0 holds Q, K and V side
 //                          by side, [B,S,(heads+2*kv_heads)*size], K and V are omitted
 // edgewright::Elementwise  i0, i1, ...: program (see kernels/elementwise/program.h)
-// edgewright::QuantizedConv2d  X (8 bits), W (int8 OIHW), M (float [O] or [1]), [B (float [O])], [R]:
+// edgewright::QuantizedConv2d  X (8 bits), W (int8 OIHW), M (float [O] or [1]), [B (float [O])],
+// [R]:
 //                          strides, pads, dilations, group, and as QuantizedMatMul
 // edgewright::QuantizedMatMul  A (8 bits), B (int8), M (float [N] or [1]), [bias (float [N])],
 //                          [residual (8 bits or float)]: transpose_a, transpose_b; x_zero and
@@ -30,6 +31,9 @@ namespace edgewright {
 //                          residual_scale, residual_zero, y_type (DType; absent: float32), y_scale,
 //                          y_zero; epilogue. Output 1: the result in float. kernels/integer/
 //                          requantise.h has the formula
+// edgewright::QuantizedAttention  X [B,S,3*heads*size], float: Q, K and V side by side: num_heads,
+//                          scale; q, k, v, weights (the softmax) and y are rounded to 8 bits with
+//                          NAME_scale, NAME_zero and NAME_type (DType). Y [B,S,heads*size], 8 bits
 // edgewright::Reorder      X: brings it from one layout to another
 // Epilogue: activation ("" or a name as in kernels/epilogue.h), alpha, beta,
 //                          residual_before_activation (default 1).

@@ -154,7 +154,8 @@ class Elementwise : public PreparedKernel {
     std::array<int64_t, kMaxInputs> start;  // -1: one value, in the buffer already
     for (size_t i = 0; i < inputs; ++i) {
       start[i] = -1;
-      if (io.inputs[i] == nullptr) continue;  // an omitted bound of Clip, which no instruction reads
+      if (io.inputs[i] == nullptr)
+        continue;  // an omitted bound of Clip, which no instruction reads
       int64_t offset = 0, rest = row;
       for (size_t axis = walk_.dims.size() - 1; axis-- > 0;) {
         offset += rest % walk_.dims[axis] * walk_.strides[i][axis];
@@ -171,8 +172,8 @@ class Elementwise : public PreparedKernel {
       const size_t count = std::min(kElementChunk, static_cast<size_t>(end - at));
       std::array<const float*, kMaxInputs> values;
       for (size_t i = 0; i < inputs; ++i) {
-        values[i] = start[i] >= 0 ? input_chunk(io, scratch, i, start[i] + at, count)
-                                  : buffer(scratch, i);
+        values[i] =
+            start[i] >= 0 ? input_chunk(io, scratch, i, start[i] + at, count) : buffer(scratch, i);
       }
       const int64_t place = row * row_ + at;
       if (out_type_ == DType::kFloat32) {

@@ -45,9 +45,7 @@ constexpr OpRow kOps[] = {
     {"QuantizeInt8", ElementOp::kQuantizeInt8, 3},
 };
 
-bool wants_literals(ElementOp op) {
-  return op >= ElementOp::kLeakyRelu;
-}
+bool wants_literals(ElementOp op) { return op >= ElementOp::kLeakyRelu; }
 
 // Takes the text before the delimiter off the front; false when the delimiter is not there.
 bool take_until(std::string_view& rest, char delimiter, std::string_view& token) {

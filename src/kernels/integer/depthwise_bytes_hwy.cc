@@ -72,8 +72,8 @@ void sum(const DepthwiseBytes& t, size_t count, int32_t* sums) {
     int32_t acc[16] = {};
     const int8_t* w = t.w;
     for (size_t y = 0; y < t.rows; ++y) {
-      const uint8_t* tap = t.in + static_cast<ptrdiff_t>(i) * t.step +
-                           static_cast<ptrdiff_t>(y) * t.row_step;
+      const uint8_t* tap =
+          t.in + static_cast<ptrdiff_t>(i) * t.step + static_cast<ptrdiff_t>(y) * t.row_step;
       for (size_t x = 0; x < 4 * t.groups; ++x, tap += t.tap_step) {
         const int8_t* const weights = w + x / 4 * 64 + x % 4;
         for (size_t c = 0; c < 16; ++c) acc[c] += (tap[c] ^ flip) * weights[c * 4];

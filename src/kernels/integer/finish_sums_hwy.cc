@@ -182,8 +182,8 @@ constexpr size_t kMaxValues = 64 * 32;
 void finish_sums(const Finish& finish, const int32_t* sums, ptrdiff_t step, const int32_t* rows,
                  size_t row_count, size_t first_column, size_t columns) {
   if (finish.epilogue.is_clamp()) {
-    return HWY_DYNAMIC_DISPATCH(finish_all)(
-        finish, {sums, step, rows, row_count, first_column, columns});
+    return HWY_DYNAMIC_DISPATCH(finish_all)(finish,
+                                            {sums, step, rows, row_count, first_column, columns});
   }
   // The activation works on floats in a buffer of its own.
   alignas(64) float values[kMaxValues + 16];
@@ -218,7 +218,8 @@ void finish_sums(const Finish& finish, const int32_t* sums, ptrdiff_t step, cons
                   columns * sizeof(float));
     }
   }
-  HWY_DYNAMIC_DISPATCH(narrow)(outer, values, {nullptr, width, rows, row_count, first_column, columns});
+  HWY_DYNAMIC_DISPATCH(narrow)(outer, values,
+                               {nullptr, width, rows, row_count, first_column, columns});
 }
 
 }  // namespace edgewright

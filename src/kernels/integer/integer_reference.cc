@@ -1,5 +1,5 @@
-// edgewright::QuantizedConv2d and QuantizedMatMul as the chains of ai.onnx operators that they stand
-// for; attributes are listed in passes/lowering.h.
+// edgewright::QuantizedConv2d and QuantizedMatMul as the chains of ai.onnx operators that they
+// stand for; attributes are listed in passes/lowering.h.
 #include "kernels/families.h"
 #include "kernels/fused/inner_call.h"
 #include "kernels/fused/named_activation.h"
@@ -52,8 +52,7 @@ Status finish(OpCall& call, Tensor v) {
   }
   if (call.has_input(4)) {
     EDGEWRIGHT_ASSIGN(const Tensor* residual, call.tensor(4));
-    EDGEWRIGHT_ASSIGN(Tensor real,
-                      dequantised(call, *residual, "residual_scale", "residual_zero"));
+    EDGEWRIGHT_ASSIGN(Tensor real, dequantised(call, *residual, "residual_scale", "residual_zero"));
     EDGEWRIGHT_ASSIGN(v, apply("Add", v, real));
   }
   Attributes parameters;
@@ -100,8 +99,8 @@ Status quantized_conv2d(OpCall& call) {
   EDGEWRIGHT_ASSIGN(const Tensor* x, call.tensor(0));
   if (x->rank() < 2) return bad_input("{} of a tensor of rank {}", call.op, x->rank());
   EDGEWRIGHT_ASSIGN(const Tensor zero, zero_point(call, "x_zero", x->dtype()));
-  EDGEWRIGHT_ASSIGN(const Tensor sums, InnerCall::run("ConvInteger", attributes,
-                                                      {*x, input_or_none(call, 1), zero}));
+  EDGEWRIGHT_ASSIGN(const Tensor sums,
+                    InnerCall::run("ConvInteger", attributes, {*x, input_or_none(call, 1), zero}));
   return scale_and_finish(call, sums, x->rank() - 2);
 }
 
@@ -123,12 +122,64 @@ Status quantized_matmul(OpCall& call) {
   EDGEWRIGHT_ASSIGN(const Tensor b, side(call, 1, "transpose_b"));
   EDGEWRIGHT_ASSIGN(const Tensor a_zero, zero_point(call, "x_zero", a.dtype()));
   EDGEWRIGHT_ASSIGN(const Tensor b_zero, zero_point(call, "w_zero", b.dtype()));
-  EDGEWRIGHT_ASSIGN(const Tensor sums,
-                    InnerCall::run("MatMulInteger", {}, {a, b, a_zero, b_zero}));
+  EDGEWRIGHT_ASSIGN(const Tensor sums, InnerCall::run("MatMulInteger", {}, {a, b, a_zero, b_zero}));
   return scale_and_finish(call, sums, 0);
 }
 
+Result<Tensor> rounded(const OpCall& call, const Tensor& x, const std::string& name) {
+  const auto type = static_cast<DType>(
+      call.attributes->get_int(name + "_type", static_cast<int64_t>(DType::kUint8)));
+  EDGEWRIGHT_ASSIGN(const Tensor bytes, quantised(call, x, name + "_scale", name + "_zero", type));
+  return dequantised(call, bytes, name + "_scale", name + "_zero");
+}
+
+// Part `part` of three as [B,heads,S,size].
+Result<Tensor> head_part(const OpCall& call, const Tensor& x, int64_t part, int64_t heads) {
+  const auto number = [](int64_t value) { return Datum(Tensor::of<int64_t>({1}, {value})); };
+  const int64_t width = x.dim(2) / 3;
+  EDGEWRIGHT_ASSIGN(
+      Tensor cut, InnerCall::run("Slice", {},
+                                 {x, number(part * width), number((part + 1) * width), number(2)}));
+  EDGEWRIGHT_ASSIGN(cut, rounded(call, cut, part == 0 ? "q" : part == 1 ? "k" : "v"));
+  const Tensor shape = Tensor::of<int64_t>({4}, {x.dim(0), x.dim(1), heads, width / heads});
+  EDGEWRIGHT_ASSIGN(cut, InnerCall::run("Reshape", {}, {cut, shape}));
+  Attributes order;
+  order.set("perm",
+            part == 1 ? std::vector<int64_t>{0, 2, 3, 1} : std::vector<int64_t>{0, 2, 1, 3});
+  return InnerCall::run("Transpose", order, {cut});
+}
+
+Status quantized_attention(OpCall& call) {
+  EDGEWRIGHT_ASSIGN(const Tensor* x, call.tensor(0));
+  const int64_t heads = call.attributes->get_int("num_heads", 1);
+  if (x->rank() != 3 || heads < 1 || x->dim(2) % (3 * heads) != 0) {
+    return bad_input("{} over {} does not fit {} heads", call.op, dims_text(x->dims()), heads);
+  }
+  EDGEWRIGHT_ASSIGN(const Tensor q, head_part(call, *x, 0, heads));
+  EDGEWRIGHT_ASSIGN(const Tensor k, head_part(call, *x, 1, heads));
+  EDGEWRIGHT_ASSIGN(const Tensor v, head_part(call, *x, 2, heads));
+  EDGEWRIGHT_ASSIGN(Tensor scores, apply("MatMul", q, k));
+  const float scale = call.attributes->get_float("scale", 1.0f);
+  EDGEWRIGHT_ASSIGN(scores, apply("Mul", scores, Tensor::scalar(scale)));
+  Attributes last_axis;
+  last_axis.set("axis", int64_t{-1});
+  EDGEWRIGHT_ASSIGN(scores, InnerCall::run("Softmax", last_axis, {scores}));
+  EDGEWRIGHT_ASSIGN(scores, rounded(call, scores, "weights"));
+  EDGEWRIGHT_ASSIGN(Tensor y, apply("MatMul", scores, v));
+  Attributes order;
+  order.set("perm", std::vector<int64_t>{0, 2, 1, 3});
+  EDGEWRIGHT_ASSIGN(y, InnerCall::run("Transpose", order, {y}));
+  const Tensor shape = Tensor::of<int64_t>({3}, {x->dim(0), x->dim(1), x->dim(2) / 3});
+  EDGEWRIGHT_ASSIGN(y, InnerCall::run("Reshape", {}, {y, shape}));
+  const auto type =
+      static_cast<DType>(call.attributes->get_int("y_type", static_cast<int64_t>(DType::kUint8)));
+  EDGEWRIGHT_ASSIGN(y, quantised(call, y, "y_scale", "y_zero", type));
+  call.set_output(0, std::move(y));
+  return {};
+}
+
 constexpr ReferenceKernel kKernels[] = {
+    {"edgewright", "QuantizedAttention", quantized_attention},
     {"edgewright", "QuantizedConv2d", quantized_conv2d},
     {"edgewright", "QuantizedMatMul", quantized_matmul},
 };

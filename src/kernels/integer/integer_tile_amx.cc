@@ -35,13 +35,13 @@ EDGEWRIGHT_AMX void begin() {
 EDGEWRIGHT_AMX void end() { _tile_release(); }
 
 // The intrinsics want literal tile numbers, so that a macro spells out what a template cannot.
-#define EDGEWRIGHT_AMX_LOOP(body)                                                 \
-  for (size_t b = 0; b < t.blocks; ++b) {                                         \
-    const uint8_t* a = t.a + t.offsets[b];                                        \
-    const int8_t* w = t.w + static_cast<ptrdiff_t>(b) * t.w_block;                \
+#define EDGEWRIGHT_AMX_LOOP(body)                                                      \
+  for (size_t b = 0; b < t.blocks; ++b) {                                              \
+    const uint8_t* a = t.a + t.offsets[b];                                             \
+    const int8_t* w = t.w + static_cast<ptrdiff_t>(b) * t.w_block;                     \
     for (size_t c = 0; c < chunks; ++c, a += kIntegerChunk, w += kIntegerChunkBytes) { \
-      body                                                                        \
-    }                                                                             \
+      body                                                                             \
+    }                                                                                  \
   }
 
 template <bool kSigned>
@@ -137,8 +137,7 @@ EDGEWRIGHT_AMX void sum_1x1(const IntegerProduct& t, int32_t* sums, size_t strid
 }
 
 template <bool kSigned>
-void run_signed(const IntegerProduct& t, size_t rows, size_t panels, int32_t* sums,
-                size_t stride) {
+void run_signed(const IntegerProduct& t, size_t rows, size_t panels, int32_t* sums, size_t stride) {
   if (rows > 16) {
     return panels > 1 ? sum_2x2<kSigned>(t, sums, stride) : sum_2x1<kSigned>(t, sums, stride);
   }

@@ -4,7 +4,8 @@
 namespace edgewright {
 
 std::span<const KernelImplementation> quantized_implementations() {
-  constexpr std::string_view kConv = "QuantizedConv2d", kMatMul = "QuantizedMatMul";
+  constexpr std::string_view kConv = "QuantizedConv2d", kMatMul = "QuantizedMatMul",
+                             kAttention = "QuantizedAttention";
   static const KernelImplementation table[] = {
       implementation("quantized_conv2d_pointwise_s8_amx", "edgewright", kConv,
                      quantized_pointwise_amx()),
@@ -16,6 +17,10 @@ std::span<const KernelImplementation> quantized_implementations() {
       implementation("quantized_conv2d_s8_hwy", "edgewright", kConv, quantized_conv_vector()),
       implementation("quantized_matmul_s8_amx", "edgewright", kMatMul, quantized_matmul_amx()),
       implementation("quantized_matmul_s8_hwy", "edgewright", kMatMul, quantized_matmul_vector()),
+      implementation("quantized_attention_s8_amx", "edgewright", kAttention,
+                     quantized_attention_amx()),
+      implementation("quantized_attention_s8_hwy", "edgewright", kAttention,
+                     quantized_attention_vector()),
   };
   return table;
 }

@@ -25,10 +25,10 @@ IntegerDepth depth_of(const ConvShape& s) {
 // Positions of the output that one call of the layer takes as rows of a matrix.
 struct ConvWalk {
   std::vector<ptrdiff_t> offsets;
-  int64_t pitch = 0;     // bytes of a bordered row
-  int64_t step = 0;      // bytes from one position to the next
-  bool flat = false;     // positions run on from row to row; those over the border count for nothing
-  int64_t columns = 0;   // positions a row
+  int64_t pitch = 0;    // bytes of a bordered row
+  int64_t step = 0;     // bytes from one position to the next
+  bool flat = false;    // positions run on from row to row; those over the border count for nothing
+  int64_t columns = 0;  // positions a row
 };
 
 ConvWalk walk_of(const ConvShape& s) {
@@ -84,8 +84,8 @@ class QuantizedConv : public PreparedKernel {
 
  private:
   size_t worker_bytes() const {
-    const int64_t bytes = border_.input_rows(rows_per_task_) * walk_.pitch + kSlackRows * walk_.step +
-                          2 * static_cast<int64_t>(kIntegerChunk);
+    const int64_t bytes = border_.input_rows(rows_per_task_) * walk_.pitch +
+                          kSlackRows * walk_.step + 2 * static_cast<int64_t>(kIntegerChunk);
     return static_cast<size_t>(divide_up(bytes, 64) * 64);
   }
 
@@ -93,8 +93,8 @@ class QuantizedConv : public PreparedKernel {
     const int64_t rows = std::min(rows_per_task_, s_.out_height - first);
     auto* const bordered =
         static_cast<uint8_t*>(io.scratch) + static_cast<size_t>(worker) * worker_bytes();
-    const uint8_t* const image = static_cast<const uint8_t*>(io.inputs[0]) +
-                                 n * s_.in_height * s_.in_width * s_.in_channels;
+    const uint8_t* const image =
+        static_cast<const uint8_t*>(io.inputs[0]) + n * s_.in_height * s_.in_width * s_.in_channels;
     border_.copy_rows(image, first * s_.stride_y, border_.input_rows(rows), bordered);
     const int64_t start = (n * s_.out_height + first) * s_.out_width * s_.out_channels;
     IntegerLayer::Target target;

@@ -16,9 +16,7 @@ int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 struct DepthwiseSizes {
   int64_t panels, groups, panel_bytes, padded;
-  size_t packed_bytes() const {
-    return static_cast<size_t>(panels * panel_bytes + 3 * padded * 4);
-  }
+  size_t packed_bytes() const { return static_cast<size_t>(panels * panel_bytes + 3 * padded * 4); }
 };
 DepthwiseSizes sizes_of(const ConvShape& s) {
   const int64_t panels = divide_up(s.out_channels, 16), groups = divide_up(s.kernel_width, 4);
@@ -141,9 +139,8 @@ Result<Tensor> pack(const KernelRequest& request) {
   EDGEWRIGHT_ASSIGN(const QuantizedConvShape s, parse_quantized_conv(request));
   const ConvShape& c = s.conv;
   const DepthwiseSizes sizes = sizes_of(c);
-  EDGEWRIGHT_ASSIGN(
-      Tensor packed,
-      Tensor::allocate(DType::kUint8, {static_cast<int64_t>(sizes.packed_bytes())}));
+  EDGEWRIGHT_ASSIGN(Tensor packed,
+                    Tensor::allocate(DType::kUint8, {static_cast<int64_t>(sizes.packed_bytes())}));
   auto* const weights = reinterpret_cast<int8_t*>(packed.mutable_bytes());
   auto* const scale = reinterpret_cast<float*>(weights + sizes.panels * sizes.panel_bytes);
   float* const bias = scale + sizes.padded;

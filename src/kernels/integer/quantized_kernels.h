@@ -4,7 +4,8 @@
 
 namespace edgewright {
 
-// The implementations of edgewright::QuantizedConv2d and QuantizedMatMul; quantized.cc lists them.
+// The implementations of edgewright::QuantizedConv2d, QuantizedMatMul and QuantizedAttention;
+// quantized.cc lists them.
 ImplementationFunctions quantized_conv_amx();
 ImplementationFunctions quantized_conv_vector();
 ImplementationFunctions quantized_pointwise_amx();  // 1x1, read in place
@@ -12,5 +13,7 @@ ImplementationFunctions quantized_pointwise_vector();
 ImplementationFunctions quantized_depthwise();
 ImplementationFunctions quantized_matmul_amx();
 ImplementationFunctions quantized_matmul_vector();
+ImplementationFunctions quantized_attention_amx();
+ImplementationFunctions quantized_attention_vector();
 
 }  // namespace edgewright

@@ -44,8 +44,8 @@ class QuantizedProduct : public PreparedKernel {
     if (s_.m % 16 == 0 && s_.k % static_cast<int64_t>(kIntegerChunk) == 0) in_place_ = s_.m;
     // One task a thread by default; more rows than a few thousand in pieces, for the cache's sake.
     const int64_t pieces = threads_ == 1 ? 1 : 2 * int64_t{threads_};
-    rows_per_task_ = std::clamp<int64_t>(
-        divide_up(divide_up(s_.m, pieces), kTailRows) * kTailRows, kTailRows, kRowsPerTask);
+    rows_per_task_ = std::clamp<int64_t>(divide_up(divide_up(s_.m, pieces), kTailRows) * kTailRows,
+                                         kTailRows, kRowsPerTask);
     places_.resize(static_cast<size_t>(std::min(rows_per_task_, s_.m)));
     for (size_t i = 0; i < places_.size(); ++i) {
       places_[i] = static_cast<int32_t>(i) * static_cast<int32_t>(s_.n);
@@ -156,8 +156,8 @@ Result<Tensor> pack(const KernelRequest& request) {
   const auto bytes = static_cast<int64_t>(packed_layer_bytes(s.depth(), columns));
   EDGEWRIGHT_ASSIGN(Tensor packed, Tensor::allocate(DType::kUint8, {bytes}));
   const int8_t* const w = request.inputs[1].constant->data<int8_t>();
-  const bool by_column = request.op == "QuantizedConv2d" ||
-                         request.attributes->get_int("transpose_b", 0) != 0;
+  const bool by_column =
+      request.op == "QuantizedConv2d" || request.attributes->get_int("transpose_b", 0) != 0;
   const ColumnFactors factors = column_factors(request);
   pack_layer(
       s.depth(), columns,

@@ -27,8 +27,8 @@ Status check_factors(const KernelRequest& request, int64_t columns) {
   const TensorSpec& m = request.inputs[2];
   const bool fits = m.dtype == DType::kFloat32 && (m.dims == Dims{columns} || m.dims == Dims{1});
   if (!fits) return not_this("factors of another shape");
-  if (has_input(request, 3) && (request.inputs[3].dtype != DType::kFloat32 ||
-                                request.inputs[3].dims != Dims{columns})) {
+  if (has_input(request, 3) &&
+      (request.inputs[3].dtype != DType::kFloat32 || request.inputs[3].dims != Dims{columns})) {
     return not_this("a bias of another shape");
   }
   const TensorSpec& y = request.outputs[0];

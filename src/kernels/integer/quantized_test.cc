@@ -27,8 +27,7 @@ std::vector<Datum> expected_outputs(const Trial& trial, std::string_view op, siz
     const bool omitted = request.inputs[i].dtype == DType::kUndefined;
     inputs.push_back(omitted ? Datum() : Datum(trial.value(i)));
   }
-  auto made =
-      reference::run_kernel(op, std::move(inputs), trial.attributes(), count, "edgewright");
+  auto made = reference::run_kernel(op, std::move(inputs), trial.attributes(), count, "edgewright");
   EDGEWRIGHT_CHECK(made.ok());
   return *std::move(made);
 }
@@ -50,8 +49,7 @@ int expect_all_agree(const Trial& trial, std::string_view op, double units) {
         (*run)(pool);
         for (size_t i = 0; i < outputs; ++i) {
           const bool is_float = trial.request().outputs[i].dtype == DType::kFloat32;
-          EXPECT_LE(worst_difference(run->output(i), expected[i].tensor()),
-                    is_float ? 1e-4 : units)
+          EXPECT_LE(worst_difference(run->output(i), expected[i].tensor()), is_float ? 1e-4 : units)
               << one->name << " on " << target << ", output " << i << ", threads " << threads;
         }
       }
@@ -111,9 +109,12 @@ constexpr DType kU8 = DType::kUint8, kS8 = DType::kInt8, kF32 = DType::kFloat32,
 
 TEST(QuantizedConv, PlainStridedAndOfFewChannels) {
   const ConvCase cases[] = {
-      {1, 32, 32, 9, 9, 3, 1, 1, 1},           {2, 3, 20, 11, 7, 3, 1, 1, 1},
-      {1, 64, 33, 8, 8, 3, 2, 1, 1, kS8},      {1, 16, 48, 5, 6, 5, 1, 2, 1, kU8, kS8},
-      {1, 7, 5, 6, 6, 3, 2, 0, 1, kS8, kF32},  {1, 32, 64, 8, 8, 1, 2, 0, 1},
+      {1, 32, 32, 9, 9, 3, 1, 1, 1},
+      {2, 3, 20, 11, 7, 3, 1, 1, 1},
+      {1, 64, 33, 8, 8, 3, 2, 1, 1, kS8},
+      {1, 16, 48, 5, 6, 5, 1, 2, 1, kU8, kS8},
+      {1, 7, 5, 6, 6, 3, 2, 0, 1, kS8, kF32},
+      {1, 32, 64, 8, 8, 1, 2, 0, 1},
       {1, 128, 16, 4, 4, 3, 1, 1, 1, kU8, kU8, kAbsent, "Relu"},
   };
   for (const ConvCase& c : cases) {
@@ -184,11 +185,37 @@ TEST(QuantizedMatMul, BothOrdersOfWeights) {
   EXPECT_GE(expect_all_agree(matmul_trial({2, 3, 30}, {10, 30}, true, kF32, "Relu"),
                              "QuantizedMatMul", 1),
             1);
-  EXPECT_GE(expect_all_agree(matmul_trial({33, 70}, {70, 100}, false, kS8, "Gelu"),
-                             "QuantizedMatMul", 1),
-            1);
+  EXPECT_GE(
+      expect_all_agree(matmul_trial({33, 70}, {70, 100}, false, kS8, "Gelu"), "QuantizedMatMul", 1),
+      1);
   EXPECT_GE(expect_all_agree(matmul_trial({1, 1}, {1, 1}, false, kU8, ""), "QuantizedMatMul", 1),
             1);
+}
+
+TEST(QuantizedAttention, BothSignsAndOddSizes) {
+  struct Case {
+    int64_t batch, rows, heads, size;
+    DType type;
+  };
+  for (const Case& c : {Case{1, 65, 4, 32, kU8}, Case{2, 7, 2, 20, kS8}, Case{1, 70, 1, 70, kU8}}) {
+    Trial trial("edgewright", "QuantizedAttention");
+    trial.attribute("num_heads", c.heads).attribute("scale", 0.5f);
+    const auto rounding = [&](const std::string& name, float scale, int64_t zero) {
+      trial.attribute(name + "_scale", scale)
+          .attribute(name + "_zero", zero)
+          .attribute(name + "_type", static_cast<int64_t>(c.type));
+    };
+    const int64_t middle = c.type == kU8 ? 128 : 0;
+    rounding("q", 1.0f / 64, middle + 5);
+    rounding("k", 1.0f / 64, middle - 3);
+    rounding("v", 1.0f / 64, middle + 9);
+    rounding("weights", 1.0f / 100, middle - 128);
+    rounding("y", 1.0f / 50, middle + 1);
+    trial.input({c.batch, c.rows, 3 * c.heads * c.size});
+    trial.output({c.batch, c.rows, c.heads * c.size}, Layout::kPlain, c.type);
+    // A weight right between two integers moves a few results by a part of a unit each.
+    EXPECT_GE(expect_all_agree(trial, "QuantizedAttention", 1), 1) << c.rows;
+  }
 }
 
 TEST(QuantizedConv, RefusesWhatItCannotRun) {
@@ -204,7 +231,7 @@ TEST(QuantizedConv, RefusesWhatItCannotRun) {
   std::vector<std::byte> few(64);
   const auto made = one->create(good.request(), few);
   ASSERT_FALSE(made.ok());
-  EXPECT_EQ(made.error().code, ErrorCode::kBadInput);
+  EXPECT_EQ(made.error().kind, ErrorKind::kBadInput);
 }
 
 }  // namespace

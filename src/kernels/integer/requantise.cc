@@ -51,9 +51,9 @@ Result<Requantisation> parse_requantisation(const KernelRequest& request) {
   }
   r.also_float = request.outputs.size() > 1 && request.outputs[1].dtype != DType::kUndefined;
   EDGEWRIGHT_ASSIGN(r.epilogue, parse_epilogue(a));
-  const bool types_fit = (is_byte(r.out) || r.out == DType::kFloat32) &&
-                         (r.residual == DType::kUndefined || r.residual == DType::kFloat32 ||
-                          is_byte(r.residual));
+  const bool types_fit =
+      (is_byte(r.out) || r.out == DType::kFloat32) &&
+      (r.residual == DType::kUndefined || r.residual == DType::kFloat32 || is_byte(r.residual));
   if (!types_fit || !usable(r.y_scale) || !usable(r.residual_scale) || !usable(r.product_scale)) {
     return unsupported("quantised product: a type or a scale is not usable");
   }
@@ -87,10 +87,10 @@ Finish make_finish(const Requantisation& r) {
     f.product_low = lowest(r.product);
     f.product_high = highest(r.product);
     f.product_scale = static_cast<float>(r.product_scale / units.scale);
-    f.product_offset = static_cast<float>(
-        units.zero - (static_cast<double>(r.product_zero) * r.product_scale +
-                      static_cast<double>(r.residual_zero) * r.residual_scale) /
-                         units.scale);
+    f.product_offset =
+        static_cast<float>(units.zero - (static_cast<double>(r.product_zero) * r.product_scale +
+                                         static_cast<double>(r.residual_zero) * r.residual_scale) /
+                                            units.scale);
   }
   if (in_output_units(r)) {
     f.low = std::max(f.low, lowest(r.out));

@@ -1,6 +1,6 @@
-// Decides how tensors lie in memory: float convolutions write blocks of 16 channels and integer ones
-// channels last, what follows them keeps that for as long as it can, edgewright::Reorder stands at
-// the borders. The decision is recorded as input_layouts and output_layouts on the nodes.
+// Decides how tensors lie in memory: float convolutions write blocks of 16 channels and integer
+// ones channels last, what follows them keeps that for as long as it can, edgewright::Reorder
+// stands at the borders. The decision is recorded as input_layouts and output_layouts on the nodes.
 #include <algorithm>
 #include <map>
 #include <unordered_map>
@@ -87,7 +87,8 @@ bool LayoutChoice::keeps_layout(const Node& node) const {
   }
   const bool whole_blocks = channels_of(node.outputs[0]) % kBlock == 0;
   if (node.is("Elementwise", kEngineDomain)) {
-    return (whole_blocks || found == kNhwc) && std::ranges::all_of(node.inputs, [&](const Value* input) {
+    return (whole_blocks || found == kNhwc) &&
+           std::ranges::all_of(node.inputs, [&](const Value* input) {
              return !input->is_constant() && static_dims(input) == static_dims(node.outputs[0]);
            });
   }

@@ -2,10 +2,12 @@
 // cut the heads out of [B,S,heads*size] and put them together again; or the plain forms of the
 // Attention operators of ai.onnx and com.microsoft. After: one edgewright::Attention on
 // [B,S,heads*size]. Q, K and V that come out of one product as [B,S,3*heads*size] stay together
-// (packed_qkv). Conditions: float32, known shapes, nothing else reads what lies between.
+// (packed_qkv). Where Q, K, V and the weights of V are rounded to bytes on the way and Q, K and V
+// come out of one product: one edgewright::QuantizedAttention. Conditions: float32, known shapes,
+// nothing else reads what lies between.
 #include <array>
 
-#include "passes/lower/lower.h"
+#include "passes/lower/quantized_match.h"
 
 namespace edgewright {
 namespace {
@@ -13,6 +15,7 @@ namespace {
 // A value [B,heads,S,size] traced back to the columns of a [B,S,parts*heads*size] tensor.
 struct Heads {
   Value* source = nullptr;
+  std::optional<QuantizedScale> rounding;
   int64_t part = 0, parts = 1;
   int64_t heads = 0, size = 0;
 };
@@ -38,10 +41,25 @@ Value* before_reshape(const Value* value) {
   return node->inputs[0];
 }
 
-std::optional<Heads> trace_heads(const Value* value) {
+// The value before QuantizeLinear and DequantizeLinear of one scale that nothing else reads; the
+// value itself where there are none.
+const Value* before_rounding(const Value* value, std::optional<QuantizedScale>& rounding) {
+  const auto bytes = dequantized_value(value);
+  if (!bytes || !has_single_use(value) || !has_single_use(bytes->bytes)) return value;
+  const Node* quantizer = bytes->bytes->producer;
+  const auto scale = quantizer != nullptr ? quantizes(*quantizer) : std::nullopt;
+  if (!scale || *scale != bytes->scale || (rounding && *rounding != *scale)) return value;
+  rounding = *scale;
+  return quantizer->inputs[0];
+}
+
+std::optional<Heads> trace_heads(const Value* value,
+                                 std::optional<QuantizedScale> rounding = std::nullopt) {
+  value = before_rounding(value, rounding);
   const auto dims = static_dims(value);
   if (!dims || dims->size() != 4) return std::nullopt;
   Heads heads;
+  heads.rounding = rounding;
   heads.heads = (*dims)[1];
   heads.size = (*dims)[3];
   if (const Value* cut = before_transpose(value, {0, 2, 1, 3}); cut != nullptr) {
@@ -117,23 +135,36 @@ std::optional<Scores> trace_scores(Value* value) {
 }
 
 std::optional<Heads> trace_keys(const Scores& scores) {
-  const Value* keys = scores.product->inputs[1];
-  if (scores.transpose_b) return trace_heads(keys);
-  if (const Value* rows = before_transpose(keys, {0, 1, 3, 2})) return trace_heads(rows);
+  std::optional<QuantizedScale> rounding;
+  const Value* keys = before_rounding(scores.product->inputs[1], rounding);
+  if (scores.transpose_b) return trace_heads(keys, rounding);
+  if (const Value* rows = before_transpose(keys, {0, 1, 3, 2})) return trace_heads(rows, rounding);
   const Value* cut = before_transpose(keys, {0, 2, 3, 1});
   if (cut == nullptr) return std::nullopt;
   const auto dims = static_dims(cut);
-  Heads heads{before_reshape(cut), 0, 1, (*dims)[2], (*dims)[3]};
+  Heads heads{before_reshape(cut), rounding, 0, 1, (*dims)[2], (*dims)[3]};
   if (heads.source == nullptr) return std::nullopt;
   return heads;
 }
 
+// The value behind QuantizeLinear and DequantizeLinear of one scale; the value itself where there
+// are none. Roundings in a row must be alike: one of them is enough then.
+const Value* behind_rounding(const Value* value, std::optional<QuantizedScale>& rounding) {
+  const Node* quantizer = single_user(value);
+  const auto scale = quantizer != nullptr ? quantizes(*quantizer) : std::nullopt;
+  const Node* back = scale ? single_user(quantizer->outputs[0]) : nullptr;
+  const auto bytes = back != nullptr ? dequantized_value(back->output(0)) : std::nullopt;
+  if (!bytes || bytes->scale != *scale || (rounding && *rounding != *scale)) return value;
+  rounding = *scale;
+  return back->outputs[0];
+}
+
 // The [B,S,heads*size] result that the weighed values become; null when they do not.
-Value* joined_heads(const Value* weighed) {
-  const Node* transpose = single_user(weighed);
+Value* joined_heads(const Value* weighed, std::optional<QuantizedScale>& rounding) {
+  const Node* transpose = single_user(behind_rounding(weighed, rounding));
   if (transpose == nullptr || !transpose->is("Transpose")) return nullptr;
   if (permutation_of(*transpose, 4) != Permutation{0, 2, 1, 3}) return nullptr;
-  const Node* reshape = single_user(transpose->outputs[0]);
+  const Node* reshape = single_user(behind_rounding(transpose->outputs[0], rounding));
   if (reshape == nullptr || !reshape->is("Reshape")) return nullptr;
   const auto from = static_dims(transpose->outputs[0]), to = static_dims(reshape->outputs[0]);
   const bool joins = from && to && to->size() == 3 && (*to)[0] == (*from)[0] &&
@@ -141,38 +172,111 @@ Value* joined_heads(const Value* weighed) {
   return joins ? reshape->outputs[0] : nullptr;
 }
 
-Result<bool> lower_softmax(PassContext& context, Node& softmax) {
+// Everything around one Softmax.
+struct WholeAttention {
+  Heads q, k, v;
+  Scores scores;
+  std::optional<QuantizedScale> weights;  // of the softmax
+  std::optional<QuantizedScale> result;
+  Value* last = nullptr;
+
+  bool packed() const {
+    return q.parts == 3 && k.parts == 3 && v.parts == 3 && q.part == 0 && k.part == 1 &&
+           v.part == 2 && q.source == k.source && q.source == v.source;
+  }
+  bool rounds() const { return q.rounding || k.rounding || v.rounding || weights || result; }
+  bool rounds_all() const { return q.rounding && k.rounding && v.rounding && weights; }
+};
+
+std::optional<WholeAttention> trace_attention(const Node& softmax) {
   const auto rank = rank_of(softmax.input(0));
-  if (!softmax.domain.empty() || rank != 4 || !is_static_float(softmax.inputs[0])) return false;
+  if (!softmax.domain.empty() || rank != 4 || !is_static_float(softmax.inputs[0])) return {};
   const int64_t axis = softmax.attributes.get_int("axis", -1);
-  const Node* weigh = single_user(softmax.output(0));
+  WholeAttention whole;
+  const Value* weights = behind_rounding(softmax.outputs[0], whole.weights);
+  const Node* weigh = single_user(weights);
   if ((axis != -1 && axis != 3) || weigh == nullptr || !weigh->is("MatMul") ||
-      weigh->inputs[0] != softmax.outputs[0]) {
-    return false;
+      weigh->inputs[0] != weights) {
+    return {};
   }
   const auto scores = trace_scores(softmax.inputs[0]);
-  if (!scores) return false;
+  if (!scores) return {};
+  whole.scores = *scores;
   const auto q = trace_heads(scores->product->inputs[0]), k = trace_keys(*scores),
              v = trace_heads(weigh->inputs[1]);
-  Value* last = joined_heads(weigh->outputs[0]);
-  if (!q || !k || !v || last == nullptr) return false;
+  whole.last = joined_heads(weigh->outputs[0], whole.result);
+  if (!q || !k || !v || whole.last == nullptr) return {};
   if (q->size != k->size || q->size != v->size || k->heads != q->heads || v->heads != q->heads) {
+    return {};
+  }
+  whole.q = *q;
+  whole.k = *k;
+  whole.v = *v;
+  return whole;
+}
+
+void set_rounding(Attributes& attributes, const std::string& name, const QuantizedScale& scale) {
+  attributes.set(name + "_scale", static_cast<float>(scale.scale));
+  attributes.set(name + "_zero", scale.zero);
+  attributes.set(name + "_type", static_cast<int64_t>(scale.dtype));
+}
+
+// The nodes that quantise the result, all with one scale; empty where others read it.
+std::vector<Node*> result_quantizers(const WholeAttention& whole) {
+  std::vector<Node*> quantizers;
+  std::optional<QuantizedScale> common = whole.result;
+  for (const Use& use : whole.last->uses) {
+    const auto scale = quantizes(*use.node);
+    if (!scale || (common && *common != *scale) || use.node->graph != whole.last->graph) return {};
+    common = *scale;
+    quantizers.push_back(use.node);
+  }
+  return whole.last->is_graph_output() ? std::vector<Node*>() : quantizers;
+}
+
+// Roundings on the way out are dropped, so that the result must be rounded like that itself.
+bool lower_rounded(PassContext& context, Node& softmax, const WholeAttention& whole) {
+  const std::vector<Node*> quantizers = result_quantizers(whole);
+  if (!whole.packed() || !whole.rounds_all() || whole.scores.mask != nullptr ||
+      quantizers.empty() || !context.allow(softmax)) {
     return false;
   }
-  const bool packed = q->parts == 3 && k->parts == 3 && v->parts == 3 && q->part == 0 &&
-                      k->part == 1 && v->part == 2 && q->source == k->source &&
-                      q->source == v->source;
-  if (!packed && (q->parts != 1 || k->parts != 1 || v->parts != 1)) return false;
+  Attributes attributes = make_attributes(
+      {{"num_heads", whole.q.heads}, {"scale", static_cast<float>(whole.scores.scale)}});
+  set_rounding(attributes, "q", *whole.q.rounding);
+  set_rounding(attributes, "k", *whole.k.rounding);
+  set_rounding(attributes, "v", *whole.v.rounding);
+  set_rounding(attributes, "weights", *whole.weights);
+  set_rounding(attributes, "y", *quantizes(*quantizers[0]));
+  Graph& graph = *softmax.graph;
+  Node* const old = whole.last->producer;
+  Node* made = insert_node(context, graph, old, "QuantizedAttention", {whole.q.source},
+                           quantizers[0]->outputs[0]->name, std::move(attributes), kEngineDomain);
+  made->name = old->name;
+  made->outputs[0]->type = quantizers[0]->outputs[0]->type;
+  for (Node* quantizer : quantizers) {
+    graph.replace_uses(quantizer->outputs[0], made->outputs[0]);
+    erase_if_dead(quantizer);
+  }
+  return true;
+}
+
+Result<bool> lower_softmax(PassContext& context, Node& softmax) {
+  const auto whole = trace_attention(softmax);
+  if (!whole) return false;
+  if (whole->rounds()) return lower_rounded(context, softmax, *whole);
+  const Heads &q = whole->q, &k = whole->k, &v = whole->v;
+  if (!whole->packed() && (q.parts != 1 || k.parts != 1 || v.parts != 1)) return false;
   if (!context.allow(softmax)) return false;
-  Attributes attributes = make_attributes({{"num_heads", q->heads},
-                                           {"kv_num_heads", k->heads},
-                                           {"scale", static_cast<float>(scores->scale)}});
-  std::vector<Value*> inputs = {q->source, k->source, v->source, scores->mask};
-  if (packed) {
+  Attributes attributes = make_attributes({{"num_heads", q.heads},
+                                           {"kv_num_heads", k.heads},
+                                           {"scale", static_cast<float>(whole->scores.scale)}});
+  std::vector<Value*> inputs = {q.source, k.source, v.source, whole->scores.mask};
+  if (whole->packed()) {
     attributes.set("packed_qkv", int64_t{1});
     inputs[1] = inputs[2] = nullptr;
   }
-  replace_chain(context, last, "Attention", std::move(inputs), std::move(attributes));
+  replace_chain(context, whole->last, "Attention", std::move(inputs), std::move(attributes));
   return true;
 }
 

@@ -11,9 +11,7 @@
 namespace edgewright {
 namespace {
 
-bool is_conv(const Node& node) {
-  return node.is("Conv") || node.is("FusedConv", "com.microsoft");
-}
+bool is_conv(const Node& node) { return node.is("Conv") || node.is("FusedConv", "com.microsoft"); }
 
 // What com.microsoft::FusedConv has taken in already; false where its activation is not known.
 bool read_fused(const Node& node, QuantizedEnd& end) {
@@ -61,8 +59,8 @@ Result<bool> lower_one(PassContext& context, Node& node) {
   match_quantized_end(end, 2);
   attributes->set("x_zero", x->scale.zero);
   Value* weights = node.graph->add_constant(node.inputs[1]->name + "_bytes", w->values);
-  EDGEWRIGHT_TRY(replace_by_product(end, "QuantizedConv2d", {x->bytes, weights},
-                                    *std::move(attributes)));
+  EDGEWRIGHT_TRY(
+      replace_by_product(end, "QuantizedConv2d", {x->bytes, weights}, *std::move(attributes)));
   return true;
 }
 

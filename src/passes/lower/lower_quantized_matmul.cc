@@ -67,8 +67,7 @@ Result<bool> lower_one(PassContext& context, Node& node) {
   QuantizedEnd end;
   end.last = node.outputs[0];
   for (size_t c = 0; c < columns; ++c) {
-    end.scale.push_back(a->scale.scale * product.scale *
-                        w->scales[w->scales.size() == 1 ? 0 : c]);
+    end.scale.push_back(a->scale.scale * product.scale * w->scales[w->scales.size() == 1 ? 0 : c]);
   }
   if (!read_bias(node, columns, end) || !context.allow(node)) return false;
   match_quantized_end(end, 0);
@@ -76,8 +75,8 @@ Result<bool> lower_one(PassContext& context, Node& node) {
   attributes.set("x_zero", a->scale.zero);
   if (product.transpose_b) attributes.set("transpose_b", int64_t{1});
   Value* weights = node.graph->add_constant(node.inputs[1]->name + "_bytes", w->values);
-  EDGEWRIGHT_TRY(replace_by_product(end, "QuantizedMatMul", {a->bytes, weights},
-                                    std::move(attributes)));
+  EDGEWRIGHT_TRY(
+      replace_by_product(end, "QuantizedMatMul", {a->bytes, weights}, std::move(attributes)));
   return true;
 }
 

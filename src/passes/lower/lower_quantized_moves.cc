@@ -24,8 +24,7 @@ Value* moved(PassContext& context, Node& node, Value* input, Node* before) {
   Node* made = insert_node(context, *node.graph, before, node.op, std::move(inputs),
                            input->name + "_moved", node.attributes);
   made->name = node.name;
-  made->outputs[0]->type =
-      ValueType::tensor(dtype_of(input), node.outputs[0]->type.shape);
+  made->outputs[0]->type = ValueType::tensor(dtype_of(input), node.outputs[0]->type.shape);
   return made->outputs[0];
 }
 

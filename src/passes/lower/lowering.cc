@@ -6,6 +6,8 @@ namespace edgewright {
 namespace {
 
 constexpr Pass kPasses[] = {
+    {"lower_attention", "attention with its cutting into heads as one operator", lower_attention,
+     Dialect::kPlan},
     {"lower_quantized_moves", "operators that only move elements on bytes", lower_quantized_moves,
      Dialect::kPlan},
     {"lower_quantized_conv", "convolutions between quantised values on integers",
@@ -13,8 +15,6 @@ constexpr Pass kPasses[] = {
     {"lower_quantized_matmul", "matrix products between quantised values on integers",
      lower_quantized_matmul, Dialect::kPlan},
     {"lower_constant_weights", "quantised constants that stay in float", lower_constant_weights,
-     Dialect::kPlan},
-    {"lower_attention", "attention with its cutting into heads as one operator", lower_attention,
      Dialect::kPlan},
     {"lower_conv", "convolutions with bias, residual sum and activation as one operator",
      lower_conv, Dialect::kPlan},

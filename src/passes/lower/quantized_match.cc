@@ -241,7 +241,7 @@ Status replace_by_product(const QuantizedEnd& end, std::string_view op,
   Graph& graph = *old->graph;
   const std::string name = end.last->name;
   const bool has_shift = std::ranges::any_of(end.shift, [](double s) { return s != 0; });
-  EDGEWRIGHT_ASSIGN(Value* factors, add_vector(graph, name + "_factors", end.scale));
+  EDGEWRIGHT_ASSIGN(Value * factors, add_vector(graph, name + "_factors", end.scale));
   Value* bias = nullptr;
   if (has_shift) {
     EDGEWRIGHT_ASSIGN(bias, add_vector(graph, name + "_bias", end.shift));
