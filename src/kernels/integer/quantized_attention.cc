@@ -9,11 +9,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "kernels/elementwise/chunk.h"
+#include "kernels/integer/attention_bytes.h"
 #include "kernels/integer/integer_tile.h"
 #include "kernels/integer/quantized_kernels.h"
 #include "kernels/integer/requantise.h"
-#include "kernels/softmax/softmax_rows.h"
 
 namespace edgewright {
 namespace {
@@ -30,8 +29,8 @@ struct Rounding {
   int32_t zero = 0;
   DType dtype = DType::kUint8;
 
-  ElementOp op() const {
-    return dtype == DType::kInt8 ? ElementOp::kQuantizeInt8 : ElementOp::kQuantizeUint8;
+  ByteRounding to_bytes(uint8_t flip) const {
+    return {scale, static_cast<float>(zero), dtype, flip};
   }
   // Bytes as the unsigned or the signed side of a product has them, and the zero point there.
   uint8_t unsigned_flip() const { return dtype == DType::kInt8 ? 0x80 : 0; }
@@ -95,20 +94,19 @@ Result<QuantizedAttentionShape> parse(const KernelRequest& request) {
 
 // The working memory of one head, in bytes from its start.
 struct HeadMemory {
-  int64_t queries, keys, values, weights, scores, key_bias, value_scale, places, end;
+  int64_t queries, keys, values, weights, scores, columns, sums, end;
 
   explicit HeadMemory(const QuantizedAttentionShape& s) {
     const int64_t rows = round_up(s.rows, static_cast<int64_t>(kMaxIntegerRows));
-    const int64_t chunk_bytes = static_cast<int64_t>(kIntegerChunkBytes);
-    queries = 0;
+    const auto chunk_bytes = static_cast<int64_t>(kIntegerChunkBytes);
+    queries = 0;  // then keys and values before they are packed
     keys = queries + rows * s.size_chunks() * kChunk;
     values = keys + s.key_panels() * s.size_chunks() * chunk_bytes;
     weights = values + s.size_panels() * s.key_chunks() * chunk_bytes;
     scores = weights + rows * s.key_chunks() * kChunk;
-    key_bias = scores + rows * s.key_panels() * 64;
-    value_scale = key_bias + 2 * s.key_panels() * 64;
-    places = value_scale + 2 * s.size_panels() * 64;
-    end = places + round_up(2 * rows * 4 + s.size * 4 + s.size + rows * 4, 64);
+    columns = scores + rows * s.key_panels() * 64;
+    sums = columns + 2 * std::max(s.key_panels(), s.size_panels()) * 64;
+    end = sums + round_up(2 * rows * 4, 64);
   }
 };
 
@@ -130,9 +128,11 @@ class QuantizedAttention : public PreparedKernel {
       const int64_t image = i / s_.heads, column = i % s_.heads * s_.size;
       const float* const x =
           static_cast<const float*>(io.inputs[0]) + image * s_.rows * 3 * width + column;
-      read_queries(head, x);
+      // Rows of keys and values pass through where the queries, and then the weights, will be.
       read_keys(head, x + width);
       read_values(head, x + 2 * width);
+      round_rows(x, x_row(), static_cast<size_t>(s_.rows), static_cast<size_t>(s_.size),
+                 s_.q.to_bytes(s_.q.unsigned_flip()), head.queries(), query_step());
       score(head);
       weigh(head, static_cast<uint8_t*>(io.outputs[0]) + image * s_.rows * width + column);
       if (core_.end != nullptr) core_.end();
@@ -148,73 +148,35 @@ class QuantizedAttention : public PreparedKernel {
     int8_t* values() const { return reinterpret_cast<int8_t*>(base + at.values); }
     uint8_t* weights() const { return reinterpret_cast<uint8_t*>(base + at.weights); }
     float* scores() const { return reinterpret_cast<float*>(base + at.scores); }
-    float* key_scale() const { return reinterpret_cast<float*>(base + at.key_bias); }
-    float* value_scale() const { return reinterpret_cast<float*>(base + at.value_scale); }
-    int32_t* places() const { return reinterpret_cast<int32_t*>(base + at.places); }
+    float* columns() const { return reinterpret_cast<float*>(base + at.columns); }
+    int32_t* sums() const { return reinterpret_cast<int32_t*>(base + at.sums); }
   };
 
-  // One row of one part as bytes; `reals` is room for as many floats.
-  void round_row(const float* x, const Rounding& r, float* reals, uint8_t* bytes) const {
-    const auto count = static_cast<size_t>(s_.size);
-    compute_chunk(r.op(), x, nullptr, r.scale, static_cast<float>(r.zero), reals, count);
-    store_bytes(r.dtype, reals, bytes, count);
-  }
-  float* row_reals(const Head& head) const {
-    return reinterpret_cast<float*>(head.places() +
-                                    3 * round_up(s_.rows, static_cast<int64_t>(kMaxIntegerRows)));
-  }
-  uint8_t* row_bytes(const Head& head) const {
-    return reinterpret_cast<uint8_t*>(row_reals(head) + s_.size);
-  }
   int64_t x_row() const { return 3 * s_.heads * s_.size; }
-
-  void read_queries(const Head& head, const float* x) const {
-    const int64_t step = s_.size_chunks() * kChunk;
-    const uint8_t flip = s_.q.unsigned_flip();
-    for (int64_t row = 0; row < s_.rows; ++row) {
-      uint8_t* const to = head.queries() + row * step;
-      round_row(x + row * x_row(), s_.q, row_reals(head), to);
-      for (int64_t i = 0; i < s_.size; ++i) to[i] ^= flip;
-    }
-  }
+  int64_t query_step() const { return s_.size_chunks() * kChunk; }
+  int64_t padded_rows() const { return round_up(s_.rows, static_cast<int64_t>(kMaxIntegerRows)); }
 
   // Keys are the columns of the first product.
   void read_keys(const Head& head, const float* x) const {
-    const int64_t panel_bytes = s_.size_chunks() * static_cast<int64_t>(kIntegerChunkBytes);
-    std::memset(head.keys(), 0, static_cast<size_t>(s_.key_panels() * panel_bytes));
+    const auto rows = static_cast<size_t>(s_.rows), size = static_cast<size_t>(s_.size);
+    round_rows(x, x_row(), rows, size, s_.k.to_bytes(s_.k.signed_flip()), head.queries(),
+               query_step());
+    pack_byte_columns(head.queries(), query_step(), rows, size, head.keys(), head.sums());
     const int64_t columns = s_.key_panels() * 16;
-    float* const scale = head.key_scale();
-    float* const bias = scale + columns;
+    float* const scale = head.columns();
     const auto factor = static_cast<float>(static_cast<double>(s_.q.scale) * s_.k.scale * s_.scale);
     std::fill(scale, scale + columns, factor);
-    uint8_t* const bytes = row_bytes(head);
-    const uint8_t flip = s_.k.signed_flip();
     for (int64_t key = 0; key < s_.rows; ++key) {
-      round_row(x + key * x_row(), s_.k, row_reals(head), bytes);
-      int8_t* const to = head.keys() + key / 16 * panel_bytes + key % 16 * 4;
-      int32_t sum = 0;
-      for (int64_t i = 0; i < s_.size; ++i) {
-        const auto value = static_cast<int8_t>(bytes[i] ^ flip);
-        to[i / 4 * 64 + i % 4] = value;
-        sum += value;
-      }
-      bias[key] = -static_cast<float>(s_.q.unsigned_zero() * sum) * factor;
+      scale[columns + key] = -static_cast<float>(s_.q.unsigned_zero() * head.sums()[key]) * factor;
     }
   }
 
   // Keys are the depth of the second product.
   void read_values(const Head& head, const float* x) const {
-    const int64_t panel_bytes = s_.key_chunks() * static_cast<int64_t>(kIntegerChunkBytes);
-    std::memset(head.values(), 0, static_cast<size_t>(s_.size_panels() * panel_bytes));
-    uint8_t* const bytes = row_bytes(head);
-    const uint8_t flip = s_.v.signed_flip();
-    for (int64_t key = 0; key < s_.rows; ++key) {
-      round_row(x + key * x_row(), s_.v, row_reals(head), bytes);
-      int8_t* const to = head.values() + key / 4 * 64 + key % 4;
-      for (int64_t i = 0; i < s_.size; ++i) {
-        to[i / 16 * panel_bytes + i % 16 * 4] = static_cast<int8_t>(bytes[i] ^ flip);
-      }
-    }
+    const auto rows = static_cast<size_t>(s_.rows), size = static_cast<size_t>(s_.size);
+    round_rows(x, x_row(), rows, size, s_.v.to_bytes(s_.v.signed_flip()), head.queries(),
+               query_step());
+    pack_byte_depth(head.queries(), query_step(), rows, size, head.values());
   }
 
   // Rows of one of the products, tile by tile; finish(sums, step, row, rows, column, columns).
@@ -244,68 +206,60 @@ class QuantizedAttention : public PreparedKernel {
     }
   }
 
+  // Where rows of the result begin, `width` elements apart.
+  int32_t* places(const Head& head, int64_t width) const {
+    int32_t* const made = head.sums() + padded_rows();
+    for (int64_t row = 0; row < s_.rows; ++row) made[row] = static_cast<int32_t>(row * width);
+    return made;
+  }
+
   // Scores, their softmax and its bytes.
   void score(const Head& head) const {
     const int64_t width = s_.key_panels() * 16;
-    int32_t* const places = head.places();
-    for (int64_t row = 0; row < s_.rows; ++row) places[row] = static_cast<int32_t>(row * width);
+    const int32_t* const rows_at = places(head, width);
     Finish finish;
-    finish.scale = head.key_scale();
-    finish.bias = head.key_scale() + width;
+    finish.scale = head.columns();
+    finish.bias = head.columns() + width;
     finish.low = -INFINITY;
     finish.high = INFINITY;
     finish.out = head.scores();
     multiply(head.queries(), head.keys(), s_.size, s_.rows,
              [&](const int32_t* sums, ptrdiff_t step, size_t row, size_t rows, size_t column,
                  size_t columns) {
-               finish_sums(finish, sums, step, places + row, rows, column, columns);
+               finish_sums(finish, sums, step, rows_at + row, rows, column, columns);
              });
-    const int64_t step = s_.key_chunks() * kChunk;
     const auto count = static_cast<size_t>(s_.rows);
-    const Rounding& r = s_.weights;
-    for (int64_t row = 0; row < s_.rows; ++row) {
-      float* const scores = head.scores() + row * width;
-      softmax_row(scores, scores, count, false);
-      compute_chunk(r.op(), scores, nullptr, r.scale, static_cast<float>(r.zero), scores, count);
-      uint8_t* const to = head.weights() + row * step;
-      store_bytes(r.dtype, scores, to, count);
-      for (int64_t i = 0; i < s_.rows; ++i) to[i] ^= r.unsigned_flip();
-    }
+    softmax_to_bytes(head.scores(), width, count, count,
+                     s_.weights.to_bytes(s_.weights.unsigned_flip()), head.weights(),
+                     s_.key_chunks() * kChunk, head.sums());
   }
 
   // The second product: sum of (w - w_zero) (v - v_zero) over the keys, where v_zero is of v' and
   // both zero points leave one term per row or column.
   void weigh(const Head& head, uint8_t* y) const {
-    const int64_t width = s_.heads * s_.size;
-    const int64_t step = s_.key_chunks() * kChunk;
     const int32_t v_zero = s_.v.signed_zero(), w_zero = s_.weights.unsigned_zero();
-    int32_t* const places = head.places();
-    int32_t* const row_sums = places + round_up(s_.rows, static_cast<int64_t>(kMaxIntegerRows));
+    const int32_t* const rows_at = places(head, s_.heads * s_.size);
+    int32_t* const row_sums = head.sums();
     for (int64_t row = 0; row < s_.rows; ++row) {
-      places[row] = static_cast<int32_t>(row * width);
-      const uint8_t* const weights = head.weights() + row * step;
-      int32_t sum = 0;
-      for (int64_t i = 0; i < s_.rows; ++i) sum += weights[i];
-      row_sums[row] = v_zero * (sum - static_cast<int32_t>(s_.rows) * w_zero);
+      row_sums[row] = v_zero * (row_sums[row] - static_cast<int32_t>(s_.rows) * w_zero);
     }
-    const Finish finish = weighing(head, w_zero);
-    Finish target = finish;
-    target.out = y;
-    multiply(head.weights(), head.values(), s_.rows, s_.size,
-             [&](int32_t* sums, ptrdiff_t sums_step, size_t row, size_t rows, size_t column,
-                 size_t columns) {
-               for (size_t i = 0; v_zero != 0 && i < rows; ++i) {
-                 int32_t* const of_row = sums + static_cast<ptrdiff_t>(i) * sums_step;
-                 for (ptrdiff_t c = 0; c < sums_step; ++c) of_row[c] -= row_sums[row + i];
-               }
-               finish_sums(target, sums, sums_step, places + row, rows, column, columns);
-             });
+    Finish finish = weighing(head, w_zero);
+    finish.out = y;
+    multiply(
+        head.weights(), head.values(), s_.rows, s_.size,
+        [&](int32_t* sums, ptrdiff_t step, size_t row, size_t rows, size_t column, size_t columns) {
+          for (size_t i = 0; v_zero != 0 && i < rows; ++i) {
+            int32_t* const of_row = sums + static_cast<ptrdiff_t>(i) * step;
+            for (ptrdiff_t c = 0; c < step; ++c) of_row[c] -= row_sums[row + i];
+          }
+          finish_sums(finish, sums, step, rows_at + row, rows, column, columns);
+        });
   }
 
   // Factors per column; the bias takes off w_zero times the sum of a column of v'.
   Finish weighing(const Head& head, int32_t w_zero) const {
     const int64_t columns = s_.size_panels() * 16;
-    float* const scale = head.value_scale();
+    float* const scale = head.columns();
     float* const bias = scale + columns;
     const auto factor =
         static_cast<float>(static_cast<double>(s_.weights.scale) * s_.v.scale / s_.y.scale);

@@ -25,6 +25,7 @@ Result<bool> lower_one(PassContext& context, Node& node) {
   const Dims dims = *static_dims(node.inputs[0]);
   // Only where a convolution is near the pool has something to gain from it.
   const bool from_image = producer(node.inputs[0], "Conv2d", kEngineDomain) != nullptr ||
+                          producer(node.inputs[0], "QuantizedConv2d", kEngineDomain) != nullptr ||
                           producer(node.inputs[0], "Elementwise", kEngineDomain) != nullptr;
   if (dims.size() < 3 || !from_image || !reduces_image(node, dims.size())) return false;
   if (!context.allow(node)) return false;
