@@ -8,6 +8,7 @@
 #define HWY_TARGET_INCLUDE "kernels/integer/depthwise_bytes_hwy.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/integer/dot-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgewright {
@@ -45,7 +46,7 @@ HWY_INLINE void sum_positions(const DepthwiseBytes& t, const uint8_t* in, __m512
         four = _mm512_inserti32x4(four, load_tap(at + 2 * t.tap_step), 2);
         four = _mm512_inserti32x4(four, load_tap(at + 3 * t.tap_step), 3);
         four = _mm512_permutexvar_epi8(order, _mm512_xor_si512(four, flip));
-        acc[p] = _mm512_dpbusd_epi32(acc[p], four, weights);
+        acc[p] = add_dot_products(acc[p], four, weights);
       }
     }
   }

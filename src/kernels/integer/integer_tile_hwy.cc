@@ -8,6 +8,7 @@
 #define HWY_TARGET_INCLUDE "kernels/integer/integer_tile_hwy.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/integer/dot-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgewright {
@@ -49,7 +50,7 @@ HWY_NOINLINE void tile(const IntegerProduct& t, int32_t* sums, ptrdiff_t step) {
             _mm512_set1_epi32(static_cast<int>(load_quad(a + m * t.a_step, flip)));
 #pragma GCC unroll 4
         for (int j = 0; j < kTilePanels; ++j) {
-          acc[m][j] = _mm512_dpbusd_epi32(acc[m][j], value, weights[j]);
+          acc[m][j] = add_dot_products(acc[m][j], value, weights[j]);
         }
       }
     }
