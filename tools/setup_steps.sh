@@ -214,6 +214,11 @@ step_nncf() {
 }
 install_nncf() { make_venv "$deps/nncf" nncf.txt; }
 
+step_nncf() {
+  step nncf nncf "$(inputs 1 nncf.txt)" install_nncf
+}
+install_nncf() { make_venv "$deps/nncf" nncf.txt; }
+
 # Independent implementations of metrics, for the extended test of `verify`. One of them is
 # published as a source distribution only.
 step_metrics() {

@@ -29,8 +29,8 @@ Result<std::unique_ptr<Subject>> subject_of(const Graph& graph, std::string_view
 
 // Where numbers are rounded to few bits, a value right between two steps may fall to either side
 // after any rewrite, and the layers behind carry that on to all elements. In graphs that round
-// already, transformers of 20 layers among them, that makes some per cent; a wrong rewrite makes the
-// whole.
+// already, transformers of 20 layers among them, that makes some per cent; a wrong rewrite makes
+// the whole.
 constexpr double kRelativeL2OfRounding = 0.15;
 constexpr double kRelativeL2OfPrecision = 0.02;
 

@@ -8,7 +8,8 @@
 // What attention on bytes does between its products, a head at a time.
 namespace edgewright {
 
-// How a tensor is rounded to bytes: saturate(round(x / scale) + zero), then exclusive or `flip`.
+// How a tensor is rounded to bytes: saturate(round(x / scale) + zero), then exclusive or `flip`,
+// which is 0 or 0x80: the same values as the other type of bytes.
 struct ByteRounding {
   float scale = 1;
   float zero = 0;
@@ -27,6 +28,10 @@ void pack_byte_columns(const uint8_t* rows, ptrdiff_t step, size_t count, size_t
 // Rows of int8 as the depth of a product: [panel of 16 of size][chunk of 64 rows][16 quads][16][4].
 void pack_byte_depth(const uint8_t* rows, ptrdiff_t step, size_t count, size_t size,
                      int8_t* packed);
+
+// Takes amounts[row] off every value of a row of int32; whole vectors of 16 may be touched.
+void subtract_from_rows(int32_t* values, ptrdiff_t step, size_t rows, size_t columns,
+                        const int32_t* amounts);
 
 // Softmax of each of `rows` rows of `count` floats (in place, `step` floats apart), rounded to
 // bytes out_step apart. sums[row]: of the bytes, unsigned.

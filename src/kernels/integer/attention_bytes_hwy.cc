@@ -10,44 +10,47 @@
 #define HWY_TARGET_INCLUDE "kernels/integer/attention_bytes_hwy.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/integer/bytes-inl.h"
 #include "kernels/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgewright {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-using D = hn::CappedTag<float, 16>;
-using V = hn::Vec<D>;
-constexpr size_t kLanes = hn::MaxLanes(D());
+using D = FloatTag;
+using V = FloatVector;
+constexpr size_t kLanes = kFloatLanes;
 
-HWY_INLINE V load_some(D d, const float* from, size_t count, float otherwise) {
-  if (count >= kLanes) return hn::LoadU(d, from);
-  HWY_ALIGN float lanes[kLanes];
-  std::fill(lanes, lanes + kLanes, otherwise);
-  std::memcpy(lanes, from, count * sizeof(float));
-  return hn::Load(d, lanes);
-}
-
-// Factors of a rounding; division is what QuantizeLinear does.
+// Factors of a rounding. Multiplying by 1 / scale instead of dividing may move what lies right
+// between two integers: one unit.
 template <class T>
 struct Rounder {
-  V scale, zero;
+  float per_unit;
+  V zero, low, high;
   uint8_t flip;
 
   explicit Rounder(const ByteRounding& r)
-      : scale(hn::Set(D(), r.scale)), zero(hn::Set(D(), r.zero)), flip(r.flip) {}
-
-  HWY_INLINE void store(V value, uint8_t* to, size_t count) const {
-    const hn::Rebind<T, D> narrow;
-    const hn::Rebind<uint8_t, D> bytes;
-    const V whole = hn::Add(hn::Round(hn::Div(value, scale)), zero);
-    const auto flipped = hn::Xor(hn::BitCast(bytes, hn::DemoteTo(narrow, hn::NearestInt(whole))),
-                                 hn::Set(bytes, flip));
-    if (count >= kLanes) return hn::StoreU(flipped, bytes, to);
-    HWY_ALIGN uint8_t lanes[kLanes];
-    hn::Store(flipped, bytes, lanes);
-    std::memcpy(to, lanes, count);
+      : per_unit(1.0f / r.scale), zero(hn::Set(D(), r.zero)), flip(r.flip) {
+    const float lowest = std::is_same_v<T, int8_t> ? -128.0f : 0.0f;
+    low = hn::Set(D(), lowest);
+    high = hn::Set(D(), lowest + 255.0f);
   }
+
+  // Whole numbers in the range of T.
+  HWY_INLINE V whole(V value, V factor) const {
+    const V moved = hn::Add(hn::Round(hn::Mul(value, factor)), zero);
+    return hn::Min(high, hn::Max(low, moved));
+  }
+  HWY_INLINE void store(V whole, uint8_t* to, size_t count) const {
+    // Flipping the highest bit moves by 128 to the other type.
+    const V moved = flip == 0 ? whole : hn::Add(whole, hn::Set(D(), kMove));
+    if (flip == 0 || std::is_same_v<T, uint8_t>) {
+      if (flip == 0 && std::is_same_v<T, uint8_t>) return store_in_range(moved, to, count);
+      return store_in_range(moved, reinterpret_cast<int8_t*>(to), count);
+    }
+    store_in_range(moved, to, count);
+  }
+  static constexpr float kMove = std::is_same_v<T, int8_t> ? 128.0f : -128.0f;
 };
 
 template <class T>
@@ -55,9 +58,11 @@ HWY_INLINE void round_as(const float* in, ptrdiff_t in_step, size_t rows, size_t
                          const ByteRounding& rounding, uint8_t* out, ptrdiff_t out_step) {
   const D d;
   const Rounder<T> rounder(rounding);
+  const V factor = hn::Set(d, rounder.per_unit);
   for (size_t row = 0; row < rows; ++row, in += in_step, out += out_step) {
     for (size_t i = 0; i < size; i += kLanes) {
-      rounder.store(load_some(d, in + i, size - i, 0), out + i, size - i);
+      const V whole = rounder.whole(load_real(in + i, size - i), factor);
+      rounder.store(whole, out + i, size - i);
     }
   }
 }
@@ -74,7 +79,7 @@ HWY_INLINE float maximum_of(const float* in, size_t count) {
   constexpr float kLowest = std::numeric_limits<float>::lowest();
   V most = hn::Set(d, kLowest);
   for (size_t i = 0; i < count; i += kLanes) {
-    most = hn::Max(most, load_some(d, in + i, count - i, kLowest));
+    most = hn::Max(most, load_real(in + i, count - i, kLowest));
   }
   return hn::GetLane(hn::MaxOfLanes(d, most));
 }
@@ -95,13 +100,16 @@ HWY_INLINE void softmax_as(float* scores, ptrdiff_t step, size_t rows, size_t co
       sum = hn::Add(sum, valid);
       hn::StoreU(valid, d, scores + i);
     }
-    const V factor = hn::Set(d, 1.0f / hn::GetLane(hn::SumOfLanes(d, sum)));
-    int32_t total = 0;
+    const V factor = hn::Set(d, rounder.per_unit / hn::GetLane(hn::SumOfLanes(d, sum)));
+    V total = hn::Zero(d);
     for (size_t i = 0; i < count; i += kLanes) {
-      rounder.store(hn::Mul(hn::LoadU(d, scores + i), factor), out + i, count - i);
+      const V whole = rounder.whole(hn::LoadU(d, scores + i), factor);
+      rounder.store(whole, out + i, count - i);
+      total = hn::Add(total, hn::IfThenElseZero(hn::FirstN(d, HWY_MIN(count - i, kLanes)), whole));
     }
-    for (size_t i = 0; i < count; ++i) total += out[i];
-    sums[row] = total;
+    // As the unsigned bytes that they are now; sums of whole numbers below 2^24 are exact.
+    const auto moved = rounding.flip == 0 ? 0 : 128 * static_cast<int32_t>(count);
+    sums[row] = static_cast<int32_t>(hn::GetLane(hn::SumOfLanes(d, total))) + moved;
   }
 }
 
@@ -158,6 +166,29 @@ void pack_depth(const uint8_t* rows, ptrdiff_t step, size_t count, size_t size, 
   }
 }
 
+void sum_all(const uint8_t* rows, ptrdiff_t step, size_t count, size_t size, int32_t* sums) {
+  const D d;
+  for (size_t row = 0; row < count; ++row, rows += step) {
+    const auto* const values = reinterpret_cast<const int8_t*>(rows);
+    V total = hn::Zero(d);
+    for (size_t i = 0; i < size; i += kLanes) {
+      total = hn::Add(total, load_real(values + i, size - i));
+    }
+    sums[row] = static_cast<int32_t>(hn::GetLane(hn::SumOfLanes(d, total)));
+  }
+}
+
+void subtract_all(int32_t* values, ptrdiff_t step, size_t rows, size_t columns,
+                  const int32_t* amounts) {
+  const hn::Rebind<int32_t, D> d;
+  for (size_t row = 0; row < rows; ++row, values += step) {
+    const auto amount = hn::Set(d, amounts[row]);
+    for (size_t i = 0; i < columns; i += kLanes) {
+      hn::StoreU(hn::Sub(hn::LoadU(d, values + i), amount), d, values + i);
+    }
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace edgewright
 HWY_AFTER_NAMESPACE();
@@ -168,6 +199,8 @@ namespace edgewright {
 HWY_EXPORT(round_all);
 HWY_EXPORT(softmax_all);
 HWY_EXPORT(pack_depth);
+HWY_EXPORT(sum_all);
+HWY_EXPORT(subtract_all);
 
 void round_rows(const float* in, ptrdiff_t in_step, size_t rows, size_t size,
                 const ByteRounding& rounding, uint8_t* out, ptrdiff_t out_step) {
@@ -179,19 +212,22 @@ void pack_byte_columns(const uint8_t* rows, ptrdiff_t step, size_t count, size_t
   const size_t panel_bytes = (size + 63) / 64 * 1024;
   std::memset(packed, 0, (count + 15) / 16 * panel_bytes);
   const size_t whole = size / 4 * 4;
+  HWY_DYNAMIC_DISPATCH(sum_all)(rows, step, count, size, sums);
   for (size_t row = 0; row < count; ++row, rows += step) {
     int8_t* const to = packed + row / 16 * panel_bytes + row % 16 * 4;
     for (size_t i = 0; i < whole; i += 4) std::memcpy(to + i * 16, rows + i, 4);
     for (size_t i = whole; i < size; ++i) to[i / 4 * 64 + i % 4] = static_cast<int8_t>(rows[i]);
-    int32_t sum = 0;
-    for (size_t i = 0; i < size; ++i) sum += static_cast<int8_t>(rows[i]);
-    sums[row] = sum;
   }
 }
 
 void pack_byte_depth(const uint8_t* rows, ptrdiff_t step, size_t count, size_t size,
                      int8_t* packed) {
   HWY_DYNAMIC_DISPATCH(pack_depth)(rows, step, count, size, packed);
+}
+
+void subtract_from_rows(int32_t* values, ptrdiff_t step, size_t rows, size_t columns,
+                        const int32_t* amounts) {
+  HWY_DYNAMIC_DISPATCH(subtract_all)(values, step, rows, columns, amounts);
 }
 
 void softmax_to_bytes(float* scores, ptrdiff_t step, size_t rows, size_t count,

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstring>
-#include <type_traits>
 
 #include "kernels/integer/simd_targets.h"
 
@@ -8,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "kernels/integer/finish_sums_hwy.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/integer/bytes-inl.h"
 #include "kernels/integer/requantise.h"
 
 #ifndef EDGEWRIGHT_KERNELS_INTEGER_FINISH_BLOCK_
@@ -29,47 +29,44 @@ HWY_BEFORE_NAMESPACE();
 namespace edgewright {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-using D = hn::CappedTag<float, 16>;
-using V = hn::Vec<D>;
-constexpr size_t kLanes = hn::MaxLanes(D());
+using D = FloatTag;
+using V = FloatVector;
+constexpr size_t kLanes = kFloatLanes;
 
 struct None {};  // no residual
 
-// Elements of 8 or 32 bits as float; `count` below the lanes at the end of a row only.
-template <class T>
-HWY_INLINE V load_real(D d, const T* from, size_t count) {
-  if constexpr (std::is_same_v<T, float>) {
-    if (count >= kLanes) return hn::LoadU(d, from);
-    HWY_ALIGN float lanes[kLanes] = {};
-    std::memcpy(lanes, from, count * sizeof(float));
-    return hn::Load(d, lanes);
-  } else {
-    const hn::Rebind<T, D> bytes;
-    const hn::Rebind<int32_t, D> words;
-    if (count >= kLanes) {
-      return hn::ConvertTo(d, hn::PromoteTo(words, hn::LoadU(bytes, from)));
-    }
-    HWY_ALIGN T lanes[kLanes] = {};
-    std::memcpy(lanes, from, count);
-    return hn::ConvertTo(d, hn::PromoteTo(words, hn::Load(bytes, lanes)));
+bool has_gate() { return HWY_TARGET == HWY_AVX3_DL; }
+
+// x times its gate; vectors of 16 lanes hold one coefficient of every part.
+HWY_INLINE V apply_gate(const Gate& gate, V x) {
+#if HWY_TARGET == HWY_AVX3_DL
+  const D d;
+  const hn::Rebind<int32_t, D> words;
+  const float per_unit = static_cast<float>(Gate::kParts) / (2 * gate.range);
+  V place = hn::MulAdd(x, hn::Set(d, per_unit), hn::Set(d, gate.range * per_unit));
+  place = hn::Min(hn::Max(place, hn::Zero(d)), hn::Set(d, Gate::kParts - 0.001f));
+  const V whole = hn::Floor(place);
+  const V u = hn::Sub(hn::Sub(place, whole), hn::Set(d, 0.5f));
+  const auto part = hn::IndicesFromVec(d, hn::ConvertTo(words, whole));
+  V value = hn::TableLookupLanes(hn::Load(d, gate.coefficients[0]), part);
+#pragma GCC unroll 4
+  for (int i = 1; i < Gate::kCoefficients; ++i) {
+    value = hn::MulAdd(value, u, hn::TableLookupLanes(hn::Load(d, gate.coefficients[i]), part));
   }
+  return hn::Mul(x, value);
+#else
+  static_cast<void>(gate);
+  return x;
+#endif
 }
 
+// The range of what an output holds, for values that no clamp has bounded.
 template <class T>
-HWY_INLINE void store_rounded(D d, V value, T* to, size_t count) {
-  if constexpr (std::is_same_v<T, float>) {
-    if (count >= kLanes) return hn::StoreU(value, d, to);
-    HWY_ALIGN float lanes[kLanes];
-    hn::Store(value, d, lanes);
-    std::memcpy(to, lanes, count * sizeof(float));
-  } else {
-    const hn::Rebind<T, D> bytes;
-    const auto narrow = hn::DemoteTo(bytes, hn::NearestInt(value));
-    if (count >= kLanes) return hn::StoreU(narrow, bytes, to);
-    HWY_ALIGN T lanes[kLanes];
-    hn::Store(narrow, bytes, lanes);
-    std::memcpy(to, lanes, count);
-  }
+HWY_INLINE V in_range(V value) {
+  const D d;
+  if constexpr (std::is_same_v<T, float>) return value;
+  constexpr float kLow = std::is_same_v<T, int8_t> ? -128.0f : 0.0f;
+  return hn::Min(hn::Set(d, kLow + 255.0f), hn::Max(hn::Set(d, kLow), value));
 }
 
 // One vector of columns over all rows. kMore: the rarer parts of a Finish.
@@ -97,14 +94,16 @@ HWY_INLINE void finish_vector(const Finish& f, const FinishBlock& block, size_t 
     }
     if constexpr (!std::is_same_v<Residual, None>) {
       const Residual* const residual = static_cast<const Residual*>(f.residual) + place + row;
-      value = hn::MulAdd(load_real(d, residual, count), residual_scale, value);
+      value = hn::MulAdd(load_real(residual, count), residual_scale, value);
     }
     value = hn::Min(high, hn::Max(low, value));
     if constexpr (kMore) {
-      if (f.out_float) store_rounded(d, value, f.out_float + place + row, count);
+      if (f.gate) value = apply_gate(*f.gate, value);
+      if (f.out_float) store_in_range(value, f.out_float + place + row, count);
       if (f.rescale) value = hn::MulAdd(value, hn::Set(d, f.out_scale), hn::Set(d, f.out_offset));
+      value = in_range<Out>(value);
     }
-    store_rounded(d, value, out + row, count);
+    store_in_range(value, out + row, count);
   }
 }
 
@@ -149,8 +148,8 @@ HWY_INLINE void narrow_as(const Finish& f, const float* values, const FinishBloc
     if (block.rows[i] < 0) continue;
     for (size_t column = 0; column < block.columns; column += kLanes) {
       const V value = hn::LoadU(d, values + static_cast<ptrdiff_t>(i) * block.step + column);
-      store_rounded(d, hn::MulAdd(value, scale, offset), out + block.rows[i] + column,
-                    block.columns - column);
+      store_in_range(in_range<Out>(hn::MulAdd(value, scale, offset)), out + block.rows[i] + column,
+                     block.columns - column);
     }
   }
 }
@@ -173,6 +172,7 @@ namespace {
 
 HWY_EXPORT(finish_all);
 HWY_EXPORT(narrow);
+HWY_EXPORT(has_gate);
 
 // Rows of at most 64 columns and 32 rows.
 constexpr size_t kMaxValues = 64 * 32;
@@ -181,7 +181,10 @@ constexpr size_t kMaxValues = 64 * 32;
 
 void finish_sums(const Finish& finish, const int32_t* sums, ptrdiff_t step, const int32_t* rows,
                  size_t row_count, size_t first_column, size_t columns) {
-  if (finish.epilogue.is_clamp()) {
+  // A gate would change the second output, which is to be exact.
+  const bool gated =
+      finish.gate != nullptr && finish.out_float == nullptr && HWY_DYNAMIC_DISPATCH(has_gate)();
+  if (finish.epilogue.is_clamp() || gated) {
     return HWY_DYNAMIC_DISPATCH(finish_all)(finish,
                                             {sums, step, rows, row_count, first_column, columns});
   }
@@ -192,6 +195,7 @@ void finish_sums(const Finish& finish, const int32_t* sums, ptrdiff_t step, cons
   for (size_t i = 0; i < row_count; ++i) inner_rows[i] = static_cast<int32_t>(i) * width;
   Finish inner = finish;
   inner.rescale = false;
+  inner.gate = nullptr;
   inner.out_type = DType::kFloat32;
   inner.out = values - first_column;
   inner.out_float = nullptr;

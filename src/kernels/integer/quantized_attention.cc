@@ -248,10 +248,7 @@ class QuantizedAttention : public PreparedKernel {
     multiply(
         head.weights(), head.values(), s_.rows, s_.size,
         [&](int32_t* sums, ptrdiff_t step, size_t row, size_t rows, size_t column, size_t columns) {
-          for (size_t i = 0; v_zero != 0 && i < rows; ++i) {
-            int32_t* const of_row = sums + static_cast<ptrdiff_t>(i) * step;
-            for (ptrdiff_t c = 0; c < step; ++c) of_row[c] -= row_sums[row + i];
-          }
+          if (v_zero != 0) subtract_from_rows(sums, step, rows, columns, row_sums + row);
           finish_sums(finish, sums, step, rows_at + row, rows, column, columns);
         });
   }

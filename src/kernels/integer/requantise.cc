@@ -97,6 +97,7 @@ Finish make_finish(const Requantisation& r) {
     f.high = std::min(f.high, highest(r.out));
   } else if (byte) {
     f.rescale = true;
+    f.gate = find_gate(r.epilogue.activation);
     f.out_scale = static_cast<float>(1.0 / r.y_scale);
     f.out_offset = static_cast<float>(r.y_zero);
   }

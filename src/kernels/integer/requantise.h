@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "kernels/epilogue.h"
+#include "kernels/integer/gate.h"
 #include "kernels/kernel.h"
 
 namespace edgewright {
@@ -46,7 +47,8 @@ struct Finish {
   bool rescale = false;     // v is real and the output is not
   float out_scale = 1, out_offset = 0;
   DType out_type = DType::kFloat32;
-  Epilogue epilogue;  // applied apart where it is no clamp
+  Epilogue epilogue;           // applied apart where it is no clamp
+  const Gate* gate = nullptr;  // of an output of bytes, where instructions for it are there
 
   const void* residual = nullptr;
   void* out = nullptr;
