@@ -15,7 +15,7 @@ std::vector<TimeSample> made_up(size_t count) {
     sample.index = i;
     sample.kind = WorkKind::kConvolution;
     const double size = 10 + static_cast<double>(i * 37 % 101) / 10;
-    const double filled = 0.5 + static_cast<double>(i * 13 % 8) / 14;
+    const double filled = 0.5 + static_cast<double>(i / 2 * 13 % 8) / 14;
     sample.features[4] = size;
     sample.features[15] = filled;
     sample.base_us = std::exp2(size) / 1000;
@@ -55,10 +55,11 @@ TEST(TimeModel, ComesBackFromItsFileAsItWas) {
 }
 
 TEST(TimeModel, RefusesFilesThatDoNotHoldTogether) {
-  for (const char* text :
-       {"", "{}", R"({"schema": "edgewright.times/1"})",
-        R"({"schema": "edgewright.times/1", "offset": 0, "kinds": 1, "trees": [[[0, 1.0, 0, 0]]]})",
-        R"({"schema": "edgewright.times/1", "offset": 0, "kinds": 1, "trees": [[[99, 1.0, 1, 2]]]})"}) {
+  for (
+      const char* text :
+      {"", "{}", R"({"schema": "edgewright.times/1"})",
+       R"({"schema": "edgewright.times/1", "offset": 0, "kinds": 1, "trees": [[[0, 1.0, 0, 0]]]})",
+       R"({"schema": "edgewright.times/1", "offset": 0, "kinds": 1, "trees": [[[99, 1.0, 1, 2]]]})"}) {
     const auto read = TimeModel::parse(text, "f");
     ASSERT_FALSE(read.ok()) << text;
     EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
