@@ -121,7 +121,7 @@ Action declare_split_plan(CLI::App& app, CommonOptions& common) {
     EDGEWRIGHT_ASSIGN(options->split.limits, parse_limits(options->limits));
     EDGEWRIGHT_ASSIGN(options->split.shapes, parse_shapes(options->shapes));
     options->split.seed = common.seed;
-    options->split.roofs_cache = roofs_cache_path();
+    options->split.roofs_cache = cache_file("roofs.json");
     EDGEWRIGHT_ASSIGN(const SplitReport report, plan_split(options->split));
     return Outcome{summary(report), to_json(report), report.passed};
   };
