@@ -23,6 +23,8 @@ constexpr Command kCommands[] = {
      declare_device_calibrate},
     {"device show", "a device of the catalogue or of a file", declare_device_show},
     {"split plan", "where to cut a model between a device and a server", declare_split_plan},
+    {"generate", "text from a language model", declare_generate},
+    {"perplexity", "how well a language model predicts a text", declare_perplexity},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kGroups[] = {

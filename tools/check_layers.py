@@ -47,6 +47,7 @@ THIRD_PARTY = (
     ("libfdt", ("src/device",)),
     ("dnnl", ("src/kernels",)),
     ("oneapi/dnnl", ("src/kernels",)),
+    ("pcre2.h", ("src/llm",)),
     ("openvino/", ("src/runtime/backends",)),
     ("httplib", ("src/serve",)),
     ("grpc", ("src/serve",)),

@@ -14,6 +14,7 @@ build_packages=(
   libgtest-dev
   libhwloc-dev
   libhwy-dev
+  libpcre2-dev
   libprotobuf-dev
   libtomlplusplus-dev
   libzip-dev

@@ -19,6 +19,9 @@ Json number(double value) {
   return value;
 }
 
-std::string finish_document(const Json& json) { return json.dump(2) + "\n"; }
+std::string finish_document(const Json& json) {
+  // Text may hold bytes that are no UTF-8; JSON shows them as U+FFFD.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
 
 }  // namespace edgewright

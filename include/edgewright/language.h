@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "edgewright/result.h"
+
+namespace edgewright {
+
+// Language models: a Hugging Face folder (config.json and safetensors), a packed model (.ewlm) or a
+// GGUF file.
+bool is_language_model(const std::string& path);
+
+struct LanguageOptions {
+  // "stored" keeps the weights' own types; fp32, fp16, bf16, int8, int4 (groups of 32) and int4-g128
+  // round them while the model is opened. Packed models have theirs already.
+  std::string precision = "stored";
+  std::string kv_cache = "fp16";  // or "int8"
+  int context = 0;                // tokens of the longest sequence; 0: the model's
+  int threads = 1;
+  // A tokenizer.model or tokenizer.json; empty: the model's own, or one in its folder or the one
+  // above.
+  std::string tokenizer;
+  std::function<void(std::string_view stage, size_t done, size_t total)> progress;
+};
+
+// In this order: repetition penalty, temperature, top-k, top-p, min-p.
+struct SamplingOptions {
+  float temperature = 0;         // 0: always the likeliest token
+  int top_k = 0;                 // 0: all
+  float top_p = 1, min_p = 0;
+  float repetition_penalty = 1;
+  uint64_t seed = 0;
+};
+
+struct ChatMessage {
+  std::string role, content;  // role: "system", "user" or "assistant"
+};
+
+struct GenerateOptions {
+  std::string prompt;
+  std::vector<ChatMessage> chat;  // in place of a prompt: formatted by the model's template
+  int max_tokens = 128;
+  SamplingOptions sampling;
+  std::vector<std::string> stop;   // the text ends before the first of these
+  std::string overflow = "stop";   // or "slide": the last half of a full context goes on
+  bool log_probabilities = false;
+  bool ignore_end = false;         // go on where the model ends its text
+  // Text as it becomes certain; returns false to cancel. May be empty.
+  std::function<bool(std::string_view text)> on_text;
+};
+
+// Speed and memory of one generation. Rates exclude the other phase; 0 where nothing was measured.
+struct LanguageFigures {
+  double load_us = 0;
+  double ttft_us = 0;  // from the call to the first token
+  double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;
+  double bytes_per_token = 0;  // weights and cache that one decoded token reads
+  double bandwidth_share = 0;  // bytes_per_token * decode rate / measured memory bandwidth
+  double memory_bandwidth_bytes_per_s = 0;
+  int64_t weight_bytes = 0, cache_bytes = 0, peak_rss_bytes = 0;
+};
+
+struct GenerateReport {
+  std::string text;
+  std::vector<int> tokens;
+  std::vector<double> log_probabilities;  // of tokens, where asked for
+  std::string finish;                     // "end", "stop", "length", "context", "cancelled"
+  int prompt_tokens = 0, reused_tokens = 0;
+  LanguageFigures figures;
+  bool passed = true;
+  std::vector<std::string> warnings;
+};
+std::string to_json(const GenerateReport& report);
+
+struct PerplexityOptions {
+  int window = 512;  // tokens predicted per window; at most the context
+  int windows = 0;   // the first so many; 0: all whole ones
+  bool bos = false;  // every window begins with the beginning-of-text token
+};
+
+// exp(mean negative log-likelihood) over windows that are run alone.
+struct PerplexityReport {
+  double perplexity = 0;
+  int64_t tokens = 0;
+  double tokens_per_s = 0;
+  bool passed = true;
+  std::vector<std::string> warnings;
+};
+std::string to_json(const PerplexityReport& report);
+
+struct LanguageInfo {
+  std::string architecture, precision;
+  int64_t parameters = 0, weight_bytes = 0;
+  int layers = 0, hidden = 0, vocabulary = 0, context = 0;
+};
+
+// An opened model. One call at a time.
+class LanguageModel {
+ public:
+  static Result<LanguageModel> open(const std::string& path, const LanguageOptions& options = {});
+  ~LanguageModel();
+  LanguageModel(LanguageModel&&) noexcept;
+  LanguageModel& operator=(LanguageModel&&) noexcept;
+
+  LanguageInfo info() const;
+  std::vector<int> encode(std::string_view text) const;
+  std::string decode(const std::vector<int>& tokens) const;
+  Result<GenerateReport> generate(const GenerateOptions& options);
+  Result<PerplexityReport> perplexity(std::string_view text, const PerplexityOptions& options = {});
+  // The logits after each of the tokens, vocabulary values each; computed as a prompt, or one by one.
+  Result<std::vector<float>> logits(const std::vector<int>& tokens, bool stepwise = false);
+
+ private:
+  struct State;
+  explicit LanguageModel(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace edgewright

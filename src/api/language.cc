@@ -1,0 +1,244 @@
+#include "edgewright/language.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+#include "api/language_state.h"
+#include "llm/bandwidth.h"
+
+namespace edgewright {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double microseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+}
+
+int64_t peak_rss_bytes() {
+  struct rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * 1024;  // Linux counts in KiB
+}
+
+Sampling sampling_of(const SamplingOptions& options) {
+  return {options.temperature, options.top_k,  options.top_p, options.min_p,
+          options.repetition_penalty, options.seed};
+}
+
+Status check_sampling(const SamplingOptions& o) {
+  const bool sound = o.temperature >= 0 && o.top_k >= 0 && o.top_p > 0 && o.top_p <= 1 &&
+                     o.min_p >= 0 && o.min_p <= 1 && o.repetition_penalty > 0;
+  if (sound) return {};
+  return usage_error("expected temperature >= 0, top-k >= 0, 0 < top-p <= 1, 0 <= min-p <= 1 and "
+                     "repetition penalty > 0");
+}
+
+Result<language::CacheType> cache_type_of(std::string_view name) {
+  if (name == "fp16") return language::CacheType::kF16;
+  if (name == "int8") return language::CacheType::kInt8;
+  return usage_error("found kv cache '{}', expected fp16 or int8", name);
+}
+
+// Rows of logits that are kept at a time, about 16 MB of them.
+int logit_rows(int vocabulary) { return std::clamp((1 << 22) / vocabulary, 8, 512); }
+
+}  // namespace
+
+LanguageModel::LanguageModel(std::unique_ptr<State> state) : state_(std::move(state)) {}
+LanguageModel::~LanguageModel() = default;
+LanguageModel::LanguageModel(LanguageModel&&) noexcept = default;
+LanguageModel& LanguageModel::operator=(LanguageModel&&) noexcept = default;
+
+Result<LanguageModel> LanguageModel::open(const std::string& path,
+                                          const LanguageOptions& options) {
+  const auto start = Clock::now();
+  auto state = std::make_unique<State>(options.threads);
+  state->progress = options.progress;
+  EDGEWRIGHT_ASSIGN(state->engine_options.cache, cache_type_of(options.kv_cache));
+  EDGEWRIGHT_ASSIGN(PackedModel packed, open_packed_model(path, options, state->pool));
+  state->model = std::make_shared<const PackedModel>(std::move(packed));
+  EDGEWRIGHT_ASSIGN(state->tokenizer, open_tokenizer(state->model->tokenizer,
+                                                     state->model->config.vocabulary));
+  if (state->tokenizer->size() > state->model->config.vocabulary) {
+    return bad_input("{}: the tokenizer has {} tokens, the model only {}", path,
+                     state->tokenizer->size(), state->model->config.vocabulary);
+  }
+  if (options.context < 0) return usage_error("found a context of {} tokens", options.context);
+  state->engine_options.context = options.context;
+  state->engine = std::make_unique<Engine>(state->model, state->tokenizer, state->pool,
+                                           state->engine_options);
+  state->load_us = microseconds_since(start);
+  return LanguageModel(std::move(state));
+}
+
+LanguageInfo LanguageModel::info() const {
+  const PackedModel& model = *state_->model;
+  return {model.config.architecture, model.precision,     model.parameters(),
+          model.weight_bytes(),      model.config.layers, model.config.hidden,
+          model.config.vocabulary,   model.config.context};
+}
+
+std::vector<int> LanguageModel::encode(std::string_view text) const {
+  return state_->tokenizer->encode(text, false);
+}
+
+std::string LanguageModel::decode(const std::vector<int>& tokens) const {
+  return state_->tokenizer->decode(tokens);
+}
+
+Result<GenerateReport> LanguageModel::generate(const GenerateOptions& options) {
+  State& state = *state_;
+  EDGEWRIGHT_TRY(check_sampling(options.sampling));
+  if (options.overflow != "stop" && options.overflow != "slide") {
+    return usage_error("found overflow '{}', expected stop or slide", options.overflow);
+  }
+  if (options.max_tokens < 1) return usage_error("found {} tokens to make", options.max_tokens);
+  const auto start = Clock::now();
+  TextRequest request;
+  EDGEWRIGHT_ASSIGN(request.prompt, state.prompt_tokens(options));
+  request.max_tokens = options.max_tokens;
+  request.sampling = sampling_of(options.sampling);
+  request.stop_strings = options.stop;
+  request.log_probabilities = options.log_probabilities;
+  request.ignore_end = options.ignore_end;
+  request.overflow = options.overflow == "slide" ? Overflow::kSlide : Overflow::kStop;
+  GenerateReport report;
+  double first_us = 0;
+  request.on_token = [&](const TokenEvent& event) {
+    if (first_us == 0) first_us = microseconds_since(start);
+    return event.text.empty() || !options.on_text || options.on_text(event.text);
+  };
+  EDGEWRIGHT_TRY(state.engine->submit(std::move(request)));
+  while (state.engine->step()) {
+  }
+  const double total_us = microseconds_since(start);
+  const std::vector<TextResult> results = state.engine->take_finished();
+  EDGEWRIGHT_CHECK(results.size() == 1);
+  const TextResult& result = results[0];
+  report.text = result.text;
+  report.tokens = result.tokens;
+  report.log_probabilities = result.log_probabilities;
+  report.finish = finish_name(result.finish);
+  report.prompt_tokens = result.prompt_tokens;
+  report.reused_tokens = result.reused_tokens;
+  LanguageFigures& figures = report.figures;
+  figures.load_us = state.load_us;
+  figures.ttft_us = first_us == 0 ? total_us : first_us;
+  figures.prefill_tokens_per_s =
+      (result.prompt_tokens - result.reused_tokens) / figures.ttft_us * 1e6;
+  const auto decoded = static_cast<double>(result.tokens.size()) - 1;
+  if (decoded > 0) figures.decode_tokens_per_s = decoded / (total_us - figures.ttft_us) * 1e6;
+  state.add_memory_figures(result.prompt_tokens + decoded / 2, figures);
+  return report;
+}
+
+void LanguageModel::State::add_memory_figures(double context, LanguageFigures& figures) {
+  figures.weight_bytes = model->weight_bytes();
+  figures.cache_bytes = static_cast<int64_t>(engine->cache().held_bytes());
+  const double cache_per_token =
+      static_cast<double>(engine->cache().page_bytes()) / kPageTokens;
+  figures.bytes_per_token =
+      static_cast<double>(model->bytes_per_token()) + cache_per_token * context;
+  figures.peak_rss_bytes = peak_rss_bytes();
+  // Measured last: it takes memory of its own.
+  if (bandwidth == 0) bandwidth = measure_read_bandwidth(pool);
+  figures.memory_bandwidth_bytes_per_s = bandwidth;
+  figures.bandwidth_share = figures.bytes_per_token * figures.decode_tokens_per_s / bandwidth;
+}
+
+Result<std::vector<int>> LanguageModel::State::prompt_tokens(const GenerateOptions& options) const {
+  std::vector<int> tokens = tokenizer->encode(options.prompt, false);
+  if (model->config.bos >= 0 && model->tokenizer.add_bos.value_or(tokenizer->adds_bos())) {
+    tokens.insert(tokens.begin(), model->config.bos);
+  }
+  if (tokens.empty()) return usage_error("the prompt is empty");
+  return tokens;
+}
+
+Result<PerplexityReport> LanguageModel::perplexity(std::string_view text,
+                                                   const PerplexityOptions& options) {
+  State& state = *state_;
+  const ModelConfig& config = state.model->config;
+  const std::vector<int> tokens = state.tokenizer->encode(text, false);
+  const int window = std::min(options.window, config.context);
+  if (window < 2 || options.windows < 0) return usage_error("expected a window of 2 tokens or more");
+  int64_t windows = (std::ssize(tokens) - 1) / window;
+  if (options.windows > 0) windows = std::min<int64_t>(windows, options.windows);
+  if (windows < 1) {
+    return usage_error("the text has {} tokens, too few for one window of {}", tokens.size(),
+                       window + 1);
+  }
+  if (options.bos && config.bos < 0) return usage_error("the model has no beginning-of-text token");
+  const auto start = Clock::now();
+  KvCache cache(config, state.engine_options.cache, window / kPageTokens + 2);
+  double total = 0;
+  for (int64_t i = 0; i < windows; ++i) {
+    const auto part = std::span(tokens).subspan(static_cast<size_t>(i * window),
+                                                static_cast<size_t>(window) + 1);
+    total += state.negative_log_likelihood(part, options.bos ? config.bos : -1, cache);
+    if (state.progress) {
+      state.progress("perplexity", static_cast<size_t>(i + 1), static_cast<size_t>(windows));
+    }
+  }
+  PerplexityReport report;
+  report.tokens = windows * window;
+  report.perplexity = std::exp(total / static_cast<double>(report.tokens));
+  report.tokens_per_s = static_cast<double>(report.tokens) / microseconds_since(start) * 1e6;
+  return report;
+}
+
+// Of tokens[1..], each given those before it.
+double LanguageModel::State::negative_log_likelihood(std::span<const int> tokens, int bos,
+                                                     KvCache& cache) {
+  Decoder& decoder = engine->decoder();
+  const auto vocabulary = static_cast<size_t>(model->config.vocabulary);
+  SequenceCache sequence(cache);
+  EDGEWRIGHT_CHECK(sequence.reserve(static_cast<int>(tokens.size())));
+  if (bos >= 0) {
+    const DecoderRun run{&sequence, std::span(&bos, 1), 0};
+    decoder.run(std::span(&run, 1), language::Phase::kPrefill, {});
+  }
+  const auto rows = static_cast<size_t>(logit_rows(model->config.vocabulary));
+  std::vector<float> logits;
+  double total = 0;
+  for (size_t begin = 0; begin + 1 < tokens.size(); begin += rows) {
+    const size_t count = std::min(rows, tokens.size() - 1 - begin);
+    logits.resize(count * vocabulary);
+    const DecoderRun run{&sequence, tokens.subspan(begin, count), static_cast<int>(count)};
+    decoder.run(std::span(&run, 1), language::Phase::kPrefill, logits);
+    for (size_t i = 0; i < count; ++i) {
+      total -= log_probability(std::span(logits).subspan(i * vocabulary, vocabulary),
+                               tokens[begin + i + 1]);
+    }
+  }
+  return total;
+}
+
+Result<std::vector<float>> LanguageModel::logits(const std::vector<int>& tokens, bool stepwise) {
+  State& state = *state_;
+  const ModelConfig& config = state.model->config;
+  for (const int token : tokens) {
+    if (token < 0 || token >= config.vocabulary) return usage_error("token {} is unknown", token);
+  }
+  const auto vocabulary = static_cast<size_t>(config.vocabulary);
+  KvCache cache(config, state.engine_options.cache,
+                static_cast<int>(tokens.size()) / kPageTokens + 2);
+  SequenceCache sequence(cache);
+  EDGEWRIGHT_CHECK(sequence.reserve(static_cast<int>(tokens.size())));
+  std::vector<float> logits(tokens.size() * vocabulary);
+  const size_t rows = stepwise ? 1 : tokens.size();
+  for (size_t begin = 0; begin < tokens.size(); begin += rows) {
+    const DecoderRun run{&sequence, std::span(tokens).subspan(begin, rows), static_cast<int>(rows)};
+    state.engine->decoder().run(
+        std::span(&run, 1), stepwise ? language::Phase::kDecode : language::Phase::kPrefill,
+        std::span(logits).subspan(begin * vocabulary, rows * vocabulary));
+  }
+  return logits;
+}
+
+}  // namespace edgewright

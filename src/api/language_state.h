@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "api/language_open.h"
+#include "base/progress.h"
+#include "base/thread_pool.h"
+#include "edgewright/language.h"
+#include "llm/engine.h"
+
+namespace edgewright {
+
+struct LanguageModel::State {
+  explicit State(int threads) : pool(threads) {}
+
+  Result<std::vector<int>> prompt_tokens(const GenerateOptions& options) const;
+  double negative_log_likelihood(std::span<const int> tokens, int bos, KvCache& cache);
+  // `context`: tokens whose keys and values a decoded token reads.
+  void add_memory_figures(double context, LanguageFigures& figures);
+
+  ThreadPool pool;
+  EngineOptions engine_options;
+  std::shared_ptr<const PackedModel> model;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::unique_ptr<Engine> engine;
+  Progress progress;
+  double load_us = 0, bandwidth = 0;
+};
+
+}  // namespace edgewright

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <span>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "kernels/language/linear.h"
+#include "llm/kv_cache.h"
+#include "llm/packed_model.h"
+
+namespace edgewright {
+
+// Consecutive tokens of one sequence to run through the model. Places in its cache are reserved.
+struct DecoderRun {
+  SequenceCache* cache = nullptr;
+  std::span<const int> tokens;  // the first one comes at place cache->length()
+  int logits = 1;               // of the last so many tokens, 0 to tokens.size()
+};
+
+// Runs a model on tokens. One call at a time. Scratch memory grows to the largest call.
+class Decoder {
+ public:
+  Decoder(std::shared_ptr<const PackedModel> model, ThreadPool& pool);
+  ~Decoder();
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
+
+  const ModelConfig& config() const { return model_->config; }
+  const PackedModel& model() const { return *model_; }
+  ThreadPool& pool() { return pool_; }
+
+  // Runs every sequence's tokens, which are in range, and adds them to its cache. `logits`: the
+  // wanted rows in order, vocabulary values each. A row's result is the same bits whatever else is
+  // in the call; phase kDecode gives the same bits for a token alone and among others.
+  void run(std::span<const DecoderRun> runs, language::Phase phase, std::span<float> logits);
+
+  // Called with the input of each matrix product ("layers.0.down"; rows of `columns` floats) when
+  // set: calibration looks on.
+  using Observer = std::function<void(const std::string& name, std::span<const float> rows,
+                                      size_t columns)>;
+  void set_observer(Observer observer) { observer_ = std::move(observer); }
+
+ private:
+  struct Layer;
+  struct Angles {
+    std::vector<float> frequencies, cosines, sines;
+    int length = 0;  // for which frequencies hold
+  };
+  void lay_out(std::span<const DecoderRun> runs);
+  void embed(std::span<const DecoderRun> runs);
+  void make_angles(const RopeConfig& rope, std::span<const DecoderRun> runs, Angles& angles);
+  void attention_block(int layer, std::span<const DecoderRun> runs);
+  void turn_and_store(const Layer& layer, std::span<const DecoderRun> runs, int index);
+  void feed_forward_block(int layer);
+  void head(std::span<const DecoderRun> runs, std::span<float> logits);
+  void product(const PackedStack& stack, language::LinearCall call, const std::string& name);
+  void each_row(size_t rows, FunctionRef<void(size_t row)> task);
+
+  std::shared_ptr<const PackedModel> model_;
+  ThreadPool& pool_;
+  std::vector<Layer> layers_;
+  Angles whole_angles_, windowed_angles_;
+  std::vector<int> positions_;
+  std::vector<float> state_, projected_, attended_, gated_, block_, picked_;
+  std::vector<std::byte> workspace_;
+  size_t rows_ = 0;
+  language::Phase phase_ = language::Phase::kDecode;
+  Observer observer_;
+};
+
+}  // namespace edgewright

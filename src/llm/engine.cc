@@ -1,0 +1,301 @@
+#include "llm/engine.h"
+
+#include <algorithm>
+
+namespace edgewright {
+namespace {
+
+using State = ScheduledRequest::State;
+
+constexpr size_t kMaxPrefixes = 16;
+
+int pages_of(int tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
+
+int context_of(const ModelConfig& config, const EngineOptions& options) {
+  return options.context > 0 ? options.context : config.context;
+}
+
+int pages_of(const ModelConfig& config, const EngineOptions& options) {
+  return options.cache_pages > 0 ? options.cache_pages : pages_of(context_of(config, options));
+}
+
+bool keeps_all_tokens(const ModelConfig& config) {
+  return config.window == 0 || std::ranges::find(config.windowed, false) != config.windowed.end();
+}
+
+}  // namespace
+
+std::string_view finish_name(FinishReason reason) {
+  constexpr std::string_view kNames[] = {"none", "end", "stop", "length", "context", "cancelled"};
+  return kNames[static_cast<size_t>(reason)];
+}
+
+struct Engine::Active {
+  Active(TextRequest r, KvCache& kv, const Tokenizer& tokenizer)
+      : request(std::move(r)),
+        cache(kv),
+        stream(tokenizer, request.stop_strings, true),
+        sequence(request.prompt) {}
+
+  TextRequest request;
+  SequenceCache cache;
+  TextStream stream;
+  std::vector<int> sequence;  // what the cache stands for, and the tokens still to compute
+  TextResult result;
+  bool prompt_done = false;
+};
+
+Engine::Engine(std::shared_ptr<const PackedModel> model, std::shared_ptr<const Tokenizer> tokenizer,
+               ThreadPool& pool, const EngineOptions& options)
+    : tokenizer_(std::move(tokenizer)),
+      options_(options),
+      context_(context_of(model->config, options)),
+      cache_(model->config, options.cache, pages_of(model->config, options)),
+      decoder_(std::move(model), pool) {
+  schedule_.limits.max_running = options.max_running;
+  schedule_.limits.max_waiting = options.max_waiting;
+  schedule_.limits.prefill_tokens = options.prefill_tokens;
+  schedule_.limits.total_pages = cache_.max_pages();
+}
+
+Engine::~Engine() = default;
+
+Result<int64_t> Engine::submit(TextRequest request) {
+  if (request.prompt.empty()) return usage_error("the prompt is empty");
+  for (const int token : request.prompt) {
+    if (token < 0 || token >= decoder_.config().vocabulary) {
+      return usage_error("token {} is not among the model's {}", token,
+                         decoder_.config().vocabulary);
+    }
+  }
+  const int longest = std::min(context_, cache_.max_pages() * kPageTokens);
+  if (std::ssize(request.prompt) >= longest) {
+    if (request.overflow == Overflow::kStop) {
+      return usage_error("the prompt has {} tokens, at most {} fit; shorten it, or let the context "
+                         "slide",
+                         request.prompt.size(), longest - 1);
+    }
+    request.prompt.erase(request.prompt.begin(), request.prompt.end() - longest / 2);
+  }
+  const auto waiting = std::ranges::count_if(schedule_.requests, [](const ScheduledRequest& r) {
+    return r.state == State::kWaiting;
+  });
+  if (waiting >= options_.max_waiting) {
+    return internal_error("{} requests wait already; try again later", waiting);
+  }
+  ScheduledRequest entry;
+  entry.id = next_id_++;
+  entry.to_compute = static_cast<int>(request.prompt.size());
+  const int64_t length = int64_t{entry.to_compute} + std::max(1, request.max_tokens);
+  entry.pages_wanted = pages_of(static_cast<int>(std::min<int64_t>(length, longest)));
+  schedule_.requests.push_back(entry);
+  auto active = std::make_unique<Active>(std::move(request), cache_, *tokenizer_);
+  active->result.id = entry.id;
+  active->result.prompt_tokens = entry.to_compute;
+  active_.emplace(entry.id, std::move(active));
+  return entry.id;
+}
+
+void Engine::cancel(int64_t id) {
+  const auto found = active_.find(id);
+  if (found != active_.end()) finish(*found->second, FinishReason::kCancelled);
+  remove_finished();
+}
+
+Engine::Active& Engine::active(int64_t id) { return *active_.at(id); }
+
+ScheduledRequest& Engine::scheduled(int64_t id) {
+  return *std::ranges::find(schedule_.requests, id, &ScheduledRequest::id);
+}
+
+bool Engine::step() {
+  const StepPlan plan = plan_step(schedule_);
+  ++schedule_.turn;
+  for (const int64_t id : plan.admitted) admit(id);
+  if (!plan.prefill.empty()) prefill(plan);
+  if (!plan.decode.empty()) decode(plan.decode);
+  remove_finished();
+  return !plan.empty();
+}
+
+void Engine::admit(int64_t id) {
+  ScheduledRequest& entry = scheduled(id);
+  Active& request = active(id);
+  entry.state = State::kPrefill;
+  entry.pages_reserved = entry.pages_wanted;
+  if (options_.reuse_prefixes) adopt_prefix(request);
+  entry.to_compute = static_cast<int>(request.sequence.size()) - request.cache.length();
+}
+
+// The longest stored prefix of the prompt, in whole pages; the last token is always computed.
+void Engine::adopt_prefix(Active& request) {
+  auto best = prefixes_.end();
+  size_t longest = 0;
+  for (auto it = prefixes_.begin(); it != prefixes_.end(); ++it) {
+    const auto [a, b] = std::ranges::mismatch(it->tokens, request.sequence);
+    const auto length = std::min(static_cast<size_t>(a - it->tokens.begin()),
+                                 request.sequence.size() - 1);
+    if (length > longest) {
+      longest = length;
+      best = it;
+    }
+  }
+  if (best == prefixes_.end()) return;
+  request.result.reused_tokens = request.cache.adopt(best->cache, static_cast<int>(longest));
+  prefixes_.splice(prefixes_.begin(), prefixes_, best);
+}
+
+// Prompts only: their keys and values are the same bits for whoever begins the same way.
+void Engine::store_prefix(Active& request) {
+  if (!options_.reuse_prefixes || request.cache.begin() > 0) return;
+  if (std::ssize(request.request.prompt) < kPageTokens) return;
+  for (const Prefix& prefix : prefixes_) {
+    if (prefix.tokens == request.request.prompt) return;
+  }
+  Prefix prefix{request.request.prompt, SequenceCache(cache_)};
+  prefix.cache.adopt(request.cache, static_cast<int>(prefix.tokens.size()));
+  prefixes_.push_front(std::move(prefix));
+  if (prefixes_.size() > kMaxPrefixes) prefixes_.pop_back();
+}
+
+bool Engine::reserve(SequenceCache& cache, int length) {
+  while (!cache.reserve(length)) {
+    if (prefixes_.empty()) return false;
+    prefixes_.pop_back();
+  }
+  return true;
+}
+
+void Engine::prefill(const StepPlan& plan) {
+  std::vector<DecoderRun> runs;
+  std::vector<Active*> complete;
+  for (const StepPlan::Chunk& chunk : plan.prefill) {
+    Active& request = active(chunk.id);
+    ScheduledRequest& entry = scheduled(chunk.id);
+    // A reused prefix leaves less to do than was planned.
+    const int tokens = std::min(chunk.tokens, entry.to_compute);
+    if (tokens == 0) continue;
+    const int length = request.cache.length();
+    EDGEWRIGHT_CHECK(reserve(request.cache, length + tokens));
+    const auto begin = static_cast<size_t>(length);
+    entry.to_compute -= tokens;
+    DecoderRun run;
+    run.cache = &request.cache;
+    run.tokens = std::span(request.sequence).subspan(begin, static_cast<size_t>(tokens));
+    run.logits = entry.to_compute == 0 ? 1 : 0;
+    runs.push_back(run);
+    if (entry.to_compute == 0) {
+      entry.state = State::kDecode;
+      complete.push_back(&request);
+    }
+  }
+  const auto vocabulary = static_cast<size_t>(decoder_.config().vocabulary);
+  logits_.resize(complete.size() * vocabulary);
+  decoder_.run(runs, language::Phase::kPrefill, logits_);
+  for (size_t i = 0; i < complete.size(); ++i) {
+    if (!complete[i]->prompt_done) store_prefix(*complete[i]);
+    complete[i]->prompt_done = true;
+    accept(*complete[i], std::span(logits_).subspan(i * vocabulary, vocabulary));
+  }
+}
+
+void Engine::decode(const std::vector<int64_t>& ids) {
+  std::vector<DecoderRun> runs;
+  std::vector<Active*> requests;
+  for (const int64_t id : ids) {
+    Active& request = active(id);
+    if (request.result.finish != FinishReason::kNone) continue;
+    EDGEWRIGHT_CHECK(reserve(request.cache, request.cache.length() + 1));
+    runs.push_back({&request.cache, std::span(request.sequence).last(1), 1});
+    requests.push_back(&request);
+  }
+  const auto vocabulary = static_cast<size_t>(decoder_.config().vocabulary);
+  logits_.resize(requests.size() * vocabulary);
+  decoder_.run(runs, language::Phase::kDecode, logits_);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    accept(*requests[i], std::span(logits_).subspan(i * vocabulary, vocabulary));
+  }
+}
+
+// Chooses the next token of a request and decides whether it goes on.
+void Engine::accept(Active& request, std::span<float> logits) {
+  const TextRequest& wanted = request.request;
+  TextResult& result = request.result;
+  if (wanted.max_tokens <= 0) return finish(request, FinishReason::kLength);
+  std::vector<float> unchanged;
+  if (wanted.log_probabilities) unchanged.assign(logits.begin(), logits.end());
+  const int token =
+      sample(logits, request.sequence, wanted.sampling, result.tokens.size(), scratch_);
+  const auto& ends = decoder_.config().eos;
+  if (!wanted.ignore_end && std::ranges::find(ends, token) != ends.end()) {
+    return finish(request, FinishReason::kEnd);
+  }
+  result.tokens.push_back(token);
+  request.sequence.push_back(token);
+  const std::string text = request.stream.add(token);
+  result.text += text;
+  TokenEvent event{token, text, 0};
+  if (wanted.log_probabilities) {
+    event.log_probability = log_probability(unchanged, token);
+    result.log_probabilities.push_back(event.log_probability);
+  }
+  if (wanted.on_token && !wanted.on_token(event)) return finish(request, FinishReason::kCancelled);
+  if (request.stream.stopped()) return finish(request, FinishReason::kStop);
+  if (std::ssize(result.tokens) >= wanted.max_tokens) return finish(request, FinishReason::kLength);
+  const int longest = std::min(context_, cache_.max_pages() * kPageTokens);
+  if (std::ssize(request.sequence) > longest) {
+    if (wanted.overflow == Overflow::kStop) return finish(request, FinishReason::kContext);
+    return slide(request);
+  }
+  const ModelConfig& config = decoder_.config();
+  if (!keeps_all_tokens(config)) {
+    request.cache.evict_before(request.cache.length() + 1 - config.window);
+  }
+}
+
+void Engine::slide(Active& request) {
+  request.cache.clear();
+  const int longest = std::min(context_, cache_.max_pages() * kPageTokens);
+  request.sequence.erase(request.sequence.begin(), request.sequence.end() - longest / 2);
+  ScheduledRequest& entry = scheduled(request.result.id);
+  entry.state = State::kPrefill;
+  entry.to_compute = static_cast<int>(request.sequence.size());
+}
+
+void Engine::finish(Active& request, FinishReason reason) {
+  TextResult& result = request.result;
+  if (result.finish != FinishReason::kNone) return;
+  result.finish = reason;
+  const std::string rest = request.stream.finish();
+  result.text += rest;
+  if (!rest.empty() && request.request.on_token && reason != FinishReason::kCancelled) {
+    request.request.on_token({-1, rest, 0});
+  }
+  request.cache.clear();
+}
+
+void Engine::remove_finished() {
+  for (auto it = active_.begin(); it != active_.end();) {
+    if (it->second->result.finish == FinishReason::kNone) {
+      ++it;
+      continue;
+    }
+    std::erase_if(schedule_.requests,
+                  [&](const ScheduledRequest& entry) { return entry.id == it->first; });
+    finished_.push_back(std::move(it->second->result));
+    it = active_.erase(it);
+  }
+}
+
+std::vector<TextResult> Engine::take_finished() {
+  std::vector<TextResult> out;
+  out.swap(finished_);
+  return out;
+}
+
+void Engine::trim() {
+  prefixes_.clear();
+  cache_.trim();
+}
+
+}  // namespace edgewright

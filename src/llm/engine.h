@@ -1,0 +1,81 @@
+#pragma once
+
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "llm/decoder.h"
+#include "llm/request.h"
+#include "llm/schedule.h"
+#include "llm/text_stream.h"
+
+namespace edgewright {
+
+struct EngineOptions {
+  language::CacheType cache = language::CacheType::kF16;
+  int context = 0;      // longest sequence; 0: the model's
+  int cache_pages = 0;  // 0: enough for one sequence of the whole context
+  int max_running = 16, max_waiting = 256, prefill_tokens = 512;
+  bool reuse_prefixes = true;
+};
+
+// Computes many requests together: they join and leave between steps, each with the result that it
+// would have alone. Not thread-safe: one thread submits, cancels and steps.
+class Engine {
+ public:
+  Engine(std::shared_ptr<const PackedModel> model, std::shared_ptr<const Tokenizer> tokenizer,
+         ThreadPool& pool, const EngineOptions& options);
+  ~Engine();
+
+  // The request's id. Errors: an empty prompt or a token out of range (usage), a prompt that does
+  // not fit (usage), a full queue (internal: resource exhausted; try later).
+  Result<int64_t> submit(TextRequest request);
+  // A request that has finished or never was is left alone.
+  void cancel(int64_t id);
+  // One step of all running requests; false when there is nothing to do.
+  bool step();
+  // Results of requests that have finished since the last call.
+  std::vector<TextResult> take_finished();
+
+  int context() const { return context_; }
+  const ScheduleState& schedule() const { return schedule_; }
+  const KvCache& cache() const { return cache_; }
+  Decoder& decoder() { return decoder_; }
+  // Forgets stored prefixes and gives unused memory back.
+  void trim();
+
+ private:
+  struct Active;
+  struct Prefix {
+    std::vector<int> tokens;
+    SequenceCache cache;
+  };
+  Active& active(int64_t id);
+  ScheduledRequest& scheduled(int64_t id);
+  void admit(int64_t id);
+  void adopt_prefix(Active& request);
+  void store_prefix(Active& request);
+  bool reserve(SequenceCache& cache, int length);
+  void prefill(const StepPlan& plan);
+  void decode(const std::vector<int64_t>& ids);
+  void accept(Active& request, std::span<float> logits);
+  void slide(Active& request);
+  void finish(Active& request, FinishReason reason);
+  void remove_finished();
+
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  EngineOptions options_;
+  int context_;
+  KvCache cache_;
+  Decoder decoder_;
+  ScheduleState schedule_;
+  std::map<int64_t, std::unique_ptr<Active>> active_;
+  std::list<Prefix> prefixes_;  // the last used first
+  std::vector<TextResult> finished_;
+  std::vector<float> logits_, scratch_;
+  int64_t next_id_ = 1;
+};
+
+}  // namespace edgewright

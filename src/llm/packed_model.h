@@ -1,0 +1,66 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/progress.h"
+#include "base/result.h"
+#include "base/thread_pool.h"
+#include "kernels/language/packed_matrix.h"
+#include "llm/config.h"
+#include "llm/weight_names.h"
+
+namespace edgewright {
+
+// How a model's text becomes tokens, as its files say.
+struct TokenizerSource {
+  enum class Kind : uint8_t { kNone, kSentencePiece, kJson };
+  Kind kind = Kind::kNone;
+  std::string data;           // tokenizer.model or tokenizer.json
+  std::string chat_template;  // Jinja text, or empty
+  std::optional<bool> add_bos;
+};
+
+// Matrices lie one below the other; several where their types differ.
+using PackedStack = std::vector<language::PackedMatrix>;
+
+// All that a decoder needs: weights in the form of the kernels, under the names of NamedWeights.
+// Gate and up rows of "gate_up" take turns (language::Placement).
+struct PackedModel {
+  ModelConfig config;
+  TokenizerSource tokenizer;
+  std::string precision;  // "int8", ...; "stored" where types are those of the source
+  std::map<std::string, PackedStack> matrices;
+  std::map<std::string, std::vector<float>> vectors;
+  std::vector<std::shared_ptr<const void>> storage;  // what the matrices point into
+
+  // Of the matrices.
+  int64_t parameters() const;
+  int64_t weight_bytes() const;
+  // Bytes that the products of one token read: everything but an embedding that is not the head.
+  int64_t bytes_per_token() const;
+};
+
+// The type of every matrix: "stored" keeps the source's, the others round.
+struct Precision {
+  std::string_view name;
+  std::optional<language::WeightType> type;
+  std::optional<language::WeightType> head;  // of the output matrix, which the result feels most
+};
+std::span<const Precision> precision_table();
+Result<Precision> precision_of(std::string_view name);
+
+// Packs every matrix. Memory: the packed weights only; the source is read row by row.
+Result<PackedModel> pack_model(ModelConfig config, const NamedWeights& weights,
+                               const Precision& precision, ThreadPool& pool,
+                               const Progress& progress = nullptr);
+
+// Checks that every weight of the configuration is there with its shape.
+Status check_packed_model(const PackedModel& model);
+
+}  // namespace edgewright

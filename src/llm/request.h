@@ -1,0 +1,59 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "llm/sampler.h"
+
+namespace edgewright {
+
+enum class FinishReason : uint8_t {
+  kNone,       // still running
+  kEnd,        // the model ended its text
+  kStop,       // a stop string appeared
+  kLength,     // max_tokens were made
+  kContext,    // the context is full
+  kCancelled,  // the caller did not want more
+};
+// "end", "stop", ...
+std::string_view finish_name(FinishReason reason);
+
+// What happens when prompt and answer do not fit the context.
+enum class Overflow : uint8_t {
+  kStop,   // a long prompt is refused; the answer ends with the context
+  kSlide,  // the last half of the context is computed afresh as a prompt, again and again
+};
+
+// One token of an answer as it comes.
+struct TokenEvent {
+  int token = -1;
+  std::string_view text;       // what is certain to be shown now; may be empty
+  double log_probability = 0;  // of the model's own distribution; where asked for
+};
+
+struct TextRequest {
+  std::vector<int> prompt;  // not empty, beginning-of-text included
+  int max_tokens = 128;
+  Sampling sampling;
+  std::vector<std::string> stop_strings;
+  bool log_probabilities = false;
+  bool ignore_end = false;  // goes on where the model ends its text; for measurements
+  Overflow overflow = Overflow::kStop;
+  std::function<bool(const TokenEvent&)> on_token;  // false: cancelled; may be empty
+};
+
+struct TextResult {
+  int64_t id = 0;
+  std::vector<int> tokens;  // of the answer, an end token not included
+  std::vector<double> log_probabilities;
+  std::string text;
+  FinishReason finish = FinishReason::kNone;
+  int prompt_tokens = 0;
+  int reused_tokens = 0;  // of the prompt, whose keys and values were there already
+};
+
+}  // namespace edgewright
