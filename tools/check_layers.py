@@ -48,6 +48,7 @@ THIRD_PARTY = (
     ("dnnl", ("src/kernels",)),
     ("oneapi/dnnl", ("src/kernels",)),
     ("pcre2.h", ("src/llm",)),
+    ("utf8proc.h", ("src/llm",)),
     ("openvino/", ("src/runtime/backends",)),
     ("httplib", ("src/serve",)),
     ("grpc", ("src/serve",)),

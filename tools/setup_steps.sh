@@ -17,6 +17,7 @@ build_packages=(
   libpcre2-dev
   libprotobuf-dev
   libtomlplusplus-dev
+  libutf8proc-dev
   libzip-dev
   make
   mold

@@ -3,6 +3,7 @@
 #include "command.h"
 #include "edgewright/session.h"
 #include "edgewright/tensor.h"
+#include "language_text.h"
 
 namespace edgewright::cli {
 namespace {
@@ -12,6 +13,7 @@ struct Options {
   std::vector<std::string> inputs, shapes;
   bool no_tune = false;
   BenchOptions bench;
+  LanguageBenchOptions language;
 };
 
 std::string summary(const BenchReport& report) {
@@ -33,7 +35,7 @@ std::string summary(const BenchReport& report) {
 
 Action declare_bench(CLI::App& app, CommonOptions& common) {
   auto options = std::make_shared<Options>();
-  app.add_option("MODEL", options->model, "an ONNX model or a plan")->required();
+  app.add_option("MODEL", options->model, "an ONNX model, a plan or a language model")->required();
   app.add_option("--input", options->inputs, "an input's value")->type_name("NAME=FILE.npy");
   app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
   app.add_option("--backend", options->bench.session.backend, "native or reference")
@@ -42,7 +44,21 @@ Action declare_bench(CLI::App& app, CommonOptions& common) {
   app.add_option("--warmup", options->bench.warmup, "runs before, not counted");
   app.add_option("--seconds", options->bench.seconds, "time for the counted runs");
   app.add_flag("--no-tune", options->no_tune, "take the first kernel that fits");
+  app.add_option("--context", options->language.contexts,
+                 "language models: tokens before the decoded ones")
+      ->delimiter(',');
+  app.add_option("--tokens", options->language.tokens, "language models: tokens to decode")
+      ->check(CLI::Range(2, 1 << 20));
+  app.add_option("--precision", options->language.language.precision,
+                 "language models: round the weights first");
+  app.add_option("--kv-cache", options->language.language.kv_cache,
+                 "language models: fp16 or int8");
   return [options, &common]() -> Result<Outcome> {
+    if (is_language_model(options->model)) {
+      options->language.language.threads = common.threads;
+      options->language.seed = common.seed;
+      return bench_language(options->model, options->language);
+    }
     EDGEWRIGHT_ASSIGN(const auto files, parse_pairs(options->inputs, "--input"));
     for (const auto& [name, file] : files) {
       EDGEWRIGHT_ASSIGN(options->bench.inputs[name], load_npy(file));

@@ -2,6 +2,7 @@
 
 #include "command.h"
 #include "edgewright/session.h"
+#include "language_text.h"
 
 namespace edgewright::cli {
 namespace {
@@ -12,6 +13,7 @@ struct Options {
   bool list_passes = false;
   bool no_verify = false, no_tune = false;
   ConvertOptions convert;
+  LanguageConvertOptions language;
 };
 
 std::string pass_list() {
@@ -54,9 +56,10 @@ std::string summary(const ConvertReport& report, const Options& options) {
 }
 
 void declare_flags(CLI::App& app, Options& options) {
-  app.add_option("MODEL", options.model, "an ONNX model");
+  app.add_option("MODEL", options.model, "an ONNX model or a language model");
   app.add_option("-o,--output", options.output, "the file to write");
-  app.add_option("--to", options.convert.to, "onnx or plan (default: from the output's ending)");
+  app.add_option("--to", options.convert.to,
+                 "onnx, plan, ewlm or gguf (default: from the output's ending)");
   app.add_option("--opset", options.convert.opset, "opset of the result (default: the input's)");
   app.add_option("--dialect", options.convert.dialect, "standard or ort")
       ->check(CLI::IsMember({"standard", "ort"}));
@@ -72,6 +75,10 @@ void declare_flags(CLI::App& app, Options& options) {
   app.add_flag("--lossy", options.convert.lossy, "allow passes that change results");
   app.add_flag("--keep-initializer-inputs", options.convert.keep_initializer_inputs,
                "initialisers that are listed as inputs stay inputs");
+  app.add_option("--precision", options.language.precision,
+                 "language models: fp32, fp16, bf16, int8, int4, int4-g128");
+  app.add_option("--calibrate", options.language.calibrate,
+                 "language models: a text to round int4 weights by");
   app.add_flag("--list-passes", options.list_passes, "print every pass and stop");
 }
 
@@ -84,6 +91,12 @@ Action declare_convert(CLI::App& app, CommonOptions& common) {
     if (options->list_passes) return Outcome{pass_list(), "", true};
     if (options->model.empty() || options->output.empty()) {
       return usage_error("expected edgewright convert MODEL -o OUT");
+    }
+    if (is_language_model(options->model)) {
+      options->language.to = options->convert.to;
+      options->language.threads = common.threads;
+      options->language.progress = progress_bar();
+      return convert_language(options->model, options->output, options->language);
     }
     ConvertOptions& convert_options = options->convert;
     EDGEWRIGHT_ASSIGN(convert_options.shapes, parse_shapes(options->shapes));

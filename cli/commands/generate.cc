@@ -20,7 +20,8 @@ void declare_sampling(CLI::App& app, SamplingOptions& sampling) {
   app.add_option("--temperature", sampling.temperature, "0: always the likeliest token");
   app.add_option("--top-k", sampling.top_k, "draw among so many tokens (0: all)");
   app.add_option("--top-p", sampling.top_p, "draw among the tokens that hold this share");
-  app.add_option("--min-p", sampling.min_p, "leave out tokens less likely than this times the best");
+  app.add_option("--min-p", sampling.min_p,
+                 "leave out tokens less likely than this times the best");
   app.add_option("--repetition-penalty", sampling.repetition_penalty, "above 1: repeats cost");
 }
 
@@ -35,6 +36,10 @@ void declare_flags(CLI::App& app, Options& options) {
   app.add_option("--stop", options.generate.stop, "end before this text");
   app.add_option("--overflow", options.generate.overflow, "when the context is full")
       ->check(CLI::IsMember({"stop", "slide"}));
+  app.add_option("--draft", options.language.draft,
+                 "a smaller model that proposes tokens, or 'lookup': what followed the "
+                 "same words before")
+      ->type_name("MODEL|lookup");
   app.add_option("--precision", options.language.precision,
                  "round the weights: fp32, fp16, bf16, int8, int4, int4-g128");
   app.add_option("--kv-cache", options.language.kv_cache, "type of keys and values")
@@ -53,12 +58,21 @@ Result<std::string> read_prompt(const std::string& file) {
 
 std::string figures_text(const GenerateReport& report) {
   const LanguageFigures& figures = report.figures;
-  return fmt::format(
-      "{} + {} tokens ({}); first after {:.1f} ms, prompt {:.0f} tokens/s, answer {:.1f} tokens/s, "
-      "{}B per token: {:.0f} % of the memory's speed\n",
-      report.prompt_tokens, report.tokens.size(), report.finish, figures.ttft_us / 1000,
-      figures.prefill_tokens_per_s, figures.decode_tokens_per_s,
-      with_prefix(figures.bytes_per_token), 100 * figures.bandwidth_share);
+  std::string speculation;
+  if (report.speculation) {
+    speculation = fmt::format(
+        "{} of {} proposed tokens were right; {:.2f} times as fast as without (predicted {:.2f})\n",
+        report.speculation->accepted, report.speculation->proposed,
+        report.speculation->measured_speedup, report.speculation->predicted_speedup);
+  }
+  return speculation + fmt::format(
+                           "{} + {} tokens ({}); first after {:.1f} ms, prompt {:.0f} tokens/s, "
+                           "answer {:.1f} tokens/s, "
+                           "{}B per token: {:.0f} % of the memory's speed\n",
+                           report.prompt_tokens, report.tokens.size(), report.finish,
+                           figures.ttft_us / 1000, figures.prefill_tokens_per_s,
+                           figures.decode_tokens_per_s, with_prefix(figures.bytes_per_token),
+                           100 * figures.bandwidth_share);
 }
 
 // Text goes to stdout as it comes, unless the document does.
@@ -99,6 +113,11 @@ Action declare_generate(CLI::App& app, CommonOptions& common) {
     GenerateOptions& generate = options->generate;
     generate.sampling.seed = common.seed;
     generate.on_text = printer(common);
+    if (options->language.draft == "lookup") {
+      options->language.draft.clear();
+      generate.speculate = "lookup";
+    }
+    options->language.draft_precision = options->language.precision;
     if (!options->prompt_file.empty()) {
       EDGEWRIGHT_ASSIGN(generate.prompt, read_prompt(options->prompt_file));
     }

@@ -1,6 +1,7 @@
 #include "edgewright/session.h"
 
 #include "command.h"
+#include "language_text.h"
 
 namespace edgewright::cli {
 namespace {
@@ -38,11 +39,15 @@ std::string summary(const InspectReport& report) {
 
 Action declare_inspect(CLI::App& app, CommonOptions&) {
   auto options = std::make_shared<Options>();
-  app.add_option("MODEL", options->model, "an ONNX model")->required();
+  app.add_option("MODEL", options->model, "an ONNX model or a language model")->required();
   app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
   app.add_flag("--text", options->text, "print the readable form of the graph");
   app.add_flag("--weights", options->weights, "with --text: large constants too");
   return [options]() -> Result<Outcome> {
+    if (is_language_model(options->model)) {
+      EDGEWRIGHT_ASSIGN(const LanguageInfo info, inspect_language_model(options->model));
+      return inspect_language(info);
+    }
     if (options->text) {
       EDGEWRIGHT_ASSIGN(std::string text, model_text(options->model, options->weights));
       return Outcome{std::move(text), "", true};

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,8 +18,8 @@ namespace edgewright {
 bool is_language_model(const std::string& path);
 
 struct LanguageOptions {
-  // "stored" keeps the weights' own types; fp32, fp16, bf16, int8, int4 (groups of 32) and int4-g128
-  // round them while the model is opened. Packed models have theirs already.
+  // "stored" keeps the weights' own types; fp32, fp16, bf16, int8, int4 (groups of 32) and
+  // int4-g128 round them while the model is opened. Packed models have theirs already.
   std::string precision = "stored";
   std::string kv_cache = "fp16";  // or "int8"
   int context = 0;                // tokens of the longest sequence; 0: the model's
@@ -25,13 +27,15 @@ struct LanguageOptions {
   // A tokenizer.model or tokenizer.json; empty: the model's own, or one in its folder or the one
   // above.
   std::string tokenizer;
+  // A smaller model of the same vocabulary that proposes tokens; see GenerateOptions::speculate.
+  std::string draft, draft_precision = "stored";
   std::function<void(std::string_view stage, size_t done, size_t total)> progress;
 };
 
 // In this order: repetition penalty, temperature, top-k, top-p, min-p.
 struct SamplingOptions {
-  float temperature = 0;         // 0: always the likeliest token
-  int top_k = 0;                 // 0: all
+  float temperature = 0;  // 0: always the likeliest token
+  int top_k = 0;          // 0: all
   float top_p = 1, min_p = 0;
   float repetition_penalty = 1;
   uint64_t seed = 0;
@@ -43,13 +47,19 @@ struct ChatMessage {
 
 struct GenerateOptions {
   std::string prompt;
-  std::vector<ChatMessage> chat;  // in place of a prompt: formatted by the model's template
+  std::vector<int> prompt_tokens;  // in place of a prompt, used as they are
+  std::vector<ChatMessage> chat;   // in place of a prompt: formatted by the model's template
   int max_tokens = 128;
   SamplingOptions sampling;
-  std::vector<std::string> stop;   // the text ends before the first of these
-  std::string overflow = "stop";   // or "slide": the last half of a full context goes on
+  std::vector<std::string> stop;  // the text ends before the first of these
+  std::string overflow = "stop";  // or "slide": the last half of a full context goes on
+  // "none", "lookup" (what followed the same words before) or "draft" (the default with a draft
+  // model): proposals save steps and change no token. Used as far as they are predicted to pay.
+  std::string speculate;
   bool log_probabilities = false;
-  bool ignore_end = false;         // go on where the model ends its text
+  bool ignore_end = false;  // go on where the model ends its text
+  // Measure the memory's speed too, once: takes a tenth of a second and 256 MiB.
+  bool measure_bandwidth = true;
   // Text as it becomes certain; returns false to cancel. May be empty.
   std::function<bool(std::string_view text)> on_text;
 };
@@ -65,12 +75,22 @@ struct LanguageFigures {
   int64_t weight_bytes = 0, cache_bytes = 0, peak_rss_bytes = 0;
 };
 
+// How proposals of tokens fared.
+struct SpeculationReport {
+  std::string method;
+  int64_t proposed = 0, accepted = 0;
+  double acceptance = 0;         // of one token after right ones
+  double predicted_speedup = 1;  // over decoding without, from acceptance and costs
+  double measured_speedup = 1;   // against the time of the plain steps among the run's own
+};
+
 struct GenerateReport {
   std::string text;
   std::vector<int> tokens;
   std::vector<double> log_probabilities;  // of tokens, where asked for
   std::string finish;                     // "end", "stop", "length", "context", "cancelled"
   int prompt_tokens = 0, reused_tokens = 0;
+  std::optional<SpeculationReport> speculation;
   LanguageFigures figures;
   bool passed = true;
   std::vector<std::string> warnings;
@@ -94,10 +114,63 @@ struct PerplexityReport {
 std::string to_json(const PerplexityReport& report);
 
 struct LanguageInfo {
-  std::string architecture, precision;
+  std::string architecture, precision, tokenizer;  // tokenizer: "sentencepiece", "json" or "none"
   int64_t parameters = 0, weight_bytes = 0;
-  int layers = 0, hidden = 0, vocabulary = 0, context = 0;
+  int layers = 0, hidden = 0, heads = 0, kv_heads = 0, ffn = 0, vocabulary = 0, context = 0;
+  std::map<std::string, int64_t> types;  // weight type -> matrices
+  std::vector<std::string> warnings;
 };
+// Reads a model's description; weights are not touched.
+Result<LanguageInfo> inspect_language_model(const std::string& path);
+std::string to_json(const LanguageInfo& info);
+
+struct LanguageConvertOptions {
+  std::string to;                    // "ewlm" or "gguf"; empty: from the output's ending
+  std::string precision = "stored";  // gguf: fp16 (also for stored), int8 (Q8_0) or int4 (Q4_0)
+  std::string calibrate;  // a text file: int4 weights are rounded so that its activations come out
+                          // right (GPTQ, Frantar et al. 2022)
+  std::string tokenizer;
+  int threads = 1;
+  std::function<void(std::string_view stage, size_t done, size_t total)> progress;
+};
+struct LanguageConvertReport {
+  std::map<std::string, std::string> precision;  // matrix -> type
+  double bits_per_weight = 0;                    // of the matrices
+  int64_t parameters = 0, size_bytes = 0;
+  // Of the distributions of the next token, against the original, on a seeded sequence.
+  double mean_kl_divergence = 0, top1_agreement = 1;
+  bool passed = true;
+  std::vector<std::string> warnings;
+};
+// Packs a model for the engine (.ewlm) or writes it as GGUF. The output appears only when complete.
+Result<LanguageConvertReport> convert_language_model(const std::string& input,
+                                                     const std::string& output,
+                                                     const LanguageConvertOptions& options = {});
+std::string to_json(const LanguageConvertReport& report);
+
+struct LanguageBenchOptions {
+  LanguageOptions language;
+  std::vector<int> contexts;  // tokens before the first decoded one; empty: some that fit
+  int tokens = 32;            // decoded at each context
+  uint64_t seed = 0;          // of the prompts
+};
+struct ContextFigures {
+  int context = 0;
+  double ttft_us = 0, tpot_us = 0;  // time to the first token, and per token after it
+  double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;
+  double bytes_per_token = 0, bandwidth_share = 0;
+};
+struct LanguageBenchReport {
+  LanguageInfo model;
+  LanguageFigures figures;  // of the first context
+  std::vector<ContextFigures> contexts;
+  int threads = 1;
+  bool passed = true;
+  std::vector<std::string> warnings;
+};
+Result<LanguageBenchReport> bench_language_model(const std::string& path,
+                                                 const LanguageBenchOptions& options = {});
+std::string to_json(const LanguageBenchReport& report);
 
 // An opened model. One call at a time.
 class LanguageModel {
@@ -112,7 +185,8 @@ class LanguageModel {
   std::string decode(const std::vector<int>& tokens) const;
   Result<GenerateReport> generate(const GenerateOptions& options);
   Result<PerplexityReport> perplexity(std::string_view text, const PerplexityOptions& options = {});
-  // The logits after each of the tokens, vocabulary values each; computed as a prompt, or one by one.
+  // The logits after each of the tokens, vocabulary values each; computed as a prompt, or one by
+  // one.
   Result<std::vector<float>> logits(const std::vector<int>& tokens, bool stepwise = false);
 
  private:

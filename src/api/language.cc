@@ -9,6 +9,8 @@
 
 #include "api/language_state.h"
 #include "llm/bandwidth.h"
+#include "llm/chat.h"
+#include "llm/speculate.h"
 
 namespace edgewright {
 namespace {
@@ -26,7 +28,7 @@ int64_t peak_rss_bytes() {
 }
 
 Sampling sampling_of(const SamplingOptions& options) {
-  return {options.temperature, options.top_k,  options.top_p, options.min_p,
+  return {options.temperature,        options.top_k, options.top_p, options.min_p,
           options.repetition_penalty, options.seed};
 }
 
@@ -34,8 +36,9 @@ Status check_sampling(const SamplingOptions& o) {
   const bool sound = o.temperature >= 0 && o.top_k >= 0 && o.top_p > 0 && o.top_p <= 1 &&
                      o.min_p >= 0 && o.min_p <= 1 && o.repetition_penalty > 0;
   if (sound) return {};
-  return usage_error("expected temperature >= 0, top-k >= 0, 0 < top-p <= 1, 0 <= min-p <= 1 and "
-                     "repetition penalty > 0");
+  return usage_error(
+      "expected temperature >= 0, top-k >= 0, 0 < top-p <= 1, 0 <= min-p <= 1 and "
+      "repetition penalty > 0");
 }
 
 Result<language::CacheType> cache_type_of(std::string_view name) {
@@ -54,34 +57,38 @@ LanguageModel::~LanguageModel() = default;
 LanguageModel::LanguageModel(LanguageModel&&) noexcept = default;
 LanguageModel& LanguageModel::operator=(LanguageModel&&) noexcept = default;
 
-Result<LanguageModel> LanguageModel::open(const std::string& path,
-                                          const LanguageOptions& options) {
+Result<LanguageModel> LanguageModel::open(const std::string& path, const LanguageOptions& options) {
   const auto start = Clock::now();
   auto state = std::make_unique<State>(options.threads);
   state->progress = options.progress;
   EDGEWRIGHT_ASSIGN(state->engine_options.cache, cache_type_of(options.kv_cache));
   EDGEWRIGHT_ASSIGN(PackedModel packed, open_packed_model(path, options, state->pool));
   state->model = std::make_shared<const PackedModel>(std::move(packed));
-  EDGEWRIGHT_ASSIGN(state->tokenizer, open_tokenizer(state->model->tokenizer,
-                                                     state->model->config.vocabulary));
+  EDGEWRIGHT_ASSIGN(state->tokenizer,
+                    open_tokenizer(state->model->tokenizer, state->model->config.vocabulary));
   if (state->tokenizer->size() > state->model->config.vocabulary) {
     return bad_input("{}: the tokenizer has {} tokens, the model only {}", path,
                      state->tokenizer->size(), state->model->config.vocabulary);
   }
+  if (!options.draft.empty()) {
+    LanguageOptions draft = options;
+    draft.precision = options.draft_precision;
+    EDGEWRIGHT_ASSIGN(PackedModel small, open_packed_model(options.draft, draft, state->pool));
+    if (small.config.vocabulary != state->model->config.vocabulary) {
+      return usage_error("the draft model knows {} tokens, the model {}; expected the same",
+                         small.config.vocabulary, state->model->config.vocabulary);
+    }
+    state->draft = std::make_shared<const PackedModel>(std::move(small));
+  }
   if (options.context < 0) return usage_error("found a context of {} tokens", options.context);
   state->engine_options.context = options.context;
-  state->engine = std::make_unique<Engine>(state->model, state->tokenizer, state->pool,
-                                           state->engine_options);
+  state->engine =
+      std::make_unique<Engine>(state->model, state->tokenizer, state->pool, state->engine_options);
   state->load_us = microseconds_since(start);
   return LanguageModel(std::move(state));
 }
 
-LanguageInfo LanguageModel::info() const {
-  const PackedModel& model = *state_->model;
-  return {model.config.architecture, model.precision,     model.parameters(),
-          model.weight_bytes(),      model.config.layers, model.config.hidden,
-          model.config.vocabulary,   model.config.context};
-}
+LanguageInfo LanguageModel::info() const { return language_info(*state_->model); }
 
 std::vector<int> LanguageModel::encode(std::string_view text) const {
   return state_->tokenizer->encode(text, false);
@@ -104,6 +111,11 @@ Result<GenerateReport> LanguageModel::generate(const GenerateOptions& options) {
   request.max_tokens = options.max_tokens;
   request.sampling = sampling_of(options.sampling);
   request.stop_strings = options.stop;
+  if (!options.chat.empty()) {
+    for (std::string& text : chat_stop_strings(state.model->tokenizer.chat_template)) {
+      request.stop_strings.push_back(std::move(text));
+    }
+  }
   request.log_probabilities = options.log_probabilities;
   request.ignore_end = options.ignore_end;
   request.overflow = options.overflow == "slide" ? Overflow::kSlide : Overflow::kStop;
@@ -113,13 +125,11 @@ Result<GenerateReport> LanguageModel::generate(const GenerateOptions& options) {
     if (first_us == 0) first_us = microseconds_since(start);
     return event.text.empty() || !options.on_text || options.on_text(event.text);
   };
-  EDGEWRIGHT_TRY(state.engine->submit(std::move(request)));
-  while (state.engine->step()) {
-  }
+  const std::string speculate =
+      options.speculate.empty() ? (state.draft ? "draft" : "none") : options.speculate;
+  EDGEWRIGHT_ASSIGN(const TextResult result,
+                    state.run(std::move(request), speculate, report.speculation));
   const double total_us = microseconds_since(start);
-  const std::vector<TextResult> results = state.engine->take_finished();
-  EDGEWRIGHT_CHECK(results.size() == 1);
-  const TextResult& result = results[0];
   report.text = result.text;
   report.tokens = result.tokens;
   report.log_probabilities = result.log_probabilities;
@@ -133,18 +143,54 @@ Result<GenerateReport> LanguageModel::generate(const GenerateOptions& options) {
       (result.prompt_tokens - result.reused_tokens) / figures.ttft_us * 1e6;
   const auto decoded = static_cast<double>(result.tokens.size()) - 1;
   if (decoded > 0) figures.decode_tokens_per_s = decoded / (total_us - figures.ttft_us) * 1e6;
-  state.add_memory_figures(result.prompt_tokens + decoded / 2, figures);
+  state.add_memory_figures(result.prompt_tokens + decoded / 2, options.measure_bandwidth, figures);
   return report;
 }
 
-void LanguageModel::State::add_memory_figures(double context, LanguageFigures& figures) {
+Result<TextResult> LanguageModel::State::run(TextRequest request, const std::string& speculate,
+                                             std::optional<SpeculationReport>& speculation) {
+  if (speculate == "none") {
+    auto submitted = engine->submit(std::move(request));
+    if (!submitted.ok()) return std::move(submitted).error();
+    while (engine->step()) {
+    }
+    std::vector<TextResult> results = engine->take_finished();
+    EDGEWRIGHT_CHECK(results.size() == 1);
+    return std::move(results[0]);
+  }
+  const int context = engine->context();
+  if (std::ssize(request.prompt) >= context) {
+    return usage_error("the prompt has {} tokens, at most {} fit", request.prompt.size(),
+                       context - 1);
+  }
+  if (request.overflow == Overflow::kSlide) {
+    return usage_error("speculation and a sliding context do not go together");
+  }
+  std::unique_ptr<Proposer> proposer;
+  if (speculate == "lookup") proposer = prompt_lookup();
+  if (speculate == "draft" && draft) proposer = draft_model(draft, pool, context);
+  if (!proposer) {
+    return usage_error("found speculation '{}', expected none, lookup, or draft with a draft model",
+                       speculate);
+  }
+  KvCache cache(model->config, engine_options.cache, context / kPageTokens + 2);
+  SpeculationFigures figures;
+  TextResult result = run_speculative(engine->decoder(), cache, *proposer, std::move(request),
+                                      *tokenizer, context, figures);
+  speculation = {speculate,          figures.proposed,          figures.accepted,
+                 figures.acceptance, figures.predicted_speedup, figures.measured_speedup};
+  return result;
+}
+
+void LanguageModel::State::add_memory_figures(double context, bool measure,
+                                              LanguageFigures& figures) {
   figures.weight_bytes = model->weight_bytes();
   figures.cache_bytes = static_cast<int64_t>(engine->cache().held_bytes());
-  const double cache_per_token =
-      static_cast<double>(engine->cache().page_bytes()) / kPageTokens;
+  const double cache_per_token = static_cast<double>(engine->cache().page_bytes()) / kPageTokens;
   figures.bytes_per_token =
       static_cast<double>(model->bytes_per_token()) + cache_per_token * context;
   figures.peak_rss_bytes = peak_rss_bytes();
+  if (!measure) return;
   // Measured last: it takes memory of its own.
   if (bandwidth == 0) bandwidth = measure_read_bandwidth(pool);
   figures.memory_bandwidth_bytes_per_s = bandwidth;
@@ -152,7 +198,18 @@ void LanguageModel::State::add_memory_figures(double context, LanguageFigures& f
 }
 
 Result<std::vector<int>> LanguageModel::State::prompt_tokens(const GenerateOptions& options) const {
-  std::vector<int> tokens = tokenizer->encode(options.prompt, false);
+  if (!options.prompt_tokens.empty()) return options.prompt_tokens;
+  std::vector<int> tokens;
+  if (options.chat.empty()) {
+    tokens = tokenizer->encode(options.prompt, false);
+  } else {
+    std::vector<ChatTurn> turns;
+    for (const ChatMessage& message : options.chat) {
+      turns.push_back({message.role, message.content});
+    }
+    EDGEWRIGHT_ASSIGN(const std::string text, format_chat(model->tokenizer.chat_template, turns));
+    tokens = tokenizer->encode(text, true);
+  }
   if (model->config.bos >= 0 && model->tokenizer.add_bos.value_or(tokenizer->adds_bos())) {
     tokens.insert(tokens.begin(), model->config.bos);
   }
@@ -166,7 +223,8 @@ Result<PerplexityReport> LanguageModel::perplexity(std::string_view text,
   const ModelConfig& config = state.model->config;
   const std::vector<int> tokens = state.tokenizer->encode(text, false);
   const int window = std::min(options.window, config.context);
-  if (window < 2 || options.windows < 0) return usage_error("expected a window of 2 tokens or more");
+  if (window < 2 || options.windows < 0)
+    return usage_error("expected a window of 2 tokens or more");
   int64_t windows = (std::ssize(tokens) - 1) / window;
   if (options.windows > 0) windows = std::min<int64_t>(windows, options.windows);
   if (windows < 1) {
@@ -178,8 +236,8 @@ Result<PerplexityReport> LanguageModel::perplexity(std::string_view text,
   KvCache cache(config, state.engine_options.cache, window / kPageTokens + 2);
   double total = 0;
   for (int64_t i = 0; i < windows; ++i) {
-    const auto part = std::span(tokens).subspan(static_cast<size_t>(i * window),
-                                                static_cast<size_t>(window) + 1);
+    const auto part =
+        std::span(tokens).subspan(static_cast<size_t>(i * window), static_cast<size_t>(window) + 1);
     total += state.negative_log_likelihood(part, options.bos ? config.bos : -1, cache);
     if (state.progress) {
       state.progress("perplexity", static_cast<size_t>(i + 1), static_cast<size_t>(windows));
@@ -234,9 +292,9 @@ Result<std::vector<float>> LanguageModel::logits(const std::vector<int>& tokens,
   const size_t rows = stepwise ? 1 : tokens.size();
   for (size_t begin = 0; begin < tokens.size(); begin += rows) {
     const DecoderRun run{&sequence, std::span(tokens).subspan(begin, rows), static_cast<int>(rows)};
-    state.engine->decoder().run(
-        std::span(&run, 1), stepwise ? language::Phase::kDecode : language::Phase::kPrefill,
-        std::span(logits).subspan(begin * vocabulary, rows * vocabulary));
+    state.engine->decoder().run(std::span(&run, 1),
+                                stepwise ? language::Phase::kDecode : language::Phase::kPrefill,
+                                std::span(logits).subspan(begin * vocabulary, rows * vocabulary));
   }
   return logits;
 }

@@ -3,9 +3,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "api/language_onnx.h"
 #include "base/file.h"
+#include "formats/gguf/gguf.h"
 #include "formats/safetensors/safetensors.h"
 #include "llm/packed_file.h"
+#include "llm/tokenizer_gguf.h"
 
 namespace edgewright {
 namespace {
@@ -58,7 +61,45 @@ Result<TokenizerSource> read_tokenizer(const fs::path& path) {
   return source;
 }
 
+Result<LanguageSource> read_gguf_model(const std::string& path) {
+  EDGEWRIGHT_ASSIGN(GgufFile file, read_gguf(path));
+  const auto read = [&]() -> Result<LanguageSource> {
+    LanguageSource source;
+    EDGEWRIGHT_ASSIGN(source.config, config_from_gguf(file.metadata));
+    EDGEWRIGHT_TRY(add_gguf_rope_factors(file.set, source.config));
+    EDGEWRIGHT_ASSIGN(source.tokenizer, tokenizer_from_gguf(file.metadata));
+    source.set = std::move(file.set);
+    EDGEWRIGHT_ASSIGN(source.weights, name_weights(source.config, source.set, WeightNaming::kGguf));
+    return source;
+  };
+  Result<LanguageSource> source = read();
+  if (!source.ok()) return std::move(source).error().at(path);
+  return source;
+}
+
 }  // namespace
+
+LanguageInfo language_info(const PackedModel& model) {
+  constexpr std::string_view kTokenizers[] = {"none", "sentencepiece", "json"};
+  const ModelConfig& config = model.config;
+  LanguageInfo info;
+  info.architecture = config.architecture;
+  info.precision = model.precision;
+  info.tokenizer = kTokenizers[static_cast<size_t>(model.tokenizer.kind)];
+  info.parameters = model.parameters();
+  info.weight_bytes = model.weight_bytes();
+  info.layers = config.layers;
+  info.hidden = config.hidden;
+  info.heads = config.heads;
+  info.kv_heads = config.kv_heads;
+  info.ffn = config.ffn;
+  info.vocabulary = config.vocabulary;
+  info.context = config.context;
+  for (const auto& [name, stack] : model.matrices) {
+    for (const auto& matrix : stack) ++info.types[language::weight_type_name(matrix.type)];
+  }
+  return info;
+}
 
 LanguageFormat language_format(const std::string& path) {
   std::error_code error;
@@ -82,11 +123,13 @@ bool is_language_model(const std::string& path) {
 Result<LanguageSource> read_language_source(const std::string& path) {
   switch (language_format(path)) {
     case LanguageFormat::kHuggingFace: return read_hugging_face(path);
+    case LanguageFormat::kGguf: return read_gguf_model(path);
     default: break;
   }
-  return bad_input("{} is no language model: expected a folder with config.json and "
-                   "model.safetensors, a GGUF file or a packed model (.ewlm)",
-                   path);
+  return bad_input(
+      "{} is no language model: expected a folder with config.json and "
+      "model.safetensors, a GGUF file or a packed model (.ewlm)",
+      path);
 }
 
 Result<PackedModel> open_packed_model(const std::string& path, const LanguageOptions& options,
@@ -102,8 +145,8 @@ Result<PackedModel> open_packed_model(const std::string& path, const LanguageOpt
       return packed;
     }
     EDGEWRIGHT_ASSIGN(const LanguageSource source, read_language_source(path));
-    EDGEWRIGHT_ASSIGN(PackedModel packed, pack_model(source.config, source.weights, precision, pool,
-                                                     options.progress));
+    EDGEWRIGHT_ASSIGN(PackedModel packed,
+                      pack_model(source.config, source.weights, precision, pool, options.progress));
     packed.tokenizer = source.tokenizer;
     return packed;
   }();
@@ -129,14 +172,19 @@ Result<TokenizerSource> find_tokenizer(const std::string& path, const std::strin
 }
 
 Result<std::shared_ptr<const Tokenizer>> open_tokenizer(const TokenizerSource& source,
-                                                       int vocabulary) {
+                                                        int vocabulary) {
   switch (source.kind) {
     case TokenizerSource::Kind::kSentencePiece: {
       Result<std::unique_ptr<Tokenizer>> made = open_sentencepiece(source.data);
       if (!made.ok()) return std::move(made).error().at("tokenizer.model");
       return std::shared_ptr<const Tokenizer>(*std::move(made));
     }
-    default: break;
+    case TokenizerSource::Kind::kJson: {
+      Result<std::unique_ptr<Tokenizer>> made = open_tokenizer_json(source.data);
+      if (!made.ok()) return std::move(made).error().at("tokenizer.json");
+      return std::shared_ptr<const Tokenizer>(*std::move(made));
+    }
+    case TokenizerSource::Kind::kNone: break;
   }
   return std::shared_ptr<const Tokenizer>(number_tokenizer(vocabulary));
 }

@@ -15,21 +15,23 @@ struct LanguageSource {
   WeightSet set;
   NamedWeights weights;
   TokenizerSource tokenizer;
+  std::vector<std::shared_ptr<const void>> owned;  // what weights point into beside files
 };
 
 enum class LanguageFormat : uint8_t { kNone, kHuggingFace, kGguf, kPacked };
 LanguageFormat language_format(const std::string& path);
 
-// Reads a Hugging Face folder or GGUF file.
+// Reads a Hugging Face folder, a GGUF file or an ONNX decoder.
 Result<LanguageSource> read_language_source(const std::string& path);
 // Packs it, or maps a packed model. `precision` other than "stored" is an error for packed models.
 Result<PackedModel> open_packed_model(const std::string& path, const LanguageOptions& options,
                                       ThreadPool& pool);
+LanguageInfo language_info(const PackedModel& model);
 // The tokenizer that options.tokenizer, the model or a file beside it names; an empty source when
 // there is none.
 Result<TokenizerSource> find_tokenizer(const std::string& path, const std::string& given);
 // Without one, text is token numbers.
 Result<std::shared_ptr<const Tokenizer>> open_tokenizer(const TokenizerSource& source,
-                                                       int vocabulary);
+                                                        int vocabulary);
 
 }  // namespace edgewright

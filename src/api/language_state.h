@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -15,16 +16,19 @@ namespace edgewright {
 struct LanguageModel::State {
   explicit State(int threads) : pool(threads) {}
 
+  Result<TextResult> run(TextRequest request, const std::string& speculate,
+                         std::optional<SpeculationReport>& speculation);
   Result<std::vector<int>> prompt_tokens(const GenerateOptions& options) const;
   double negative_log_likelihood(std::span<const int> tokens, int bos, KvCache& cache);
   // `context`: tokens whose keys and values a decoded token reads.
-  void add_memory_figures(double context, LanguageFigures& figures);
+  void add_memory_figures(double context, bool measure, LanguageFigures& figures);
 
   ThreadPool pool;
   EngineOptions engine_options;
   std::shared_ptr<const PackedModel> model;
   std::shared_ptr<const Tokenizer> tokenizer;
   std::unique_ptr<Engine> engine;
+  std::shared_ptr<const PackedModel> draft;  // null: none
   Progress progress;
   double load_us = 0, bandwidth = 0;
 };

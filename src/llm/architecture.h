@@ -25,11 +25,11 @@ struct Architecture {
   bool fused = false;             // qkv_proj and gate_up_proj are single weights
   GateActivation activation = GateActivation::kSilu;
   WindowPattern window = WindowPattern::kNone;
-  bool tied = false;               // unless the file says otherwise
-  bool two_ropes = false;          // windowed layers turn with a frequency of their own
-  bool softcaps = false;           // of scores and logits
-  bool gguf_pairs = false;         // GGUF files order heads so that neighbours turn together
-  int default_window = 0;          // where the file may leave it out
+  bool tied = false;        // unless the file says otherwise
+  bool two_ropes = false;   // windowed layers turn with a frequency of their own
+  bool softcaps = false;    // of scores and logits
+  bool gguf_pairs = false;  // GGUF files order heads so that neighbours turn together
+  int default_window = 0;   // where the file may leave it out
 };
 
 // In the order of the documentation.

@@ -38,9 +38,8 @@ double measure_read_bandwidth(ThreadPool& pool) {
   std::atomic<uint64_t> total = 0;
   for (int pass = 0; pass < kPasses; ++pass) {
     const auto start = std::chrono::steady_clock::now();
-    pool.parallel_for(threads, [&](size_t index, int) {
-      total += sum(memory.get() + index * share, share);
-    });
+    pool.parallel_for(
+        threads, [&](size_t index, int) { total += sum(memory.get() + index * share, share); });
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     best = std::max(best, static_cast<double>(threads * share * sizeof(uint64_t)) / seconds);

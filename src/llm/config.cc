@@ -11,7 +11,7 @@ namespace edgewright {
 namespace {
 
 constexpr int kMaxContext = 1 << 24;
-constexpr std::string_view kScalingNames[] = {"none", "linear", "llama3",
+constexpr std::string_view kScalingNames[] = {"none", "linear",   "llama3",
                                               "yarn", "longrope", "factors"};
 
 Status in_range(std::string_view what, int value, int low, int high) {
@@ -21,7 +21,8 @@ Status in_range(std::string_view what, int value, int low, int high) {
 
 Status check_rope(const RopeConfig& rope, int head_dim) {
   EDGEWRIGHT_TRY(in_range("rotary dimensions", rope.dims, 2, head_dim));
-  if (rope.dims % 2 != 0) return bad_input("found {} rotary dimensions, expected an even number", rope.dims);
+  if (rope.dims % 2 != 0)
+    return bad_input("found {} rotary dimensions, expected an even number", rope.dims);
   const auto pairs = static_cast<size_t>(rope.dims / 2);
   const bool by_factors =
       rope.scaling == RopeScaling::kLongRope || rope.scaling == RopeScaling::kFactors;

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "tensor/weight.h"
 
 namespace edgewright {
 
@@ -47,20 +48,23 @@ struct ModelConfig {
   float attention_scale = 0;    // of query * key
   float attention_softcap = 0;  // c * tanh(x / c); 0: none
   float logit_softcap = 0;
-  int window = 0;  // keys that a windowed layer sees, the query's own included; 0: all
+  int window = 0;              // keys that a windowed layer sees, the query's own included; 0: all
   std::vector<bool> windowed;  // per layer
   RopeConfig rope, windowed_rope;  // of whole and of windowed layers
-  std::vector<bool> rotated;  // per layer; layers without rotary embedding are false
-  bool rope_pairs = false;    // dimension 2i turns with 2i + 1, else i with i + dims/2
+  std::vector<bool> rotated;       // per layer; layers without rotary embedding are false
+  bool rope_pairs = false;         // dimension 2i turns with 2i + 1, else i with i + dims/2
   int bos = -1;
   std::vector<int> eos;
 };
 
-// From Hugging Face's config.json. Unknown architectures and features are unsupported by name; sizes
-// out of range are bad input.
+// From Hugging Face's config.json. Unknown architectures and features are unsupported by name;
+// sizes out of range are bad input.
 Result<ModelConfig> config_from_hugging_face(const Json& json);
-// From the metadata of a GGUF file ("llama.block_count" and so on).
+// From the metadata of a GGUF file ("llama.block_count" and so on), and what its weights say of
+// rope
+// ("rope_freqs.weight" and so on).
 Result<ModelConfig> config_from_gguf(const Json& metadata);
+Status add_gguf_rope_factors(const WeightSet& set, ModelConfig& config);
 // The form that packed models carry.
 Json config_to_json(const ModelConfig& config);
 Result<ModelConfig> config_from_json(const Json& json);

@@ -16,7 +16,8 @@ Result<const Architecture*> architecture_of(const Json& json, Fields& fields) {
     class_name = classes[0].get<std::string>();
   }
   for (const Architecture& row : architecture_table()) {
-    if (class_name == row.class_name || (class_name.empty() && found == row.model_type)) return &row;
+    if (class_name == row.class_name || (class_name.empty() && found == row.model_type))
+      return &row;
   }
   if (!json.is_object() || (class_name.empty() && found.empty())) {
     return bad_input("expected \"architectures\" or \"model_type\"");
@@ -53,13 +54,14 @@ void read_scaling(Fields& fields, int context, RopeConfig& rope) {
     // LongRoPE (Ding et al. 2024): sqrt(1 + ln(stretch) / ln(original)).
     rope.attention_factor = fields.number(
         "attention_factor",
-        stretch > 1 ? std::sqrt(1 + std::log(stretch) /
-                                        std::log(static_cast<float>(rope.original_context)))
-                    : 1.0f);
+        stretch > 1
+            ? std::sqrt(1 + std::log(stretch) / std::log(static_cast<float>(rope.original_context)))
+            : 1.0f);
   } else {
-    fields.fail(unsupported("rope scaling \"{}\" is not supported; expected default, linear, "
-                            "llama3, yarn or longrope",
-                            type));
+    fields.fail(
+        unsupported("rope scaling \"{}\" is not supported; expected default, linear, "
+                    "llama3, yarn or longrope",
+                    type));
   }
 }
 
@@ -72,7 +74,9 @@ Status read_rope_object(const Json& json, int context, RopeConfig& rope) {
 }
 
 Status read_rope(Fields& fields, const Architecture& row, ModelConfig& config) {
-  const float share = fields.number("partial_rotary_factor", 1.0f);
+  Fields parameters_of_rope(fields.at("rope_parameters"));
+  const float share = fields.number("partial_rotary_factor",
+                                    parameters_of_rope.number("partial_rotary_factor", 1.0f));
   config.rope.dims = static_cast<int>(static_cast<float>(config.head_dim) * share) / 2 * 2;
   config.rope.theta = fields.number("rope_theta", row.two_ropes ? 1e6f : 10000.0f);
   // Phi-3 keeps this beside the scaling, others inside it.
@@ -82,8 +86,8 @@ Status read_rope(Fields& fields, const Architecture& row, ModelConfig& config) {
   const Json& parameters = fields.at("rope_parameters");
   const Json& older = fields.at("rope_scaling");
   const bool by_kind = parameters.is_object() && parameters.contains("full_attention");
-  const Json& whole = by_kind ? parameters["full_attention"]
-                              : (parameters.is_object() ? parameters : older);
+  const Json& whole =
+      by_kind ? parameters["full_attention"] : (parameters.is_object() ? parameters : older);
   EDGEWRIGHT_TRY(read_rope_object(whole, config.context, config.rope));
   if (fields.has("original_max_position_embeddings")) config.rope.original_context = original;
   if (config.rope.scaling == RopeScaling::kLongRope && original != config.context) {
@@ -151,8 +155,7 @@ void read_rotated_layers(Fields& fields, const Architecture& row, ModelConfig& c
 }
 
 Status check_activation(Fields& fields, const Architecture& row) {
-  const std::string name =
-      fields.text("hidden_activation", fields.text("hidden_act", "silu"));
+  const std::string name = fields.text("hidden_activation", fields.text("hidden_act", "silu"));
   const bool gelu = name.starts_with("gelu");
   if ((row.activation == GateActivation::kSilu && (name == "silu" || name == "swish")) ||
       (row.activation == GateActivation::kGeluTanh && (gelu || name == "silu"))) {
@@ -213,7 +216,8 @@ Result<ModelConfig> config_from_hugging_face(const Json& whole) {
   read_sizes(fields, config);
   EDGEWRIGHT_TRY(fields.status());
   // Lists as long as the layers follow; the number is checked first.
-  if (config.layers > 4096) return bad_input("found {} layers, expected at most 4096", config.layers);
+  if (config.layers > 4096)
+    return bad_input("found {} layers, expected at most 4096", config.layers);
   EDGEWRIGHT_TRY(check_activation(fields, *row));
   read_features(fields, *row, config);
   EDGEWRIGHT_TRY(read_rope(fields, *row, config));

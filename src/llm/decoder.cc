@@ -187,8 +187,7 @@ void Decoder::turn_and_store(const Layer& layer, std::span<const DecoderRun> run
   const size_t step = (heads + 2 * kv_heads) * dims;
   const Angles& angles = layer.windowed ? windowed_angles_ : whole_angles_;
   const size_t pairs = angles.frequencies.size();
-  const auto style =
-      c.rope_pairs ? language::RopeStyle::kPairs : language::RopeStyle::kHalves;
+  const auto style = c.rope_pairs ? language::RopeStyle::kPairs : language::RopeStyle::kHalves;
   each_row(rows_, [&](size_t row) {
     float* query = &projected_[row * step];
     float* key = query + heads * dims;
@@ -282,8 +281,8 @@ void Decoder::feed_forward_block(int index) {
   call.input_step = hidden;
   call.norm_weight = layer.ffn_norm->data();
   call.norm_epsilon = c.norm_epsilon;
-  call.gate = c.activation == GateActivation::kSilu ? language::Gate::kSilu
-                                                    : language::Gate::kGeluTanh;
+  call.gate =
+      c.activation == GateActivation::kSilu ? language::Gate::kSilu : language::Gate::kGeluTanh;
   call.gated_rows = ffn;
   call.output = gated_.data();
   call.output_step = ffn;

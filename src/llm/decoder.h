@@ -2,8 +2,8 @@
 
 #include <functional>
 #include <memory>
-#include <string>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/thread_pool.h"
@@ -39,8 +39,8 @@ class Decoder {
 
   // Called with the input of each matrix product ("layers.0.down"; rows of `columns` floats) when
   // set: calibration looks on.
-  using Observer = std::function<void(const std::string& name, std::span<const float> rows,
-                                      size_t columns)>;
+  using Observer =
+      std::function<void(const std::string& name, std::span<const float> rows, size_t columns)>;
   void set_observer(Observer observer) { observer_ = std::move(observer); }
 
  private:

@@ -25,23 +25,12 @@ bool keeps_all_tokens(const ModelConfig& config) {
 
 }  // namespace
 
-std::string_view finish_name(FinishReason reason) {
-  constexpr std::string_view kNames[] = {"none", "end", "stop", "length", "context", "cancelled"};
-  return kNames[static_cast<size_t>(reason)];
-}
-
 struct Engine::Active {
-  Active(TextRequest r, KvCache& kv, const Tokenizer& tokenizer)
-      : request(std::move(r)),
-        cache(kv),
-        stream(tokenizer, request.stop_strings, true),
-        sequence(request.prompt) {}
+  Active(TextRequest request, KvCache& kv, const Tokenizer& tokenizer, const std::vector<int>& ends)
+      : cache(kv), answer(std::move(request), tokenizer, ends) {}
 
-  TextRequest request;
   SequenceCache cache;
-  TextStream stream;
-  std::vector<int> sequence;  // what the cache stands for, and the tokens still to compute
-  TextResult result;
+  Answer answer;  // its sequence is what the cache stands for, and the tokens still to compute
   bool prompt_done = false;
 };
 
@@ -71,15 +60,15 @@ Result<int64_t> Engine::submit(TextRequest request) {
   const int longest = std::min(context_, cache_.max_pages() * kPageTokens);
   if (std::ssize(request.prompt) >= longest) {
     if (request.overflow == Overflow::kStop) {
-      return usage_error("the prompt has {} tokens, at most {} fit; shorten it, or let the context "
-                         "slide",
-                         request.prompt.size(), longest - 1);
+      return usage_error(
+          "the prompt has {} tokens, at most {} fit; shorten it, or let the context "
+          "slide",
+          request.prompt.size(), longest - 1);
     }
     request.prompt.erase(request.prompt.begin(), request.prompt.end() - longest / 2);
   }
-  const auto waiting = std::ranges::count_if(schedule_.requests, [](const ScheduledRequest& r) {
-    return r.state == State::kWaiting;
-  });
+  const auto waiting = std::ranges::count_if(
+      schedule_.requests, [](const ScheduledRequest& r) { return r.state == State::kWaiting; });
   if (waiting >= options_.max_waiting) {
     return internal_error("{} requests wait already; try again later", waiting);
   }
@@ -89,9 +78,9 @@ Result<int64_t> Engine::submit(TextRequest request) {
   const int64_t length = int64_t{entry.to_compute} + std::max(1, request.max_tokens);
   entry.pages_wanted = pages_of(static_cast<int>(std::min<int64_t>(length, longest)));
   schedule_.requests.push_back(entry);
-  auto active = std::make_unique<Active>(std::move(request), cache_, *tokenizer_);
-  active->result.id = entry.id;
-  active->result.prompt_tokens = entry.to_compute;
+  auto active =
+      std::make_unique<Active>(std::move(request), cache_, *tokenizer_, decoder_.config().eos);
+  active->answer.result().id = entry.id;
   active_.emplace(entry.id, std::move(active));
   return entry.id;
 }
@@ -124,35 +113,37 @@ void Engine::admit(int64_t id) {
   entry.state = State::kPrefill;
   entry.pages_reserved = entry.pages_wanted;
   if (options_.reuse_prefixes) adopt_prefix(request);
-  entry.to_compute = static_cast<int>(request.sequence.size()) - request.cache.length();
+  entry.to_compute = static_cast<int>(request.answer.sequence().size()) - request.cache.length();
 }
 
 // The longest stored prefix of the prompt, in whole pages; the last token is always computed.
 void Engine::adopt_prefix(Active& request) {
+  const std::vector<int>& sequence = request.answer.sequence();
   auto best = prefixes_.end();
   size_t longest = 0;
   for (auto it = prefixes_.begin(); it != prefixes_.end(); ++it) {
-    const auto [a, b] = std::ranges::mismatch(it->tokens, request.sequence);
-    const auto length = std::min(static_cast<size_t>(a - it->tokens.begin()),
-                                 request.sequence.size() - 1);
+    const auto [a, b] = std::ranges::mismatch(it->tokens, sequence);
+    const auto length = std::min(static_cast<size_t>(a - it->tokens.begin()), sequence.size() - 1);
     if (length > longest) {
       longest = length;
       best = it;
     }
   }
   if (best == prefixes_.end()) return;
-  request.result.reused_tokens = request.cache.adopt(best->cache, static_cast<int>(longest));
+  request.answer.result().reused_tokens =
+      request.cache.adopt(best->cache, static_cast<int>(longest));
   prefixes_.splice(prefixes_.begin(), prefixes_, best);
 }
 
 // Prompts only: their keys and values are the same bits for whoever begins the same way.
 void Engine::store_prefix(Active& request) {
   if (!options_.reuse_prefixes || request.cache.begin() > 0) return;
-  if (std::ssize(request.request.prompt) < kPageTokens) return;
+  const std::vector<int>& prompt = request.answer.request().prompt;
+  if (std::ssize(prompt) < kPageTokens) return;
   for (const Prefix& prefix : prefixes_) {
-    if (prefix.tokens == request.request.prompt) return;
+    if (prefix.tokens == prompt) return;
   }
-  Prefix prefix{request.request.prompt, SequenceCache(cache_)};
+  Prefix prefix{prompt, SequenceCache(cache_)};
   prefix.cache.adopt(request.cache, static_cast<int>(prefix.tokens.size()));
   prefixes_.push_front(std::move(prefix));
   if (prefixes_.size() > kMaxPrefixes) prefixes_.pop_back();
@@ -181,7 +172,7 @@ void Engine::prefill(const StepPlan& plan) {
     entry.to_compute -= tokens;
     DecoderRun run;
     run.cache = &request.cache;
-    run.tokens = std::span(request.sequence).subspan(begin, static_cast<size_t>(tokens));
+    run.tokens = std::span(request.answer.sequence()).subspan(begin, static_cast<size_t>(tokens));
     run.logits = entry.to_compute == 0 ? 1 : 0;
     runs.push_back(run);
     if (entry.to_compute == 0) {
@@ -204,9 +195,9 @@ void Engine::decode(const std::vector<int64_t>& ids) {
   std::vector<Active*> requests;
   for (const int64_t id : ids) {
     Active& request = active(id);
-    if (request.result.finish != FinishReason::kNone) continue;
+    if (request.answer.finished()) continue;
     EDGEWRIGHT_CHECK(reserve(request.cache, request.cache.length() + 1));
-    runs.push_back({&request.cache, std::span(request.sequence).last(1), 1});
+    runs.push_back({&request.cache, std::span(request.answer.sequence()).last(1), 1});
     requests.push_back(&request);
   }
   const auto vocabulary = static_cast<size_t>(decoder_.config().vocabulary);
@@ -219,32 +210,12 @@ void Engine::decode(const std::vector<int64_t>& ids) {
 
 // Chooses the next token of a request and decides whether it goes on.
 void Engine::accept(Active& request, std::span<float> logits) {
-  const TextRequest& wanted = request.request;
-  TextResult& result = request.result;
-  if (wanted.max_tokens <= 0) return finish(request, FinishReason::kLength);
-  std::vector<float> unchanged;
-  if (wanted.log_probabilities) unchanged.assign(logits.begin(), logits.end());
-  const int token =
-      sample(logits, request.sequence, wanted.sampling, result.tokens.size(), scratch_);
-  const auto& ends = decoder_.config().eos;
-  if (!wanted.ignore_end && std::ranges::find(ends, token) != ends.end()) {
-    return finish(request, FinishReason::kEnd);
-  }
-  result.tokens.push_back(token);
-  request.sequence.push_back(token);
-  const std::string text = request.stream.add(token);
-  result.text += text;
-  TokenEvent event{token, text, 0};
-  if (wanted.log_probabilities) {
-    event.log_probability = log_probability(unchanged, token);
-    result.log_probabilities.push_back(event.log_probability);
-  }
-  if (wanted.on_token && !wanted.on_token(event)) return finish(request, FinishReason::kCancelled);
-  if (request.stream.stopped()) return finish(request, FinishReason::kStop);
-  if (std::ssize(result.tokens) >= wanted.max_tokens) return finish(request, FinishReason::kLength);
+  const FinishReason reason = request.answer.add(logits);
+  if (reason != FinishReason::kNone) return finish(request, reason);
   const int longest = std::min(context_, cache_.max_pages() * kPageTokens);
-  if (std::ssize(request.sequence) > longest) {
-    if (wanted.overflow == Overflow::kStop) return finish(request, FinishReason::kContext);
+  if (std::ssize(request.answer.sequence()) > longest) {
+    if (request.answer.request().overflow == Overflow::kStop)
+      return finish(request, FinishReason::kContext);
     return slide(request);
   }
   const ModelConfig& config = decoder_.config();
@@ -256,33 +227,27 @@ void Engine::accept(Active& request, std::span<float> logits) {
 void Engine::slide(Active& request) {
   request.cache.clear();
   const int longest = std::min(context_, cache_.max_pages() * kPageTokens);
-  request.sequence.erase(request.sequence.begin(), request.sequence.end() - longest / 2);
-  ScheduledRequest& entry = scheduled(request.result.id);
+  std::vector<int>& sequence = request.answer.sequence();
+  sequence.erase(sequence.begin(), sequence.end() - longest / 2);
+  ScheduledRequest& entry = scheduled(request.answer.result().id);
   entry.state = State::kPrefill;
-  entry.to_compute = static_cast<int>(request.sequence.size());
+  entry.to_compute = static_cast<int>(request.answer.sequence().size());
 }
 
 void Engine::finish(Active& request, FinishReason reason) {
-  TextResult& result = request.result;
-  if (result.finish != FinishReason::kNone) return;
-  result.finish = reason;
-  const std::string rest = request.stream.finish();
-  result.text += rest;
-  if (!rest.empty() && request.request.on_token && reason != FinishReason::kCancelled) {
-    request.request.on_token({-1, rest, 0});
-  }
+  request.answer.finish(reason);
   request.cache.clear();
 }
 
 void Engine::remove_finished() {
   for (auto it = active_.begin(); it != active_.end();) {
-    if (it->second->result.finish == FinishReason::kNone) {
+    if (!it->second->answer.finished()) {
       ++it;
       continue;
     }
     std::erase_if(schedule_.requests,
                   [&](const ScheduledRequest& entry) { return entry.id == it->first; });
-    finished_.push_back(std::move(it->second->result));
+    finished_.push_back(std::move(it->second->answer.result()));
     it = active_.erase(it);
   }
 }

@@ -1,15 +1,14 @@
 #pragma once
 
-#include <deque>
 #include <list>
 #include <map>
 #include <memory>
 #include <vector>
 
+#include "llm/answer.h"
 #include "llm/decoder.h"
 #include "llm/request.h"
 #include "llm/schedule.h"
-#include "llm/text_stream.h"
 
 namespace edgewright {
 
@@ -74,7 +73,7 @@ class Engine {
   std::map<int64_t, std::unique_ptr<Active>> active_;
   std::list<Prefix> prefixes_;  // the last used first
   std::vector<TextResult> finished_;
-  std::vector<float> logits_, scratch_;
+  std::vector<float> logits_;
   int64_t next_id_ = 1;
 };
 

@@ -32,8 +32,8 @@ constexpr size_t kAlignment = 4096;
 
 // Zeroed pages, large ones where the system has them: products read weights as one long stream.
 Result<std::shared_ptr<std::byte>> allocate(size_t size_bytes) {
-  void* memory = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                        -1, 0);
+  void* memory =
+      ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return internal_error("no memory for {} bytes of weights", size_bytes);
   ::madvise(memory, size_bytes, MADV_HUGEPAGE);
   return std::shared_ptr<std::byte>(static_cast<std::byte*>(memory),
@@ -51,16 +51,15 @@ class Packer {
  public:
   Packer(PackedModel& model, const Precision& precision) : model_(model), precision_(precision) {}
 
-  void plan(const std::string& name, const std::vector<StoredWeight>& parts) {
+  void plan(const std::string& name, const std::vector<language::SourceMatrix>& parts) {
     const bool head = name == "head" || name == "embedding";
     const auto wanted = head ? precision_.head : precision_.type;
     if (name.ends_with(".gate_up")) return plan_gated(name, parts, wanted);
     size_t rows = 0;
-    for (const StoredWeight& part : parts) rows += static_cast<size_t>(part.rows());
+    for (const language::SourceMatrix& part : parts) rows += part.rows;
     const bool together = wanted.has_value() || same_type(parts);
     size_t first_row = 0;
-    for (const StoredWeight& part : parts) {
-      const auto source = source_of(part);
+    for (const language::SourceMatrix& source : parts) {
       const WeightType type = wanted.value_or(language::exact_weight_type(source.type));
       if (!together || first_row == 0) {
         add_matrix(name, type, together ? rows : source.rows, source.columns);
@@ -97,21 +96,21 @@ class Packer {
   }
 
  private:
-  static bool same_type(const std::vector<StoredWeight>& parts) {
+  static bool same_type(const std::vector<language::SourceMatrix>& parts) {
     return std::ranges::all_of(
-        parts, [&](const StoredWeight& part) { return part.encoding == parts[0].encoding; });
+        parts, [&](const language::SourceMatrix& part) { return part.type == parts[0].type; });
   }
 
-  void plan_gated(const std::string& name, const std::vector<StoredWeight>& parts,
+  void plan_gated(const std::string& name, const std::vector<language::SourceMatrix>& parts,
                   std::optional<WeightType> wanted) {
     EDGEWRIGHT_CHECK(parts.size() == 2);
-    const auto gate = source_of(parts[0]);
+    const language::SourceMatrix& gate = parts[0];
     // Gate and up share one matrix, so one type; 16 bits serve where theirs differ.
     const WeightType stored =
         same_type(parts) ? language::exact_weight_type(gate.type) : WeightType::kF16;
     add_matrix(name, wanted.value_or(stored), language::gated_rows(gate.rows), gate.columns);
     add_tasks(name, gate, 0, Placement::kGate);
-    add_tasks(name, source_of(parts[1]), 0, Placement::kUp);
+    add_tasks(name, parts[1], 0, Placement::kUp);
   }
 
   void add_matrix(const std::string& name, WeightType type, size_t rows, size_t columns) {
@@ -254,13 +253,21 @@ int64_t PackedModel::bytes_per_token() const {
 
 Result<PackedModel> pack_model(ModelConfig config, const NamedWeights& weights,
                                const Precision& precision, ThreadPool& pool,
-                               const Progress& progress) {
+                               const Progress& progress, const ReplacedSources* replaced) {
   PackedModel model;
   model.config = std::move(config);
   model.precision = precision.name;
   model.vectors = weights.vectors;
   Packer packer(model, precision);
-  for (const auto& [name, parts] : weights.matrices) packer.plan(name, parts);
+  for (const auto& [name, parts] : weights.matrices) {
+    if (replaced != nullptr && replaced->contains(name)) {
+      packer.plan(name, replaced->at(name));
+      continue;
+    }
+    std::vector<language::SourceMatrix> sources;
+    for (const StoredWeight& part : parts) sources.push_back(source_of(part));
+    packer.plan(name, sources);
+  }
   EDGEWRIGHT_TRY(packer.pack(pool, progress));
   EDGEWRIGHT_TRY(check_packed_model(model));
   return model;

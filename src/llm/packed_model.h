@@ -55,10 +55,14 @@ struct Precision {
 std::span<const Precision> precision_table();
 Result<Precision> precision_of(std::string_view name);
 
+// What is packed in place of a stored matrix: its parts, rounded by somebody else.
+using ReplacedSources = std::map<std::string, std::vector<language::SourceMatrix>>;
+
 // Packs every matrix. Memory: the packed weights only; the source is read row by row.
 Result<PackedModel> pack_model(ModelConfig config, const NamedWeights& weights,
                                const Precision& precision, ThreadPool& pool,
-                               const Progress& progress = nullptr);
+                               const Progress& progress = nullptr,
+                               const ReplacedSources* replaced = nullptr);
 
 // Checks that every weight of the configuration is there with its shape.
 Status check_packed_model(const PackedModel& model);

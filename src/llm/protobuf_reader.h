@@ -18,8 +18,8 @@ class ProtobufReader {
   bool ok() const { return ok_; }
 
   int field() const { return field_; }
-  uint64_t number() const { return number_; }             // of a varint or fixed field
-  std::string_view bytes() const { return bytes_; }       // of a length-delimited field
+  uint64_t number() const { return number_; }        // of a varint or fixed field
+  std::string_view bytes() const { return bytes_; }  // of a length-delimited field
   float as_float() const;
 
  private:

@@ -98,7 +98,8 @@ std::vector<std::string> validate(const ScheduleState& state) {
     broken.push_back(fmt::format("{} requests run, at most {}", running, state.limits.max_running));
   }
   if (waiting > state.limits.max_waiting) {
-    broken.push_back(fmt::format("{} requests wait, at most {}", waiting, state.limits.max_waiting));
+    broken.push_back(
+        fmt::format("{} requests wait, at most {}", waiting, state.limits.max_waiting));
   }
   if (pages > state.limits.total_pages) {
     broken.push_back(fmt::format("{} pages are reserved of {}", pages, state.limits.total_pages));

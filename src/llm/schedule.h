@@ -18,9 +18,9 @@ struct ScheduledRequest {
 };
 
 struct ScheduleLimits {
-  int max_running = 16;       // requests that are computed at a time
-  int max_waiting = 256;      // a longer queue refuses
-  int prefill_tokens = 512;   // prompt tokens of one step, so that decoding goes on between
+  int max_running = 16;      // requests that are computed at a time
+  int max_waiting = 256;     // a longer queue refuses
+  int prefill_tokens = 512;  // prompt tokens of one step, so that decoding goes on between
   int total_pages = 0;
 };
 

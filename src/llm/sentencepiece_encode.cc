@@ -146,7 +146,8 @@ SentencePieceEncoder::SentencePieceEncoder(const SentencePieceModel& model)
     if (piece.type == SentencePieceModel::kUserDefined) user_defined_.add(piece.text);
     if (piece.type == SentencePieceModel::kUnknown) unknown_ = id;
     if (piece.type == SentencePieceModel::kByte && piece.text.size() == 6) {
-      byte_ids_[static_cast<size_t>(std::strtoul(piece.text.substr(3, 2).c_str(), nullptr, 16))] = id;
+      byte_ids_[static_cast<size_t>(std::strtoul(piece.text.substr(3, 2).c_str(), nullptr, 16))] =
+          id;
     }
   }
   unknown_score_ = smallest - kUnknownPenalty;

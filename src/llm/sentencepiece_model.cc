@@ -25,10 +25,10 @@ Result<SentencePieceModel::Piece> read_piece(std::string_view bytes) {
     if (reader.field() == 2) piece.score = reader.as_float();
     if (reader.field() == 3) piece.type = static_cast<int>(reader.number() & 0xff);
   }
-  const bool known = piece.type >= SentencePieceModel::kNormal &&
-                     piece.type <= SentencePieceModel::kByte;
+  const bool known =
+      piece.type >= SentencePieceModel::kNormal && piece.type <= SentencePieceModel::kByte;
   if (!reader.ok() || piece.text.empty() || !known || !std::isfinite(piece.score)) {
-    return bad_input("found a malformed piece {}", quoted(piece.text));
+    return bad_input("found a malformed piece {}", edgewright::quoted(piece.text));
   }
   return piece;
 }
@@ -38,9 +38,10 @@ Status read_trainer(std::string_view bytes, SentencePieceModel& model) {
   while (reader.next()) {
     if (reader.field() == 3) {
       if (reader.number() != 1 && reader.number() != 2) {
-        return unsupported("SentencePiece models of kind {} are not supported, only unigram (1) and "
-                           "byte-pair (2)",
-                           reader.number());
+        return unsupported(
+            "SentencePiece models of kind {} are not supported, only unigram (1) and "
+            "byte-pair (2)",
+            reader.number());
       }
       model.unigram = reader.number() == 1;
     }
@@ -153,8 +154,9 @@ size_t utf8_length(std::string_view text) {
 void PrefixSet::add(const std::string& text) {
   if (text.empty()) return;
   auto& list = by_first_[text[0]];
-  list.insert(std::ranges::find_if(list, [&](const std::string& s) { return s.size() < text.size(); }),
-              text);
+  list.insert(
+      std::ranges::find_if(list, [&](const std::string& s) { return s.size() < text.size(); }),
+      text);
 }
 
 size_t PrefixSet::match(std::string_view text) const {

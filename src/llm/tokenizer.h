@@ -41,4 +41,7 @@ std::unique_ptr<Tokenizer> number_tokenizer(int size);
 // A serialised SentencePiece model ("tokenizer.model").
 Result<std::unique_ptr<Tokenizer>> open_sentencepiece(std::string_view serialised);
 
+// The text of a tokenizer.json of Hugging Face's `tokenizers`, with a BPE model.
+Result<std::unique_ptr<Tokenizer>> open_tokenizer_json(std::string_view text);
+
 }  // namespace edgewright

@@ -48,8 +48,8 @@ class SentencePieceTokenizer final : public Tokenizer {
     // Normalisers such as NFKC turn a newline into a space; then lines are encoded one by one and
     // joined by the byte token.
     newline_ = find("<0x0A>");
-    by_line_ = newline_ >= 0 && normalise(model_, encoder_.user_defined(), "a\nb").find('\n') ==
-                                    std::string::npos;
+    by_line_ = newline_ >= 0 &&
+               normalise(model_, encoder_.user_defined(), "a\nb").find('\n') == std::string::npos;
   }
 
   std::vector<int> encode(std::string_view text, bool special) const override {

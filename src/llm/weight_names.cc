@@ -40,8 +40,8 @@ class Namer {
       : config_(config), set_(set), naming_(naming) {
     if (naming == WeightNaming::kGguf) return;
     // Language models inside larger ones carry a longer prefix.
-    for (const std::string_view prefix : {"model.", "language_model.model.",
-                                          "model.language_model."}) {
+    for (const std::string_view prefix :
+         {"model.", "language_model.model.", "model.language_model."}) {
       if (set.weights.contains(std::string(prefix) + "embed_tokens.weight")) {
         prefix_ = prefix;
         return;
@@ -129,8 +129,7 @@ Status name_attention(const ModelConfig& config, const Namer& namer, const Archi
     EDGEWRIGHT_TRY(
         namer.matrix(out, place + "qkv", name("qkv"), query_rows + 2 * key_rows, hidden));
   } else {
-    EDGEWRIGHT_TRY(
-        namer.matrix(out, place + "qkv", name("query"), query_rows, hidden));
+    EDGEWRIGHT_TRY(namer.matrix(out, place + "qkv", name("query"), query_rows, hidden));
     EDGEWRIGHT_TRY(namer.matrix(out, place + "qkv", name("key"), key_rows, hidden));
     EDGEWRIGHT_TRY(namer.matrix(out, place + "qkv", name("value"), key_rows, hidden));
   }
@@ -141,8 +140,7 @@ Status name_attention(const ModelConfig& config, const Namer& namer, const Archi
     EDGEWRIGHT_TRY(namer.vector(out, bias, name("value_bias"), key_rows));
   }
   if (config.qk_norm) {
-    EDGEWRIGHT_TRY(
-        namer.vector(out, place + "query_norm", name("query_norm"), config.head_dim));
+    EDGEWRIGHT_TRY(namer.vector(out, place + "query_norm", name("query_norm"), config.head_dim));
     EDGEWRIGHT_TRY(namer.vector(out, place + "key_norm", name("key_norm"), config.head_dim));
   }
   EDGEWRIGHT_TRY(namer.matrix(out, place + "output", name("output"), hidden, query_rows));
@@ -171,25 +169,22 @@ Status name_feed_forward(const ModelConfig& config, const Namer& namer, const Ar
                                 config.hidden));
     split_in_two(out.matrices[place + "gate_up"]);
   } else {
-    EDGEWRIGHT_TRY(
-        namer.matrix(out, place + "gate_up", name("gate"), config.ffn, config.hidden));
+    EDGEWRIGHT_TRY(namer.matrix(out, place + "gate_up", name("gate"), config.ffn, config.hidden));
     EDGEWRIGHT_TRY(namer.matrix(out, place + "gate_up", name("up"), config.ffn, config.hidden));
   }
   EDGEWRIGHT_TRY(namer.matrix(out, place + "down", name("down"), config.hidden, config.ffn));
   if (!config.post_norms) {
     return namer.vector(out, place + "ffn_norm", name("ffn_norm"), config.hidden);
   }
+  EDGEWRIGHT_TRY(namer.vector(out, place + "ffn_norm", name("ffn_norm_between"), config.hidden));
   EDGEWRIGHT_TRY(
-      namer.vector(out, place + "ffn_norm", name("ffn_norm_between"), config.hidden));
-  EDGEWRIGHT_TRY(namer.vector(out, place + "post_attention_norm", name("post_attention_norm"),
-                              config.hidden));
+      namer.vector(out, place + "post_attention_norm", name("post_attention_norm"), config.hidden));
   return namer.vector(out, place + "post_ffn_norm", name("post_ffn_norm"), config.hidden);
 }
 
 }  // namespace
 
-Result<NamedWeights> name_weights(ModelConfig& config, const WeightSet& set,
-                                  WeightNaming naming) {
+Result<NamedWeights> name_weights(ModelConfig& config, const WeightSet& set, WeightNaming naming) {
   const Architecture* row = find_architecture(config.architecture);
   EDGEWRIGHT_CHECK(row != nullptr);
   const Namer namer(config, set, naming);
@@ -203,9 +198,8 @@ Result<NamedWeights> name_weights(ModelConfig& config, const WeightSet& set,
   if (!config.tied) {
     EDGEWRIGHT_TRY(namer.matrix(out, "head", head, config.vocabulary, config.hidden));
   }
-  EDGEWRIGHT_TRY(namer.vector(out, "final_norm",
-                              namer.global_name("norm.weight", "output_norm.weight"),
-                              config.hidden));
+  EDGEWRIGHT_TRY(namer.vector(
+      out, "final_norm", namer.global_name("norm.weight", "output_norm.weight"), config.hidden));
   for (int layer = 0; layer < config.layers; ++layer) {
     EDGEWRIGHT_TRY(name_attention(config, namer, *row, layer, out));
     EDGEWRIGHT_TRY(name_feed_forward(config, namer, *row, layer, out));

@@ -28,6 +28,15 @@ std::string to_json(const GenerateReport& report) {
   json["finish"] = report.finish;
   json["prompt_tokens"] = report.prompt_tokens;
   json["reused_tokens"] = report.reused_tokens;
+  if (report.speculation) {
+    const SpeculationReport& speculation = *report.speculation;
+    json["speculation"] = {{"method", speculation.method},
+                           {"proposed", speculation.proposed},
+                           {"accepted", speculation.accepted},
+                           {"acceptance", speculation.acceptance},
+                           {"predicted_speedup", speculation.predicted_speedup},
+                           {"measured_speedup", speculation.measured_speedup}};
+  }
   add_figures(report.figures, json);
   return finish_document(json);
 }

@@ -43,8 +43,8 @@ const EncodingShape& encoding_shape(WeightEncoding encoding);
 int64_t encoded_bytes(WeightEncoding encoding, int64_t elements);
 
 // Rounds to nearest; to F32, F16, BF16, Q8_0 and Q4_0 only (others: EDGEWRIGHT_CHECK).
-// bytes.size() == encoded_bytes(encoding, values.size()). Q8_0: scale = max |x| / 127. Q4_0: scale =
-// (value of largest magnitude) / -8.
+// bytes.size() == encoded_bytes(encoding, values.size()). Q8_0: scale = max |x| / 127. Q4_0: scale
+// = (value of largest magnitude) / -8.
 void encode_weights(WeightEncoding encoding, std::span<const float> values,
                     std::span<std::byte> bytes);
 

@@ -28,8 +28,8 @@ struct GgufTensor {
   std::function<void(int64_t row, std::span<float> values)> read_row;
 };
 
-// Integers of `metadata` are written as uint32 (int32 where negative), numbers as float32, and lists
-// by the type of their first item. Version 3, alignment 32.
+// Integers of `metadata` are written as uint32 (int32 where negative), numbers as float32, and
+// lists by the type of their first item. Version 3, alignment 32.
 Status write_gguf(const std::string& path, const Json& metadata,
                   const std::vector<GgufTensor>& tensors);
 

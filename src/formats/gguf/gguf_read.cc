@@ -36,10 +36,10 @@ struct EncodingCode {
 };
 // ggml_type.
 constexpr EncodingCode kEncodings[] = {
-    {0, WeightEncoding::kF32},   {1, WeightEncoding::kF16},   {2, WeightEncoding::kQ4_0},
-    {3, WeightEncoding::kQ4_1},  {6, WeightEncoding::kQ5_0},  {7, WeightEncoding::kQ5_1},
-    {8, WeightEncoding::kQ8_0},  {12, WeightEncoding::kQ4K},  {13, WeightEncoding::kQ5K},
-    {14, WeightEncoding::kQ6K},  {30, WeightEncoding::kBf16},
+    {0, WeightEncoding::kF32},  {1, WeightEncoding::kF16},   {2, WeightEncoding::kQ4_0},
+    {3, WeightEncoding::kQ4_1}, {6, WeightEncoding::kQ5_0},  {7, WeightEncoding::kQ5_1},
+    {8, WeightEncoding::kQ8_0}, {12, WeightEncoding::kQ4K},  {13, WeightEncoding::kQ5K},
+    {14, WeightEncoding::kQ6K}, {30, WeightEncoding::kBf16},
 };
 
 class Reader {
@@ -107,7 +107,8 @@ class Reader {
     EDGEWRIGHT_ASSIGN(const auto count, number<uint64_t>());
     if (type == kArray) return bad_input("offset {}: lists of lists are not supported", at_);
     if (count > kMaxItems || count > rest()) {
-      return bad_input("offset {}: found a list of {} items with {} bytes left", at_, count, rest());
+      return bad_input("offset {}: found a list of {} items with {} bytes left", at_, count,
+                       rest());
     }
     Json items = Json::array();
     for (uint64_t i = 0; i < count; ++i) {
@@ -152,9 +153,10 @@ Result<TensorEntry> read_entry(Reader& reader) {
 Result<StoredWeight> weight_of(const TensorEntry& entry, std::span<const std::byte> data) {
   const auto* found = std::ranges::find(kEncodings, entry.type, &EncodingCode::code);
   if (found == std::end(kEncodings)) {
-    return unsupported("weights of ggml type {} are not supported; expected F32, F16, BF16, Q8_0, "
-                       "Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K",
-                       entry.type);
+    return unsupported(
+        "weights of ggml type {} are not supported; expected F32, F16, BF16, Q8_0, "
+        "Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K",
+        entry.type);
   }
   StoredWeight weight;
   weight.encoding = found->encoding;

@@ -37,8 +37,7 @@ Result<Dims> read_shape(const Json& entry) {
   return dims;
 }
 
-Result<std::span<const std::byte>> read_extent(const Json& entry,
-                                               std::span<const std::byte> data) {
+Result<std::span<const std::byte>> read_extent(const Json& entry, std::span<const std::byte> data) {
   const auto offsets = entry.find("data_offsets");
   if (offsets == entry.end() || !offsets->is_array() || offsets->size() != 2 ||
       !(*offsets)[0].is_number_unsigned() || !(*offsets)[1].is_number_unsigned()) {
@@ -88,7 +87,8 @@ Result<std::set<std::string>> shard_names(const std::string& path) {
     const auto name = file.get<std::string>();
     // A shard lies beside its index, nowhere else.
     if (name.empty() || name.find_first_of("/\\") != std::string::npos || name == "..") {
-      return bad_input("{}: found the shard {}, expected a plain file name", path, edgewright::quoted(name));
+      return bad_input("{}: found the shard {}, expected a plain file name", path,
+                       edgewright::quoted(name));
     }
     names.insert(name);
   }
@@ -108,9 +108,10 @@ Status read_safetensors(const std::string& path, WeightSet& set) {
     header_bytes = header_bytes << 8 | std::to_integer<uint64_t>(bytes[static_cast<size_t>(i)]);
   }
   if (header_bytes > kMaxHeaderBytes || header_bytes > bytes.size() - 8) {
-    return bad_input("{}: found a header of {} bytes in a file of {}; the file is cut short or no "
-                     "safetensors file",
-                     path, header_bytes, bytes.size());
+    return bad_input(
+        "{}: found a header of {} bytes in a file of {}; the file is cut short or no "
+        "safetensors file",
+        path, header_bytes, bytes.size());
   }
   const auto* text = reinterpret_cast<const char*>(bytes.data() + 8);
   const Json header = Json::parse(text, text + header_bytes, nullptr, false);
@@ -119,7 +120,8 @@ Status read_safetensors(const std::string& path, WeightSet& set) {
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") continue;
     Status added = add_weight(name, entry, data, set);
-    if (!added.ok()) return std::move(added).error().at(fmt::format("{}: {}", path, edgewright::quoted(name)));
+    if (!added.ok())
+      return std::move(added).error().at(fmt::format("{}: {}", path, edgewright::quoted(name)));
   }
   set.files.push_back(std::move(file));
   return {};

@@ -1,0 +1,153 @@
+#include "llm/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "llm/packed_file.h"
+#include "llm/random_model.h"
+
+namespace edgewright {
+namespace {
+
+using testing::IsEmpty;
+
+constexpr int kVocabulary = 96;
+
+class EngineTest : public testing::Test {
+ protected:
+  std::shared_ptr<const PackedModel> model(const char* precision = "fp32", int window = 0) {
+    ModelConfig config = small_config(64, 2, 4, 2, 96, kVocabulary);
+    if (window > 0) {
+      config.window = window;
+      config.windowed.assign(2, true);
+    }
+    auto made = random_model(config, precision, 1, pool_);
+    EXPECT_TRUE(made.ok());
+    return std::make_shared<const PackedModel>(*std::move(made));
+  }
+
+  Engine engine(EngineOptions options = {}, const char* precision = "fp32", int window = 0) {
+    return {model(precision, window), tokenizer_, pool_, options};
+  }
+
+  static TextRequest request(int length, uint64_t seed = 0) {
+    TextRequest request;
+    for (int i = 0; i < length; ++i) {
+      request.prompt.push_back(
+          static_cast<int>((static_cast<uint64_t>(i) * 7 + seed) % kVocabulary));
+    }
+    request.max_tokens = 12;
+    request.sampling.temperature = 1;
+    request.sampling.seed = seed;
+    return request;
+  }
+
+  static std::map<int64_t, TextResult> run(Engine& engine) {
+    std::map<int64_t, TextResult> results;
+    do {
+      EXPECT_THAT(validate(engine.schedule()), IsEmpty());
+      for (TextResult& result : engine.take_finished()) results[result.id] = std::move(result);
+    } while (engine.step());
+    for (TextResult& result : engine.take_finished()) results[result.id] = std::move(result);
+    return results;
+  }
+
+  ThreadPool pool_{2};
+  std::shared_ptr<const Tokenizer> tokenizer_ = number_tokenizer(kVocabulary);
+};
+
+TEST_F(EngineTest, RequestsTogetherGiveWhatEachGivesAlone) {
+  for (const char* precision : {"fp32", "int8"}) {
+    Engine together = engine({.cache_pages = 64, .prefill_tokens = 40}, precision);
+    std::vector<int64_t> ids;
+    for (int i = 0; i < 8; ++i) {
+      ids.push_back(*together.submit(request(5 + 23 * i, static_cast<uint64_t>(i))));
+    }
+    const auto results = run(together);
+    for (int i = 0; i < 8; ++i) {
+      Engine alone = engine({.reuse_prefixes = false}, precision);
+      const int64_t id = *alone.submit(request(5 + 23 * i, static_cast<uint64_t>(i)));
+      EXPECT_EQ(run(alone)[id].tokens, results.at(ids[static_cast<size_t>(i)]).tokens) << precision;
+    }
+  }
+}
+
+TEST_F(EngineTest, PrefixesAreReused) {
+  Engine shared = engine({.cache_pages = 32});
+  const int64_t first = *shared.submit(request(150));
+  const TextResult one = run(shared).at(first);
+  const int64_t second = *shared.submit(request(150));
+  const TextResult two = run(shared).at(second);
+  EXPECT_EQ(one.reused_tokens, 0);
+  EXPECT_EQ(two.reused_tokens, 128);
+  EXPECT_EQ(one.tokens, two.tokens);
+  shared.trim();
+  EXPECT_EQ(shared.cache().held_bytes(), 0u);
+}
+
+TEST_F(EngineTest, ContextEndsOrSlides) {
+  Engine small = engine({.context = 64});
+  TextRequest stopping = request(60);
+  stopping.max_tokens = 100;
+  TextRequest sliding = stopping;
+  sliding.overflow = Overflow::kSlide;
+  const int64_t a = *small.submit(stopping);
+  const int64_t b = *small.submit(sliding);
+  const auto results = run(small);
+  EXPECT_EQ(results.at(a).finish, FinishReason::kContext);
+  EXPECT_EQ(results.at(a).tokens.size(), 5u);
+  EXPECT_EQ(results.at(b).finish, FinishReason::kLength);
+  EXPECT_EQ(results.at(b).tokens.size(), 100u);
+  EXPECT_EQ(small.submit(request(64)).error().kind, ErrorKind::kUsage);
+}
+
+TEST_F(EngineTest, CancelledRequestsGiveTheirPagesBack) {
+  Engine shared = engine({.cache_pages = 4, .reuse_prefixes = false});
+  const int64_t first = *shared.submit(request(100));
+  TextRequest second = request(100, 1);
+  second.on_token = [](const TokenEvent&) { return false; };
+  const int64_t other = *shared.submit(second);
+  shared.step();
+  shared.cancel(first);
+  const auto results = run(shared);
+  EXPECT_EQ(results.at(first).finish, FinishReason::kCancelled);
+  EXPECT_EQ(results.at(other).finish, FinishReason::kCancelled);
+  EXPECT_EQ(shared.cache().free_pages(), 4);
+}
+
+TEST_F(EngineTest, WindowedModelsGiveOldPagesBack) {
+  Engine windowed = engine({.context = 512, .cache_pages = 8, .reuse_prefixes = false}, "fp32", 32);
+  TextRequest long_request = request(10);
+  long_request.max_tokens = 300;
+  const int64_t id = *windowed.submit(long_request);
+  int fewest_free = 8;
+  while (windowed.step()) fewest_free = std::min(fewest_free, windowed.cache().free_pages());
+  EXPECT_EQ(windowed.take_finished().at(0).id, id);
+  EXPECT_GE(fewest_free, 6);
+}
+
+TEST_F(EngineTest, FullQueuesAndBadPromptsAreRefused) {
+  Engine narrow = engine({.max_running = 1, .max_waiting = 1});
+  EXPECT_TRUE(narrow.submit(request(4)).ok());
+  EXPECT_EQ(narrow.submit(request(4)).error().kind, ErrorKind::kInternal);
+  EXPECT_EQ(narrow.submit(TextRequest{}).error().kind, ErrorKind::kUsage);
+  TextRequest wrong;
+  wrong.prompt = {kVocabulary};
+  EXPECT_EQ(narrow.submit(wrong).error().kind, ErrorKind::kUsage);
+}
+
+TEST_F(EngineTest, PackedFilesHoldTheSameModel) {
+  const std::string path = testing::TempDir() + "engine_test.ewlm";
+  const auto original = model("int4");
+  ASSERT_TRUE(write_packed_model(path, *original).ok());
+  auto read = read_packed_model(path);
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  Engine first(original, tokenizer_, pool_, {});
+  Engine second(std::make_shared<const PackedModel>(*std::move(read)), tokenizer_, pool_, {});
+  const int64_t a = *first.submit(request(20));
+  const int64_t b = *second.submit(request(20));
+  EXPECT_EQ(run(first)[a].tokens, run(second)[b].tokens);
+}
+
+}  // namespace
+}  // namespace edgewright
