@@ -51,11 +51,33 @@ Status BytePairs::add_merge(std::string_view left, std::string_view right) {
   return {};
 }
 
-Result<BytePairs> BytePairs::parse(const Json& model) {
-  Fields fields(model);
-  const Json& vocabulary = fields.at("vocab");
+Result<TokenizerJson> parse_tokenizer_json(std::string_view text) {
+  TokenizerJson out;
+  std::string section;
+  std::string token;
+  bool inside = false;
+  const auto look = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    using Event = Json::parse_event_t;
+    if (event == Event::key && depth == 1) section = parsed.get<std::string>();
+    if (event == Event::key && depth == 2) inside = section == "model" && parsed == "vocab";
+    if (event == Event::object_end && depth == 2) inside = false;
+    if (!inside || depth != 3) return true;
+    if (event == Event::key) token = parsed.get<std::string>();
+    if (event == Event::value) out.vocabulary.emplace_back(token, parsed);
+    return false;
+  };
+  out.rest = Json::parse(text, look, false);
+  if (!out.rest.is_object() || !out.rest.contains("model") || !out.rest["model"].is_object()) {
+    return bad_input("expected a JSON object with a \"model\"");
+  }
+  return out;
+}
+
+Result<BytePairs> BytePairs::parse(const TokenizerJson& json) {
+  Fields fields(json.rest["model"]);
+  const auto& vocabulary = json.vocabulary;
   const Json& merges = fields.at("merges");
-  if (!vocabulary.is_object() || !merges.is_array() || vocabulary.size() > kMaxTokens ||
+  if (vocabulary.empty() || !merges.is_array() || vocabulary.size() > kMaxTokens ||
       merges.size() > kMaxMerges) {
     return bad_input("expected \"vocab\" as an object and \"merges\" as a list");
   }
@@ -63,7 +85,7 @@ Result<BytePairs> BytePairs::parse(const Json& model) {
     if (!fields.text(name, "").empty()) return unsupported("\"{}\" is not supported", name);
   }
   BytePairs pairs;
-  for (const auto& [text, id] : vocabulary.items()) {
+  for (const auto& [text, id] : vocabulary) {
     // Ids may have gaps, which added tokens fill; beyond that the table would grow without need.
     if (!id.is_number_unsigned() || id.get<uint64_t>() >= 2 * vocabulary.size() + 65536) {
       return bad_input("found no usable id for the token {}", edgewright::quoted(text));

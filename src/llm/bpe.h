@@ -11,11 +11,18 @@
 
 namespace edgewright {
 
+// A tokenizer.json. The vocabulary is kept apart: its many entries would make a slow object.
+struct TokenizerJson {
+  Json rest;  // "model" has an empty "vocab"
+  std::vector<std::pair<std::string, Json>> vocabulary;
+};
+Result<TokenizerJson> parse_tokenizer_json(std::string_view text);
+
 // Byte-pair encoding of words over a vocabulary of strings (Sennrich et al. 2016), as
 // tokenizer.json's "model" of type BPE describes it.
 class BytePairs {
  public:
-  static Result<BytePairs> parse(const Json& model);
+  static Result<BytePairs> parse(const TokenizerJson& json);
   // Appends the tokens of one word.
   void encode(std::string_view word, std::vector<int>& tokens) const;
   int size() const { return static_cast<int>(texts_.size()); }

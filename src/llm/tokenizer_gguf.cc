@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/quote.h"
+#include "llm/bpe.h"
 #include "llm/config_fields.h"
 #include "llm/sentencepiece_model.h"
 #include "llm/tokenizer.h"
@@ -83,32 +84,39 @@ Result<std::string> tokenizer_json_of(Fields& fields, const Json& tokens, const 
         "beside the file",
         pre);
   }
-  Json json;
-  Json& steps = json["pre_tokenizer"];
-  steps["type"] = "Sequence";
-  Json& list = steps["pretokenizers"] = Json::array();
+  // Inserting moves what is there, so that every part is made before it is put in its place.
+  Json list = Json::array();
   if (row->single_digits) list.push_back({{"type", "Digits"}, {"individual_digits", true}});
   list.push_back(
       {{"type", "Split"}, {"pattern", {{"Regex", row->pattern}}}, {"behavior", "Isolated"}});
   list.push_back({{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}});
-  if (row->nfc) json["normalizer"] = {{"type", "NFC"}};
-  json["decoder"] = {{"type", "ByteLevel"}};
-  Json& added = json["added_tokens"] = Json::array();
-  Json& vocabulary = json["model"]["vocab"] = Json::object();
-  json["model"]["type"] = "BPE";
-  json["model"]["ignore_merges"] = row->ignore_merges;
+  Json added = Json::array();
+  // As text: an object of so many entries would be slow to make.
+  std::string vocabulary;
   for (size_t i = 0; i < tokens.size(); ++i) {
     const int type = types.is_array() && types[i].is_number_integer() ? types[i].get<int>() : 1;
     const bool control = type == SentencePieceModel::kControl;
     if (control || type == SentencePieceModel::kUserDefined) {
       added.push_back({{"id", i}, {"content", tokens[i]}, {"special", control}});
     }
-    vocabulary[tokens[i].get<std::string>()] = i;
+    vocabulary += fmt::format("{}{}:{}", i == 0 ? "" : ",",
+                              tokens[i].dump(-1, ' ', false, Json::error_handler_t::replace), i);
   }
   const Json& merges = fields.at("tokenizer.ggml.merges");
+  Json json;
+  if (row->nfc) json["normalizer"] = {{"type", "NFC"}};
+  json["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", std::move(list)}};
+  json["decoder"] = {{"type", "ByteLevel"}};
+  json["added_tokens"] = std::move(added);
+  json["model"] = {{"type", "BPE"}, {"ignore_merges", row->ignore_merges}};
   json["model"]["merges"] = merges.is_array() ? merges : Json::array();
   EDGEWRIGHT_TRY(fields.status());
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  json["model"]["vocab"] = "VOCABULARY";
+  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string mark = "\"VOCABULARY\"";
+  // The last one: merges, which may hold any text, stand before it.
+  text.replace(text.rfind(mark), mark.size(), "{" + vocabulary + "}");
+  return text;
 }
 
 Status sentencepiece_to_gguf(const SentencePieceModel& model, Json& json) {
@@ -116,29 +124,30 @@ Status sentencepiece_to_gguf(const SentencePieceModel& model, Json& json) {
   json["tokenizer.ggml.add_space_prefix"] = model.dummy_prefix;
   json[kRemoveSpaces] = model.remove_extra_spaces;
   if (!model.character_map.empty()) json[kCharacterMap] = hex(model.character_map);
-  Json& tokens = json["tokenizer.ggml.tokens"] = Json::array();
-  Json& scores = json["tokenizer.ggml.scores"] = Json::array();
-  Json& types = json["tokenizer.ggml.token_type"] = Json::array();
+  Json tokens = Json::array();
+  Json scores = Json::array();
+  Json types = Json::array();
   for (const SentencePieceModel::Piece& piece : model.pieces) {
     tokens.push_back(piece.text);
     scores.push_back(piece.score);
     types.push_back(piece.type);
   }
+  json["tokenizer.ggml.tokens"] = std::move(tokens);
+  json["tokenizer.ggml.scores"] = std::move(scores);
+  json["tokenizer.ggml.token_type"] = std::move(types);
   return {};
 }
 
 Status tokenizer_json_to_gguf(const std::string& text, int vocabulary, Json& json) {
-  const Json source = Json::parse(text, nullptr, false);
-  if (!source.is_object() || !source.contains("model"))
-    return bad_input("tokenizer.json is damaged");
-  const std::string whole = source.dump();
+  EDGEWRIGHT_ASSIGN(const TokenizerJson parsed, parse_tokenizer_json(text));
+  const Json& source = parsed.rest;
   json["tokenizer.ggml.model"] = "gpt2";
-  const bool nfc = whole.find("\"NFC\"") != std::string::npos;
-  const bool triples = whole.find("{1,3}") != std::string::npos;
+  const bool nfc = text.find("\"NFC\"") != std::string::npos;
+  const bool triples = text.find("{1,3}") != std::string::npos;
   json["tokenizer.ggml.pre"] = nfc ? "qwen2" : triples ? "llama-bpe" : "default";
   std::vector<std::string> tokens(static_cast<size_t>(vocabulary));
   std::vector<int> types(tokens.size(), SentencePieceModel::kUnused);
-  for (const auto& [token, id] : source["model"]["vocab"].items()) {
+  for (const auto& [token, id] : parsed.vocabulary) {
     const auto at = id.get<size_t>();
     if (at >= tokens.size()) return bad_input("tokenizer.json has more tokens than the model");
     tokens[at] = token;

@@ -156,13 +156,13 @@ void read_decoder(const Json& json, Decoding& decoding) {
 
 class JsonTokenizer final : public Tokenizer {
  public:
-  Status load(const Json& json) {
-    Fields fields(json);
+  Status load(const TokenizerJson& json) {
+    Fields fields(json.rest);
     Fields model(fields.at("model"));
     const std::string type = model.text("type", "BPE");
     if (type != "BPE")
       return unsupported("tokenizer model \"{}\" is not supported, only BPE", type);
-    EDGEWRIGHT_ASSIGN(pairs_, BytePairs::parse(fields.at("model")));
+    EDGEWRIGHT_ASSIGN(pairs_, BytePairs::parse(json));
     EDGEWRIGHT_TRY(parse_normaliser(fields.at("normalizer"), 0, normaliser_));
     EDGEWRIGHT_ASSIGN(steps_, parse_pre_tokenizer(fields.at("pre_tokenizer")));
     EDGEWRIGHT_ASSIGN(const auto added, parse_added(fields.at("added_tokens")));
@@ -255,8 +255,7 @@ class JsonTokenizer final : public Tokenizer {
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> open_tokenizer_json(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return bad_input("expected a JSON object");
+  EDGEWRIGHT_ASSIGN(const TokenizerJson json, parse_tokenizer_json(text));
   auto tokenizer = std::make_unique<JsonTokenizer>();
   EDGEWRIGHT_TRY(tokenizer->load(json));
   return std::unique_ptr<Tokenizer>(std::move(tokenizer));

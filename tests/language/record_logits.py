@@ -40,7 +40,7 @@ MODELS = {
     "smollm": ("LlamaConfig", dict(tie_word_embeddings=True)),
     "mistral": ("MistralConfig", dict(sliding_window=8)),
     "qwen2": ("Qwen2Config", {}),
-    "qwen2-yarn": ("Qwen2Config", dict(rope_parameters=YARN)),
+    "qwen25-yarn": ("Qwen2Config", dict(rope_parameters=YARN)),
     "qwen3": ("Qwen3Config", dict(tie_word_embeddings=True)),
     "gemma": ("GemmaConfig", dict(tie_word_embeddings=True)),
     "gemma2": ("Gemma2Config", dict(tie_word_embeddings=True, sliding_window=8,
