@@ -43,7 +43,9 @@ std::string mutate(std::string text, std::mt19937_64& random) {
 class LanguageFuzzTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / "language_fuzz";
+    // A folder of its own: tests run side by side.
+    const std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
+    folder_ = fs::path(testing::TempDir()) / ("language_fuzz_" + name);
     fs::remove_all(folder_);
     fs::create_directories(folder_ / "model");
     write("model/config.json", kConfig);
