@@ -98,7 +98,7 @@ class Estimates(unittest.TestCase):
                                       "--bandwidth-mbit-s", 1, code=2))
         self.assertIn("wifi6", run("link", "show", "7g", code=2))
         self.assertIn("link", run("split", "plan", "--profile", "/nowhere.csv", code=2))
-        run("split", "plan", "--profile", "/nowhere.csv", "--bandwidth-mbit-s", 1, code=2)
+        run("split", "plan", "--profile", "/nowhere.csv", "--bandwidth-mbit-s", 1, code=3)
 
 
 if __name__ == "__main__":
