@@ -63,7 +63,8 @@ Result<PowerGovernReport> power_govern(const PowerGovernOptions& options) {
                               .load = &load,
                               .network = &device.thermal_network,
                               .skin_limit_c = skin_limit_c};
-  EDGEWRIGHT_ASSIGN(const auto policy, make_policy(options.policy, context, {.slack = 1.2}));
+  EDGEWRIGHT_ASSIGN(const auto policy,
+                    make_policy(options.policy, context, {.slack = 1.2, .can_rest = false}));
   EDGEWRIGHT_ASSIGN(const auto knobs, options.socket.empty()
                                           ? start_helper(options.root)
                                           : HelperClient::connect(options.socket));

@@ -23,9 +23,7 @@ void each_setting(const Machine& machine, size_t cluster, Setting& setting, Visi
   used = {0, 0};
 }
 
-}  // namespace
-
-std::vector<Choice> pareto_front(const Machine& machine, const StepWork& work,
+std::vector<Choice> every_choice(const Machine& machine, const StepWork& work,
                                  const std::string& dtype, double die_c, bool platform_on_anyway) {
   std::vector<Choice> all;
   const double memory_j = machine.memory_j(work.bytes);
@@ -43,16 +41,31 @@ std::vector<Choice> pareto_front(const Machine& machine, const StepWork& work,
   };
   Setting setting{.clusters = std::vector<ClusterSetting>(machine.clusters())};
   each_setting(machine, 0, setting, visit);
-  std::ranges::sort(all, [](const Choice& x, const Choice& y) {
-    return x.step_s != y.step_s ? x.step_s < y.step_s : x.energy_j < y.energy_j;
+  return all;
+}
+
+// Quickest first, and each later one costs less.
+std::vector<Choice> front_by(double Choice::* cost, std::vector<Choice> all) {
+  std::ranges::sort(all, [cost](const Choice& x, const Choice& y) {
+    return x.step_s != y.step_s ? x.step_s < y.step_s : x.*cost < y.*cost;
   });
   std::vector<Choice> front;
   for (Choice& choice : all) {
-    if (front.empty() || choice.energy_j < front.back().energy_j) {
-      front.push_back(std::move(choice));
-    }
+    if (front.empty() || choice.*cost < front.back().*cost) front.push_back(std::move(choice));
   }
   return front;
+}
+
+}  // namespace
+
+std::vector<Choice> pareto_front(const Machine& machine, const StepWork& work,
+                                 const std::string& dtype, double die_c, bool platform_on_anyway) {
+  return front_by(&Choice::energy_j, every_choice(machine, work, dtype, die_c, platform_on_anyway));
+}
+
+std::vector<Choice> power_front(const Machine& machine, const StepWork& work,
+                                const std::string& dtype, double die_c) {
+  return front_by(&Choice::power_w, every_choice(machine, work, dtype, die_c, false));
 }
 
 const Choice& cheapest_within(const std::vector<Choice>& front, double limit_s) {

@@ -22,6 +22,10 @@ std::vector<Choice> pareto_front(const Machine& machine, const StepWork& work,
                                  const std::string& dtype, double die_c,
                                  bool platform_on_anyway = false);
 
+// The same in time and power: what is left where a device may not even rest.
+std::vector<Choice> power_front(const Machine& machine, const StepWork& work,
+                                const std::string& dtype, double die_c);
+
 // Of a front: least energy with at most this time; the quickest when none is quick enough.
 const Choice& cheapest_within(const std::vector<Choice>& front, double limit_s);
 // The quickest with at most this power; the one of least power when none is low enough.

@@ -154,7 +154,11 @@ class PhaseAware : public Policy {
     if (thermal_) {
       update_budget(seen);
       if (wanted->power_w > budget_w_) {
-        std::tie(wanted, duty) = most_within_budget(front);
+        if (options_.can_rest) {
+          std::tie(wanted, duty) = most_within_budget(front);
+        } else {
+          wanted = &quickest_within_power(front_of(seen, true), budget_w_);
+        }
         reason = "budget";
       }
     }
@@ -215,19 +219,20 @@ class PhaseAware : public Policy {
   }
 
   // Fronts are made once for each phase, batch and 256 positions of context.
-  const std::vector<Choice>& front_of(const Observation& seen) const {
+  const std::vector<Choice>& front_of(const Observation& seen, bool by_power = false) const {
     const bool prefill = seen.phase == Phase::kPrefill;
     // Prompts are rounded up to a power of two, batches below eight are taken as they are.
     const double tokens = prefill ? std::exp2(std::ceil(std::log2(std::max(1.0, seen.tokens_left))))
                           : seen.batch <= 8 ? seen.batch
                                             : std::exp2(std::ceil(std::log2(seen.batch)));
     const int context = static_cast<int>(seen.context / 256);
-    auto& front = fronts_[{prefill, static_cast<int>(tokens), context}];
+    auto& front = fronts_[{prefill, by_power, static_cast<int>(tokens), context}];
     if (front.empty()) {
       const StepWork work = step_work(*context_.load, tokens, 256.0 * context + 128);
       constexpr double kTypicalDieC = 50;
-      front = pareto_front(*context_.machine, work, context_.load->dtype, kTypicalDieC,
-                           options_.platform_on_anyway);
+      front = by_power ? power_front(*context_.machine, work, context_.load->dtype, kTypicalDieC)
+                       : pareto_front(*context_.machine, work, context_.load->dtype, kTypicalDieC,
+                                      options_.platform_on_anyway);
     }
     return front;
   }
@@ -259,7 +264,7 @@ class PhaseAware : public Policy {
 
   const PolicyContext context_;
   const PhaseAwareOptions options_;
-  mutable std::map<std::tuple<bool, int, int>, std::vector<Choice>> fronts_;
+  mutable std::map<std::tuple<bool, bool, int, int>, std::vector<Choice>> fronts_;
   std::optional<ThermalModel> thermal_;
   size_t skin_node_ = 0, inlet_ = 0;
   double budget_w_ = 0, budget_s_ = -1;

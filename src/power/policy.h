@@ -71,6 +71,8 @@ struct PhaseAwareOptions {
   double deadline_share = 0.8;  // of the time left that the work may fill
   // Or by utility: performance^a / power^b; 0, 0: by slack.
   double utility_a = 0, utility_b = 0;
+  // Whether the engine can be told to rest; if not, less heat means slower settings.
+  bool can_rest = true;
   bool platform_on_anyway = false;  // the device stays on between requests (pareto_front)
   double dwell_s = 0.05;            // least time between changes of the setting
   double least_gain = 0.03;         // of energy, for a change within the same phase

@@ -15,6 +15,20 @@ constexpr LanguageShape kSmall{.hidden = 256,
                                .feed_forward = 704,
                                .vocabulary = 6144};
 
+// Changes its mind every time, so that every round writes.
+class Alternating : public Policy {
+ public:
+  explicit Alternating(const Machine& machine) : setting_(machine.big_cores()) {}
+  std::string_view name() const override { return "alternating"; }
+  Decision decide(const Observation& /*seen*/) override {
+    for (ClusterSetting& used : setting_.clusters) used = {1, used.point == 0 ? 3U : 0U};
+    return {setting_, ""};
+  }
+
+ private:
+  Setting setting_;
+};
+
 class GovernorTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -84,8 +98,8 @@ TEST_P(Faults, AtEveryStepAreSurvived) {
       fake.fail_ever_after = ever_after;
       {
         Knobs knobs(fake);
-        const auto policy = phase_aware_policy(context_, {.slack = 1.2});
-        Governor governor(fake, knobs, *policy, *machine_, device_, nullptr);
+        Alternating policy(*machine_);
+        Governor governor(fake, knobs, policy, *machine_, device_, nullptr);
         for (int round = 0; round < 5; ++round) {
           governor.step(round, {.phase = round % 2 == 0 ? Phase::kDecode : Phase::kPrefill});
         }
@@ -136,7 +150,7 @@ TEST_F(GovernorTest, HoldsForADayWithoutDrift) {
                                            "int8");
   context_.load = &load;
   context_.skin_limit_c = 38;
-  const auto policy = phase_aware_policy(context_, {});
+  const auto policy = phase_aware_policy(context_, {.can_rest = false});
   Governor governor(fake, knobs, *policy, *machine_, device_, nullptr);
   auto model = ThermalModel::create(device_.thermal_network);
   ASSERT_TRUE(model.ok());
