@@ -126,6 +126,7 @@ Result<LanguageSource> read_language_source(const std::string& path) {
     case LanguageFormat::kGguf: return read_gguf_model(path);
     default: break;
   }
+  if (path.ends_with(".onnx")) return read_onnx_decoder(path);
   return bad_input(
       "{} is no language model: expected a folder with config.json and "
       "model.safetensors, a GGUF file or a packed model (.ewlm)",

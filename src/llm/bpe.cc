@@ -151,6 +151,7 @@ void BytePairs::encode(std::string_view word, std::vector<int>& tokens) const {
   }
   const int count = static_cast<int>(start.size());
   std::vector<Symbol> symbols;
+  symbols.reserve(start.size());
   for (int i = 0; i < count; ++i) {
     symbols.push_back({start[static_cast<size_t>(i)], i - 1, i + 1 < count ? i + 1 : -1});
   }

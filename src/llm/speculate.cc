@@ -15,6 +15,8 @@ constexpr int kPrefillTokens = 512;
 constexpr size_t kLongestEnd = 4, kShortestEnd = 2;
 // Rounds between trials of what the policy would not do.
 constexpr int64_t kTrialRounds = 24;
+// Rounds without drafts at the beginning.
+constexpr int64_t kPlainRounds = 4;
 // A draft has to promise this much to be made.
 constexpr double kWorthwhile = 1.03;
 // Weight of the newest observation.
@@ -24,8 +26,10 @@ double microseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
 }
 
+// Times are disturbed upwards only, so that shorter ones count more.
 void blend(double& average, double value) {
-  average = average == 0 ? value : average + kNewest * (value - average);
+  const double weight = value < average ? 5 * kNewest : kNewest;
+  average = average == 0 ? value : average + weight * (value - average);
 }
 
 class PromptLookup final : public Proposer {
@@ -254,8 +258,9 @@ double DraftPolicy::predicted_speedup(int draft) const {
 }
 
 int DraftPolicy::next_draft(int64_t round) const {
-  if (round == 0) return 0;
-  if (round == 1) return 4;
+  // Plain steps first: the very first ones are slow.
+  if (round < kPlainRounds) return 0;
+  if (round == kPlainRounds) return 4;
   int best = 0;
   double most = kWorthwhile;
   for (int draft = 1; draft <= kMaxDraft; ++draft) {

@@ -67,12 +67,12 @@ TEST(DraftPolicyTest, DraftsOnlyWhereTheyPay) {
   cheap.saw_target(1, 100);
   cheap.saw_target(5, 110);
   cheap.saw_proposal(4, 20);
-  EXPECT_GT(cheap.next_draft(3), 0);
+  EXPECT_GT(cheap.next_draft(5), 0);
   DraftPolicy dear;
   dear.saw_target(1, 100);
   dear.saw_target(5, 500);
   dear.saw_proposal(4, 200);
-  EXPECT_EQ(dear.next_draft(3), 0);
+  EXPECT_EQ(dear.next_draft(5), 0);
 }
 
 TEST(DraftPolicyTest, SpeedUpIsTokensOverCosts) {

@@ -22,11 +22,11 @@ enum class WeightEncoding : uint8_t {
   kF32,
   kF16,
   kBf16,
-  kQ8_0,
-  kQ4_0,
-  kQ4_1,
-  kQ5_0,
-  kQ5_1,
+  kQ8_0,  // NOLINT(readability-identifier-naming): the names of the format
+  kQ4_0,  // NOLINT(readability-identifier-naming): the names of the format
+  kQ4_1,  // NOLINT(readability-identifier-naming): the names of the format
+  kQ5_0,  // NOLINT(readability-identifier-naming): the names of the format
+  kQ5_1,  // NOLINT(readability-identifier-naming): the names of the format
   kQ4K,
   kQ5K,
   kQ6K,
