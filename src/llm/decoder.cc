@@ -95,7 +95,7 @@ void Decoder::lay_out(std::span<const DecoderRun> runs) {
   }
   rows_ = positions_.size();
   const auto hidden = static_cast<size_t>(c.hidden);
-  const auto heads = static_cast<size_t>(c.heads + 2 * c.kv_heads);
+  const auto heads = static_cast<size_t>(c.heads) + 2 * static_cast<size_t>(c.kv_heads);
   const auto dims = static_cast<size_t>(c.head_dim);
   const auto ffn = static_cast<size_t>(c.ffn);
   state_.resize(rows_ * hidden);

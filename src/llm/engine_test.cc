@@ -60,6 +60,7 @@ TEST_F(EngineTest, RequestsTogetherGiveWhatEachGivesAlone) {
   for (const char* precision : {"fp32", "int8"}) {
     Engine together = engine({.cache_pages = 64, .prefill_tokens = 40}, precision);
     std::vector<int64_t> ids;
+    ids.reserve(8);
     for (int i = 0; i < 8; ++i) {
       ids.push_back(*together.submit(request(5 + 23 * i, static_cast<uint64_t>(i))));
     }

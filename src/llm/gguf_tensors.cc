@@ -151,7 +151,7 @@ void add_biases(const ModelConfig& config, const NamedWeights& weights, int laye
   size_t begin = 0;
   for (const auto& [name, heads] : {std::pair{"q", config.heads}, std::pair{"k", config.kv_heads},
                                     std::pair{"v", config.kv_heads}}) {
-    const auto length = static_cast<size_t>(heads * config.head_dim);
+    const auto length = static_cast<size_t>(heads) * static_cast<size_t>(config.head_dim);
     GgufWeight weight;
     weight.name = fmt::format("blk.{}.attn_{}.bias", layer, name);
     weight.dims = {static_cast<int64_t>(length)};

@@ -209,7 +209,7 @@ class Calibration {
       for (int layer = range.begin; layer < range.end; ++layer) {
         for (const char* name : kMatrices) round(fmt::format("layers.{}.{}", layer, name), moments);
         if (progress) {
-          progress("rounding by calibration", static_cast<size_t>(layer + 1),
+          progress("rounding by calibration", static_cast<size_t>(layer) + 1,
                    static_cast<size_t>(config_.layers));
         }
       }

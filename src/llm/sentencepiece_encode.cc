@@ -69,7 +69,8 @@ class Merger {
           left.text.size() + right.text.size() != merge.size_bytes) {
         continue;
       }
-      left.text = {left.text.data(), merge.size_bytes};
+      // Both lie side by side in the text.
+      left.text = std::string_view(&left.text.front(), merge.size_bytes);
       left.next = right.next;
       if (right.next >= 0) symbol(right.next).previous = merge.left;
       right.text = {};

@@ -23,9 +23,7 @@ SentencePieceModel small_model(bool unigram) {
     model.pieces.push_back({fmt::format("<0x{:02X}>", i), 0, SentencePieceModel::kByte});
   }
   float score = -1;
-  for (const char* text : {"\xe2\x96\x81"
-                           "a",
-                           "ab", "\xe2\x96\x81", "a", "b", "c"}) {
+  for (const char* text : {"\u2581a", "ab", "\u2581", "a", "b", "c"}) {
     model.pieces.push_back({text, score--, SentencePieceModel::kNormal});
   }
   return model;
