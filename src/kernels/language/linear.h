@@ -40,7 +40,8 @@ struct LinearCall {
 
   float* output = nullptr;  // [rows][weights.rows or gated_rows], `output_step` floats apart
   size_t output_step = 0;
-  const float* residual = nullptr;  // laid out as the output, which it may be; null: none
+  // Laid out as the output, which it may be without a gate; null: none.
+  const float* residual = nullptr;
 
   size_t rows = 1;
   Phase phase = Phase::kDecode;
