@@ -22,13 +22,15 @@ test-extended: build
 	@$(ctest) --preset extended
 
 bench: build
-	@tools/setup --bench --nncf
+	@tools/setup --bench --nncf --llama
+	@$(cmake) --build --preset release -- bench_decoder
 	@.deps/bench/bin/python bench/compare.py
 	@.deps/bench/bin/python bench/compare.py --batch 8 --threads 2
 	@.deps/bench/bin/python bench/startup.py
 	@.deps/bench/bin/python bench/converter_cost.py
 	@.deps/bench/bin/python bench/compare_int8.py
 	@.deps/bench/bin/python bench/compare_int8.py --batch 32
+	@.deps/llama/bin/python bench/language/compare_llama.py
 
 demo: build
 	@tools/setup --demo

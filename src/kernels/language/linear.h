@@ -20,12 +20,12 @@ enum class Phase : uint8_t {
   // For few rows, and wherever exactly the results of single rows are wanted.
   kDecode,
   // Weights and inputs may be rounded to bf16 where the CPU multiplies those fastest; fp32 weights
-  // are never rounded. For many rows: below about 24 kDecode is quicker.
+  // are never rounded. For many rows: below about 32 kDecode is quicker.
   kPrefill,
 };
 
 // One layer's product: output = gate(input' * weights^T + bias) * scale + residual, where input' is
-// the input or its RMS norm.
+// the input or its RMS norm. The output may be the residual, but not overlap the input.
 struct LinearCall {
   PackedMatrix weights;
   const float* bias = nullptr;  // weights.rows values; null: none; not with a gate

@@ -85,6 +85,26 @@ void gate_row(Gate gate, const float* gates, const float* ups, float* out, size_
   }
 }
 
+// Blocks of gates and of ups by turns.
+template <Gate kGate>
+void gate_all_blocks(const float* raw, float* out, size_t count) {
+  const D d;
+  const size_t lanes = hn::Lanes(d);
+  for (size_t i = 0; i < count; i += lanes) {
+    const float* gates = raw + i / kBlockRows * 2 * kBlockRows + i % kBlockRows;
+    const V value = gated<kGate>(d, hn::LoadU(d, gates), hn::LoadU(d, gates + kBlockRows));
+    store_first(value, d, out + i, count - i);
+  }
+}
+void gate_blocks(Gate gate, const float* raw, float* out, size_t count) {
+  switch (gate) {
+    case Gate::kSilu: return gate_all_blocks<Gate::kSilu>(raw, out, count);
+    case Gate::kGelu: return gate_all_blocks<Gate::kGelu>(raw, out, count);
+    case Gate::kGeluTanh: return gate_all_blocks<Gate::kGeluTanh>(raw, out, count);
+    case Gate::kNone: return;
+  }
+}
+
 void cap_row(float* x, float cap, size_t count) {
   const D d;
   const V factor = hn::Set(d, cap), inverse = hn::Set(d, 1.0f / cap);
@@ -176,6 +196,7 @@ namespace edgewright::language {
 
 HWY_EXPORT(norm_row);
 HWY_EXPORT(gate_row);
+HWY_EXPORT(gate_blocks);
 HWY_EXPORT(cap_row);
 HWY_EXPORT(rope_halves);
 HWY_EXPORT(int8_row);
@@ -231,15 +252,12 @@ void finish_row(const LinearCall& call, const float* raw, size_t first_row, size
      residual == nullptr ? nullptr : residual + first_row, output + first_row, count);
     return;
   }
-  for (size_t pair = 0; pair < block_count / 2; ++pair) {
-    const size_t at = first_row / 2 + pair * kBlockRows;
-    const float* gates = raw + pair * 2 * kBlockRows;
-    const size_t count = std::min(kBlockRows, call.gated_rows - at);
-    gate_rows(call.gate, gates, gates + kBlockRows, output + at, count);
-    if (call.scale == 1.0f && residual == nullptr) continue;
-    for (size_t i = at; i < at + count; ++i) {
-      output[i] = output[i] * call.scale + (residual == nullptr ? 0 : residual[i]);
-    }
+  const size_t at = first_row / 2;
+  const size_t count = std::min(block_count / 2 * kBlockRows, call.gated_rows - at);
+  HWY_DYNAMIC_DISPATCH(gate_blocks)(call.gate, raw, output + at, count);
+  if (call.scale == 1.0f && residual == nullptr) return;
+  for (size_t i = at; i < at + count; ++i) {
+    output[i] = output[i] * call.scale + (residual == nullptr ? 0 : residual[i]);
   }
 }
 
