@@ -97,6 +97,14 @@ Status refuse(PrecisionContext& context, SampleRunner& runner, const OutputRefer
     return {};
   }
   options.excluded.insert(refusal.layers.begin(), refusal.layers.end());
+  if (find_sites(*context.model.graph, {options.excluded, options.chains}).layers.empty()) {
+    // The model stays as it is: nothing is rounded, so nothing is lost.
+    chosen = StaticResult();
+    context.report.warnings.push_back(
+        "every layer measures slower in int8 here, so the model stays in float32; "
+        "--quantize refuse=off rounds it all the same");
+    return {};
+  }
   auto again = quantize_static(*context.model.graph, runner, context.split, reference, options);
   if (!again.ok()) return std::move(again).error();
   chosen = *std::move(again);
