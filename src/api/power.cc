@@ -167,7 +167,7 @@ Status write_trace(const std::string& path, const PowerSimulateReport& report) {
   return write_file(path, Json{{"traceEvents", events}}.dump());
 }
 
-PowerPlanPoint point_of(const Plan& plan, const Machine& machine) {
+PowerPlanPoint point_of(const OperatingPlan& plan, const Machine& machine) {
   return {.precision = plan.precision,
           .prefill = setting_text(machine, plan.prefill),
           .decode = setting_text(machine, plan.decode),
@@ -258,7 +258,7 @@ Result<PowerPlanReport> power_plan(const std::string& model, const PowerPlanOpti
                          .model = model,
                          .choice = point_of(result.choice, machine),
                          .examined = result.examined};
-  for (const Plan& plan : result.front) report.front.push_back(point_of(plan, machine));
+  for (const OperatingPlan& plan : result.front) report.front.push_back(point_of(plan, machine));
   for (const ConstraintCost& cost : result.costs) {
     report.costs.push_back({cost.constraint, cost.binding, cost.energy_j_per_token * 1e3});
   }

@@ -70,9 +70,9 @@ Result<Step> parse_split(Fields& fields) {
   const Json& pattern = fields.at("pattern");
   Fields inner(pattern);
   if (inner.has("Regex")) {
-    EDGEWRIGHT_ASSIGN(step.pattern, Pattern::compile(inner.text("Regex", "")));
+    EDGEWRIGHT_ASSIGN(step.pattern, SplitPattern::compile(inner.text("Regex", "")));
   } else {
-    step.pattern = Pattern::literal(inner.text("String", ""));
+    step.pattern = SplitPattern::literal(inner.text("String", ""));
   }
   step.has_pattern = true;
   EDGEWRIGHT_TRY(inner.status());
@@ -87,7 +87,7 @@ Result<Step> parse_byte_level(Fields& fields) {
   step.add_prefix_space = fields.flag("add_prefix_space", true);
   if (fields.flag("use_regex", true)) {
     step.has_pattern = true;
-    EDGEWRIGHT_ASSIGN(step.pattern, Pattern::compile(kByteLevelPattern));
+    EDGEWRIGHT_ASSIGN(step.pattern, SplitPattern::compile(kByteLevelPattern));
   }
   return step;
 }
@@ -95,7 +95,7 @@ Result<Step> parse_byte_level(Fields& fields) {
 Result<Step> parse_fixed(const char* expression, Step::Behaviour behaviour, bool invert) {
   Step step;
   step.has_pattern = true;
-  EDGEWRIGHT_ASSIGN(step.pattern, Pattern::compile(expression));
+  EDGEWRIGHT_ASSIGN(step.pattern, SplitPattern::compile(expression));
   step.behaviour = behaviour;
   step.invert = invert;
   return step;
@@ -124,7 +124,7 @@ Result<Step> parse_step(const Json& json) {
       made.add_prefix_space = fields.flag("add_prefix_space", scheme != "never");
       made.invert = scheme == "first";  // only at the beginning of the text
       made.has_pattern = fields.flag("split", true);
-      made.pattern = Pattern::literal(made.mark);
+      made.pattern = SplitPattern::literal(made.mark);
       made.behaviour = Step::Behaviour::kWithNext;
       return made;
     }
@@ -142,7 +142,7 @@ struct Piece {
 std::vector<Piece> cut(const Step& step, std::string_view text) {
   std::vector<Piece> pieces;
   size_t at = 0;
-  for (const Pattern::Match match : step.pattern.matches(text)) {
+  for (const SplitPattern::Match match : step.pattern.matches(text)) {
     if (match.begin > at) pieces.push_back({text.substr(at, match.begin - at), step.invert});
     pieces.push_back({text.substr(match.begin, match.end - match.begin), !step.invert});
     at = match.end;
@@ -263,7 +263,7 @@ const ByteTables& byte_tables() {
 
 }  // namespace
 
-struct Pattern::Compiled {
+struct SplitPattern::Compiled {
   pcre2_code* code = nullptr;
   Compiled() = default;
   Compiled(const Compiled&) = delete;
@@ -271,7 +271,7 @@ struct Pattern::Compiled {
   ~Compiled() { pcre2_code_free(code); }
 };
 
-Result<Pattern> Pattern::compile(const std::string& expression) {
+Result<SplitPattern> SplitPattern::compile(const std::string& expression) {
   const std::string text = with_unicode_spaces(expression);
   int error = 0;
   PCRE2_SIZE offset = 0;
@@ -288,18 +288,18 @@ Result<Pattern> Pattern::compile(const std::string& expression) {
   }
   // Without the compiler to machine code it is only slower.
   pcre2_jit_compile(compiled->code, PCRE2_JIT_COMPLETE);
-  Pattern pattern;
+  SplitPattern pattern;
   pattern.compiled_ = std::move(compiled);
   return pattern;
 }
 
-Pattern Pattern::literal(std::string text) {
-  Pattern pattern;
+SplitPattern SplitPattern::literal(std::string text) {
+  SplitPattern pattern;
   pattern.literal_ = std::move(text);
   return pattern;
 }
 
-std::vector<Pattern::Match> Pattern::matches(std::string_view text) const {
+std::vector<SplitPattern::Match> SplitPattern::matches(std::string_view text) const {
   std::vector<Match> found;
   if (!compiled_) {
     if (literal_.empty()) return found;

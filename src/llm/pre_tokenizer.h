@@ -11,11 +11,11 @@
 namespace edgewright {
 
 // A regular expression over UTF-8 (PCRE2). Bytes that are no UTF-8 match nothing.
-class Pattern {
+class SplitPattern {
  public:
-  static Result<Pattern> compile(const std::string& expression);
+  static Result<SplitPattern> compile(const std::string& expression);
   // As a fixed string.
-  static Pattern literal(std::string text);
+  static SplitPattern literal(std::string text);
 
   struct Match {
     size_t begin, end;
@@ -35,7 +35,7 @@ struct PreTokenizerStep {
   enum class Kind : uint8_t { kSplit, kByteLevel, kMetaspace };
   enum class Behaviour : uint8_t { kIsolated, kRemoved, kWithPrevious, kWithNext, kContiguous };
   Kind kind = Kind::kSplit;
-  Pattern pattern;
+  SplitPattern pattern;
   bool has_pattern = false;
   Behaviour behaviour = Behaviour::kIsolated;
   bool invert = false;            // matches and gaps change places

@@ -21,7 +21,7 @@ struct NormaliserStep {
   enum class Kind : uint8_t { kForm, kPrepend, kReplace } kind = Kind::kForm;
   UnicodeForm form = UnicodeForm::kNfc;
   std::string text;  // what is prepended, or put in place
-  Pattern pattern;
+  SplitPattern pattern;
 };
 
 Status parse_normaliser(const Json& json, int depth, std::vector<NormaliserStep>& steps) {
@@ -51,9 +51,9 @@ Status parse_normaliser(const Json& json, int depth, std::vector<NormaliserStep>
     step.text = fields.text("content", "");
     Fields pattern(fields.at("pattern"));
     if (pattern.has("Regex")) {
-      EDGEWRIGHT_ASSIGN(step.pattern, Pattern::compile(pattern.text("Regex", "")));
+      EDGEWRIGHT_ASSIGN(step.pattern, SplitPattern::compile(pattern.text("Regex", "")));
     } else {
-      step.pattern = Pattern::literal(pattern.text("String", ""));
+      step.pattern = SplitPattern::literal(pattern.text("String", ""));
     }
     EDGEWRIGHT_TRY(pattern.status());
   } else {
@@ -64,10 +64,10 @@ Status parse_normaliser(const Json& json, int depth, std::vector<NormaliserStep>
   return {};
 }
 
-std::string replace_all(const Pattern& pattern, std::string_view text, std::string_view with) {
+std::string replace_all(const SplitPattern& pattern, std::string_view text, std::string_view with) {
   std::string out;
   size_t at = 0;
-  for (const Pattern::Match match : pattern.matches(text)) {
+  for (const SplitPattern::Match match : pattern.matches(text)) {
     out += text.substr(at, match.begin - at);
     out += with;
     at = match.end;
@@ -247,7 +247,7 @@ class JsonTokenizer final : public Tokenizer {
   SpecialTokens raw_, normalised_;  // found before and after normalising
   std::map<int, AddedToken> added_;
   Decoding decoding_;
-  Pattern mark_ = Pattern::literal(std::string(kSpaceMark));
+  SplitPattern mark_ = SplitPattern::literal(std::string(kSpaceMark));
   int size_ = 0;
   bool adds_bos_ = false;
 };

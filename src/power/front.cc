@@ -23,9 +23,10 @@ void each_setting(const Machine& machine, size_t cluster, Setting& setting, Visi
   used = {0, 0};
 }
 
-std::vector<Choice> every_choice(const Machine& machine, const StepWork& work,
-                                 const std::string& dtype, double die_c, bool platform_on_anyway) {
-  std::vector<Choice> all;
+std::vector<FrontChoice> every_choice(const Machine& machine, const StepWork& work,
+                                      const std::string& dtype, double die_c,
+                                      bool platform_on_anyway) {
+  std::vector<FrontChoice> all;
   const double memory_j = machine.memory_j(work.bytes);
   const auto visit = [&](const Setting& setting) {
     const double step_s = machine.step_s(work, dtype, setting);
@@ -45,12 +46,12 @@ std::vector<Choice> every_choice(const Machine& machine, const StepWork& work,
 }
 
 // Quickest first, and each later one costs less.
-std::vector<Choice> front_by(double Choice::* cost, std::vector<Choice> all) {
-  std::ranges::sort(all, [cost](const Choice& x, const Choice& y) {
+std::vector<FrontChoice> front_by(double FrontChoice::* cost, std::vector<FrontChoice> all) {
+  std::ranges::sort(all, [cost](const FrontChoice& x, const FrontChoice& y) {
     return x.step_s != y.step_s ? x.step_s < y.step_s : x.*cost < y.*cost;
   });
-  std::vector<Choice> front;
-  for (Choice& choice : all) {
+  std::vector<FrontChoice> front;
+  for (FrontChoice& choice : all) {
     if (front.empty() || choice.*cost < front.back().*cost) front.push_back(std::move(choice));
   }
   return front;
@@ -58,29 +59,32 @@ std::vector<Choice> front_by(double Choice::* cost, std::vector<Choice> all) {
 
 }  // namespace
 
-std::vector<Choice> pareto_front(const Machine& machine, const StepWork& work,
-                                 const std::string& dtype, double die_c, bool platform_on_anyway) {
-  return front_by(&Choice::energy_j, every_choice(machine, work, dtype, die_c, platform_on_anyway));
+std::vector<FrontChoice> pareto_front(const Machine& machine, const StepWork& work,
+                                      const std::string& dtype, double die_c,
+                                      bool platform_on_anyway) {
+  return front_by(&FrontChoice::energy_j,
+                  every_choice(machine, work, dtype, die_c, platform_on_anyway));
 }
 
-std::vector<Choice> power_front(const Machine& machine, const StepWork& work,
-                                const std::string& dtype, double die_c) {
-  return front_by(&Choice::power_w, every_choice(machine, work, dtype, die_c, false));
+std::vector<FrontChoice> power_front(const Machine& machine, const StepWork& work,
+                                     const std::string& dtype, double die_c) {
+  return front_by(&FrontChoice::power_w, every_choice(machine, work, dtype, die_c, false));
 }
 
-const Choice& cheapest_within(const std::vector<Choice>& front, double limit_s) {
-  const auto beyond = std::ranges::upper_bound(front, limit_s, {}, &Choice::step_s);
+const FrontChoice& cheapest_within(const std::vector<FrontChoice>& front, double limit_s) {
+  const auto beyond = std::ranges::upper_bound(front, limit_s, {}, &FrontChoice::step_s);
   return beyond == front.begin() ? front.front() : *(beyond - 1);
 }
 
-const Choice& quickest_within_power(const std::vector<Choice>& front, double limit_w) {
+const FrontChoice& quickest_within_power(const std::vector<FrontChoice>& front, double limit_w) {
   const auto found = std::ranges::find_if(
-      front, [limit_w](const Choice& choice) { return choice.power_w <= limit_w; });
-  return found == front.end() ? *std::ranges::min_element(front, {}, &Choice::power_w) : *found;
+      front, [limit_w](const FrontChoice& choice) { return choice.power_w <= limit_w; });
+  return found == front.end() ? *std::ranges::min_element(front, {}, &FrontChoice::power_w)
+                              : *found;
 }
 
-const Choice& best_utility(const std::vector<Choice>& front, double a, double b) {
-  return *std::ranges::max_element(front, {}, [a, b](const Choice& choice) {
+const FrontChoice& best_utility(const std::vector<FrontChoice>& front, double a, double b) {
+  return *std::ranges::max_element(front, {}, [a, b](const FrontChoice& choice) {
     return -a * std::log(choice.step_s) - b * std::log(choice.power_w);
   });
 }

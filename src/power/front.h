@@ -7,7 +7,7 @@
 namespace edgewright {
 
 // One way of doing a step, and what it costs.
-struct Choice {
+struct FrontChoice {
   Setting setting;
   double step_s = 0;
   double energy_j = 0;  // of the step: cores, memory, and the platform unless it is on anyway
@@ -18,21 +18,21 @@ struct Choice {
 // and operating point of each cluster is looked at; `die_c` sets the leakage. With
 // `platform_on_anyway` the rest of the device draws its power whether there is work or not, so that
 // ending sooner does not save it: then pacing can beat racing to idle.
-std::vector<Choice> pareto_front(const Machine& machine, const StepWork& work,
-                                 const std::string& dtype, double die_c,
-                                 bool platform_on_anyway = false);
+std::vector<FrontChoice> pareto_front(const Machine& machine, const StepWork& work,
+                                      const std::string& dtype, double die_c,
+                                      bool platform_on_anyway = false);
 
 // The same in time and power: what is left where a device may not even rest.
-std::vector<Choice> power_front(const Machine& machine, const StepWork& work,
-                                const std::string& dtype, double die_c);
+std::vector<FrontChoice> power_front(const Machine& machine, const StepWork& work,
+                                     const std::string& dtype, double die_c);
 
 // Of a front: least energy with at most this time; the quickest when none is quick enough.
-const Choice& cheapest_within(const std::vector<Choice>& front, double limit_s);
+const FrontChoice& cheapest_within(const std::vector<FrontChoice>& front, double limit_s);
 // The quickest with at most this power; the one of least power when none is low enough.
-const Choice& quickest_within_power(const std::vector<Choice>& front, double limit_w);
+const FrontChoice& quickest_within_power(const std::vector<FrontChoice>& front, double limit_w);
 // The largest performance^a / power^b, performance being steps a second (Energy, delay and their
 // products are special cases: a = b = 1 minimises energy, a = 2, b = 1 energy times delay).
-const Choice& best_utility(const std::vector<Choice>& front, double a, double b);
+const FrontChoice& best_utility(const std::vector<FrontChoice>& front, double a, double b);
 
 // The exponents of the modes that a user may choose.
 struct PowerMode {

@@ -27,17 +27,17 @@ class Planner {
     quickest_token_s_ = std::min(quickest_token_s_, decode.front().step_s);
     // Prompts cost little beside the tokens that follow: three speeds of them are enough.
     for (const double factor : {1.0, slack, 2.0, 4.0}) {
-      const Choice& first = cheapest_within(prefill, prefill.front().step_s * factor);
-      for (const Choice& choice : decode) add(language, batch, first, choice);
+      const FrontChoice& first = cheapest_within(prefill, prefill.front().step_s * factor);
+      for (const FrontChoice& choice : decode) add(language, batch, first, choice);
     }
   }
 
   double quickest_token_s() const { return quickest_token_s_; }
   double quickest_first_token_s() const { return quickest_first_token_s_; }
-  const std::vector<Plan>& plans() const { return plans_; }
+  const std::vector<OperatingPlan>& plans() const { return plans_; }
 
   // The longest duty at which the settled temperatures and the battery keep the limits.
-  std::optional<Plan> within(Plan plan, const PlanLimits& limits) const {
+  std::optional<OperatingPlan> within(OperatingPlan plan, const PlanLimits& limits) const {
     if (plan.token_s > limits.token_s * (1 + 1e-9) ||
         plan.first_token_s > limits.first_token_s * (1 + 1e-9)) {
       return std::nullopt;
@@ -62,17 +62,18 @@ class Planner {
   }
 
  private:
-  double busy_s_per_token(const Plan& plan) const {
+  double busy_s_per_token(const OperatingPlan& plan) const {
     return plan.first_token_s / load_.output_tokens + plan.token_s / plan.batch;
   }
 
-  void add(const LanguageLoad& language, int batch, const Choice& prefill, const Choice& decode) {
-    Plan plan{.precision = language.precision,
-              .batch = batch,
-              .prefill = prefill.setting,
-              .decode = decode.setting,
-              .token_s = decode.step_s,
-              .first_token_s = prefill.step_s};
+  void add(const LanguageLoad& language, int batch, const FrontChoice& prefill,
+           const FrontChoice& decode) {
+    OperatingPlan plan{.precision = language.precision,
+                       .batch = batch,
+                       .prefill = prefill.setting,
+                       .decode = decode.setting,
+                       .token_s = decode.step_s,
+                       .first_token_s = prefill.step_s};
     plan.energy_j_per_token =
         prefill.energy_j / load_.output_tokens + decode.energy_j / static_cast<double>(batch);
     plan.power_w = plan.energy_j_per_token / busy_s_per_token(plan);
@@ -81,7 +82,7 @@ class Planner {
 
   // Temperatures under the plan's average power; false on thermal runaway. Leakage of the cores at
   // work is made of the difference to its power at the temperature of the fronts.
-  bool settle(Plan& plan) const {
+  bool settle(OperatingPlan& plan) const {
     std::vector<double> power(model_.size(), 0);
     size_t die = 0, platform = 0, skin = 0;
     for (const HeatInlet& inlet : device_.thermal_network.inlets) {
@@ -115,14 +116,14 @@ class Planner {
   const Machine& machine_;
   ThermalModel model_;
   const PlanLoad& load_;
-  std::vector<Plan> plans_;
+  std::vector<OperatingPlan> plans_;
   double quickest_token_s_ = HUGE_VAL, quickest_first_token_s_ = HUGE_VAL;
 };
 
-std::optional<Plan> best_of(const Planner& planner, const PlanLimits& limits,
-                            std::vector<Plan>* kept = nullptr) {
-  std::optional<Plan> best;
-  for (const Plan& plan : planner.plans()) {
+std::optional<OperatingPlan> best_of(const Planner& planner, const PlanLimits& limits,
+                                     std::vector<OperatingPlan>* kept = nullptr) {
+  std::optional<OperatingPlan> best;
+  for (const OperatingPlan& plan : planner.plans()) {
     // Only what could be better is settled; a duty below one never makes a token cheaper.
     if (kept == nullptr && best && plan.energy_j_per_token >= best->energy_j_per_token) continue;
     const auto fitting = planner.within(plan, limits);
@@ -133,13 +134,13 @@ std::optional<Plan> best_of(const Planner& planner, const PlanLimits& limits,
   return best;
 }
 
-std::vector<Plan> front_of(std::vector<Plan> plans) {
-  std::ranges::sort(plans, [](const Plan& x, const Plan& y) {
+std::vector<OperatingPlan> front_of(std::vector<OperatingPlan> plans) {
+  std::ranges::sort(plans, [](const OperatingPlan& x, const OperatingPlan& y) {
     return x.token_s != y.token_s ? x.token_s < y.token_s
                                   : x.energy_j_per_token < y.energy_j_per_token;
   });
-  std::vector<Plan> front;
-  for (Plan& plan : plans) {
+  std::vector<OperatingPlan> front;
+  for (OperatingPlan& plan : plans) {
     if (front.empty() || plan.energy_j_per_token < front.back().energy_j_per_token) {
       front.push_back(std::move(plan));
     }
@@ -177,7 +178,7 @@ Result<PlanResult> make_plan(const Device& device, const std::vector<LanguageLoa
   }
   PlanResult result;
   result.examined = std::ssize(planner.plans());
-  std::vector<Plan> kept;
+  std::vector<OperatingPlan> kept;
   const auto best = best_of(planner, limits, &kept);
   for (const Constraint& constraint : kConstraints) {
     PlanLimits without = limits;

@@ -21,7 +21,7 @@ struct PlanLoad {
 };
 
 // A way to serve: precision, batch, settings of both phases and the share of time at work.
-struct Plan {
+struct OperatingPlan {
   std::string precision;
   int batch = 1;
   Setting prefill, decode;
@@ -39,8 +39,8 @@ struct ConstraintCost {
   double energy_j_per_token = 0;  // of the best plan without it
 };
 struct PlanResult {
-  Plan choice;
-  std::vector<Plan> front;  // in token time and energy, quickest first, within the limits
+  OperatingPlan choice;
+  std::vector<OperatingPlan> front;  // in token time and energy, quickest first, within the limits
   std::vector<ConstraintCost> costs;
   int64_t examined = 0;
 };

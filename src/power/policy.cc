@@ -148,7 +148,7 @@ class PhaseAware : public Policy {
   Decision decide(const Observation& seen) override {
     if (seen.phase == Phase::kIdle) return idle();
     const auto& front = front_of(seen);
-    const Choice* wanted = &choose(seen, front);
+    const FrontChoice* wanted = &choose(seen, front);
     std::string_view reason;
     double duty = 1;
     if (thermal_) {
@@ -179,7 +179,7 @@ class PhaseAware : public Policy {
     return decision;
   }
 
-  const Choice& choose(const Observation& seen, const std::vector<Choice>& front) const {
+  const FrontChoice& choose(const Observation& seen, const std::vector<FrontChoice>& front) const {
     if (options_.utility_a > 0 || options_.utility_b > 0) {
       return best_utility(front, options_.utility_a, options_.utility_b);
     }
@@ -195,11 +195,12 @@ class PhaseAware : public Policy {
 
   // The most work for the power on average: at a choice all the time, or at a stronger one with
   // rests, which is better than crawling below the most efficient point.
-  std::pair<const Choice*, double> most_within_budget(const std::vector<Choice>& front) const {
+  std::pair<const FrontChoice*, double> most_within_budget(
+      const std::vector<FrontChoice>& front) const {
     const double rest_w = context_.machine->platform_w();
-    std::pair<const Choice*, double> best{&front.back(), 0};
+    std::pair<const FrontChoice*, double> best{&front.back(), 0};
     double most = -1;
-    for (const Choice& choice : front) {
+    for (const FrontChoice& choice : front) {
       constexpr double kLeastDuty = 0.02;
       const double duty = std::clamp((budget_w_ - rest_w) / std::max(choice.power_w - rest_w, 1e-9),
                                      kLeastDuty, 1.0);
@@ -212,14 +213,14 @@ class PhaseAware : public Policy {
   }
 
   // Seconds of a decode step over those of the prefill step, both at their quickest.
-  double decode_ratio(const Observation& seen, const std::vector<Choice>& prefill) const {
+  double decode_ratio(const Observation& seen, const std::vector<FrontChoice>& prefill) const {
     Observation decode = seen;
     decode.phase = Phase::kDecode;
     return front_of(decode).front().step_s / prefill.front().step_s;
   }
 
   // Fronts are made once for each phase, batch and 256 positions of context.
-  const std::vector<Choice>& front_of(const Observation& seen, bool by_power = false) const {
+  const std::vector<FrontChoice>& front_of(const Observation& seen, bool by_power = false) const {
     const bool prefill = seen.phase == Phase::kPrefill;
     // Prompts are rounded up to a power of two, batches below eight are taken as they are.
     const double tokens = prefill ? std::exp2(std::ceil(std::log2(std::max(1.0, seen.tokens_left))))
@@ -245,7 +246,7 @@ class PhaseAware : public Policy {
   }
 
   // Changes within a phase wait for their dwell time and have to pay.
-  Decision settle(const Observation& seen, const Choice& wanted, std::string_view reason) {
+  Decision settle(const Observation& seen, const FrontChoice& wanted, std::string_view reason) {
     const bool same_phase = seen.phase == last_phase_ && seen.batch == last_batch_;
     const bool early = seen.now_s - changed_s_ < options_.dwell_s;
     const bool urgent = !reason.empty() || options_.use_deadline;
@@ -264,7 +265,7 @@ class PhaseAware : public Policy {
 
   const PolicyContext context_;
   const PhaseAwareOptions options_;
-  mutable std::map<std::tuple<bool, bool, int, int>, std::vector<Choice>> fronts_;
+  mutable std::map<std::tuple<bool, bool, int, int>, std::vector<FrontChoice>> fronts_;
   std::optional<ThermalModel> thermal_;
   size_t skin_node_ = 0, inlet_ = 0;
   double budget_w_ = 0, budget_s_ = -1;

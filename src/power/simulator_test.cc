@@ -134,7 +134,7 @@ TEST_F(SimulatorTest, PlansKeepTheirLimits) {
   for (const ConstraintCost& cost : plan->costs) {
     EXPECT_LE(cost.energy_j_per_token, plan->choice.energy_j_per_token * (1 + 1e-9));
   }
-  for (const Plan& point : plan->front) EXPECT_LE(point.skin_c, 40);
+  for (const OperatingPlan& point : plan->front) EXPECT_LE(point.skin_c, 40);
   const auto none = make_plan(device_, {load_}, {1}, {.ambient_c = 25}, {.token_s = 1e-6});
   ASSERT_FALSE(none.ok());
   EXPECT_EQ(none.error().kind, ErrorKind::kCheckFailed);

@@ -45,12 +45,12 @@ TEST(CacheModel, ReuseDistanceIsTheDistinctBytesBetween) {
 TEST(CacheModel, KnowsWhatStridesAndWhatJumps) {
   Attributes order;
   order.set("perm", std::vector<int64_t>{1, 0});
-  const Operand matrix{DType::kFloat32, Dims{64, 64}, false, 16384};
+  const CountedOperand matrix{DType::kFloat32, Dims{64, 64}, false, 16384};
   const Operation transpose{"t", "", "Transpose", &order, {matrix}, {matrix}, 0};
   EXPECT_EQ(access_pattern(transpose, work_of(transpose), 1 << 20).name, "strided");
   const Attributes none;
-  const Operand index{DType::kInt64, Dims{8}, false, 64};
-  const Operand row{DType::kFloat32, Dims{8, 4}, false, 128};
+  const CountedOperand index{DType::kInt64, Dims{8}, false, 64};
+  const CountedOperand row{DType::kFloat32, Dims{8, 4}, false, 128};
   const Operation gather{"g", "", "Gather", &none, {matrix, index}, {row}, 0};
   const AccessPattern pattern = access_pattern(gather, work_of(gather), 1 << 20);
   EXPECT_EQ(pattern.name, "random");

@@ -17,7 +17,7 @@ NodeCost cost_of(const Operation& operation, const Work& work) {
   cost.weight_bytes = work.weight_bytes;
   cost.bytes_written = work.bytes_written;
   cost.complete = work.complete;
-  for (const Operand& output : operation.outputs) cost.output_bytes += output.size_bytes;
+  for (const CountedOperand& output : operation.outputs) cost.output_bytes += output.size_bytes;
   return cost;
 }
 

@@ -195,7 +195,7 @@ Result<Layer> layer_of(size_t index) {
 
 Operation operation_of(const Layer& layer) {
   const auto operand = [](const TensorSpec& spec, bool is_constant) {
-    Operand made;
+    CountedOperand made;
     made.dtype = spec.dtype;
     if (spec.dtype == DType::kUndefined) return made;
     made.dims = spec.dims;

@@ -17,14 +17,14 @@ Count product(std::initializer_list<Count> factors) {
   return result;
 }
 
-Count elements(const Operand& operand) {
+Count elements(const CountedOperand& operand) {
   if (!operand.dims) return std::nullopt;
   const auto count = checked_element_count(*operand.dims);
   return count.ok() ? Count(*count) : std::nullopt;
 }
 
-const Operand& at(const std::vector<Operand>& operands, size_t i) {
-  static const Operand kAbsent;
+const CountedOperand& at(const std::vector<CountedOperand>& operands, size_t i) {
+  static const CountedOperand kAbsent;
   return i < operands.size() ? operands[i] : kAbsent;
 }
 
@@ -329,13 +329,13 @@ void count_flops(const Operation& o, const OperatorRow& row, Work& work) {
 
 void count_bytes(const Operation& o, Work& work) {
   const bool selects = std::ranges::find(kSelects, o.op) != std::end(kSelects);
-  for (const Operand& output : o.outputs) {
+  for (const CountedOperand& output : o.outputs) {
     if (!output.present()) continue;
     work.bytes_written += output.size_bytes;
     work.complete = work.complete && output.dims.has_value();
   }
   for (size_t i = 0; i < o.inputs.size(); ++i) {
-    const Operand& input = o.inputs[i];
+    const CountedOperand& input = o.inputs[i];
     if (!input.present()) continue;
     int64_t bytes = input.size_bytes;
     if (selects && i == 0) bytes = std::min(bytes, work.bytes_written);
@@ -347,8 +347,8 @@ void count_bytes(const Operation& o, Work& work) {
   work.bytes_read += o.packed_bytes;
 }
 
-Operand operand_of(const Value* value) {
-  Operand operand;
+CountedOperand operand_of(const Value* value) {
+  CountedOperand operand;
   if (value == nullptr) return operand;
   operand.dtype = value->type.dtype == DType::kUndefined ? DType::kFloat32 : value->type.dtype;
   operand.is_constant = value->is_constant();
@@ -364,8 +364,8 @@ Operand operand_of(const Value* value) {
   return operand;
 }
 
-Operand operand_of(const Plan& plan, int32_t index) {
-  Operand operand;
+CountedOperand operand_of(const Plan& plan, int32_t index) {
+  CountedOperand operand;
   if (index < 0) return operand;
   const PlanValue& value = plan.values[static_cast<size_t>(index)];
   operand.dtype = value.dtype == DType::kUndefined ? DType::kFloat32 : value.dtype;
@@ -415,7 +415,7 @@ Work work_of(const Operation& operation) {
   count_bytes(operation, work);
   count_flops(operation, row, work);
   // What is computed on is the type of the first operand; quantised products accumulate wider.
-  const Operand& first = at(operation.inputs, 0);
+  const CountedOperand& first = at(operation.inputs, 0);
   if (first.present()) work.compute_dtype = first.dtype;
   return work;
 }

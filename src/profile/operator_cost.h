@@ -11,7 +11,7 @@
 namespace edgewright {
 
 // One operand of an operation, from a graph or from a plan. Absent ones have dtype kUndefined.
-struct Operand {
+struct CountedOperand {
   DType dtype = DType::kUndefined;
   std::optional<Dims> dims;  // absent: not known before the run
   bool is_constant = false;
@@ -24,7 +24,7 @@ struct Operand {
 struct Operation {
   std::string name, domain, op;
   const Attributes* attributes = nullptr;
-  std::vector<Operand> inputs, outputs;
+  std::vector<CountedOperand> inputs, outputs;
   // Bytes of weights in the order that the kernel reads them; 0: the constant inputs themselves.
   int64_t packed_bytes = 0;
 };

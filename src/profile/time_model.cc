@@ -27,7 +27,7 @@ double filled(int64_t size, int64_t block) {
   return static_cast<double>(size) / static_cast<double>(blocks * block);
 }
 
-int64_t dim_from_end(const Operand& operand, size_t back) {
+int64_t dim_from_end(const CountedOperand& operand, size_t back) {
   if (!operand.dims || operand.dims->size() <= back) return 1;
   return (*operand.dims)[operand.dims->size() - 1 - back];
 }
@@ -35,9 +35,9 @@ int64_t dim_from_end(const Operand& operand, size_t back) {
 }  // namespace
 
 Features features_of(const Operation& operation, const Work& work) {
-  static const Operand kNothing;
-  const Operand& in = operation.inputs.empty() ? kNothing : operation.inputs[0];
-  const Operand& out = operation.outputs.empty() ? kNothing : operation.outputs[0];
+  static const CountedOperand kNothing;
+  const CountedOperand& in = operation.inputs.empty() ? kNothing : operation.inputs[0];
+  const CountedOperand& out = operation.outputs.empty() ? kNothing : operation.outputs[0];
   const bool is_image = work.kind == WorkKind::kConvolution || work.kind == WorkKind::kDepthwise;
   const int64_t columns =
       is_image && out.dims && out.dims->size() > 1 ? (*out.dims)[1] : dim_from_end(out, 0);

@@ -152,7 +152,7 @@ QuantDecision decide(const QuantSites& sites, const Observations& observations,
   QuantDecision decision;
   decision.scheme = scheme;
   for (const QuantPoint& point : sites.points) {
-    const Range range = calibrator.range(observations.at(point.source->name), scheme, options);
+    const ValueRange range = calibrator.range(observations.at(point.source->name), scheme, options);
     decision.activations[point.value->name] = activation_params(range, scheme);
   }
   for (const QuantLayer& layer : sites.layers) decision.layers.insert(layer.name());

@@ -8,24 +8,24 @@
 namespace edgewright {
 namespace {
 
-Range min_max(const Histogram& seen, const Scheme&, const CalibratorOptions&) {
+ValueRange min_max(const Histogram& seen, const Scheme&, const CalibratorOptions&) {
   return {seen.min(), seen.max()};
 }
 
-Range moving_average(const Histogram& seen, const Scheme&, const CalibratorOptions&) {
+ValueRange moving_average(const Histogram& seen, const Scheme&, const CalibratorOptions&) {
   return {seen.average_min(), seen.average_max()};
 }
 
-Range within_seen(Range range, const Histogram& seen) {
+ValueRange within_seen(ValueRange range, const Histogram& seen) {
   return {std::max(range.low, seen.min()), std::min(range.high, seen.max())};
 }
 
 // Half of what is left out lies below the range, half above.
-Range percentile(const Histogram& seen, const Scheme&, const CalibratorOptions& options) {
+ValueRange percentile(const Histogram& seen, const Scheme&, const CalibratorOptions& options) {
   const double share = (1 - options.percentile / 100) / 2;
   const auto allowed = static_cast<uint64_t>(share * static_cast<double>(seen.count()));
   const double half = seen.bin_width() / 2;
-  Range range{seen.min(), seen.max()};
+  ValueRange range{seen.min(), seen.max()};
   uint64_t left_out = 0;
   for (int bin = 0; bin < Histogram::kBins; ++bin) {
     left_out += seen.bin_count(bin);
@@ -98,7 +98,7 @@ double divergence(const std::vector<double>& bins, const PrefixSums& sums, size_
   return entropy / total - std::log(total) - (cross / total - std::log(inside));
 }
 
-Range entropy(const Histogram& seen, const Scheme& scheme, const CalibratorOptions&) {
+ValueRange entropy(const Histogram& seen, const Scheme& scheme, const CalibratorOptions&) {
   const double largest = std::max(-seen.min(), seen.max());
   if (largest <= 0) return {0, 0};
   const std::vector<double> bins = magnitudes(seen, largest);
@@ -120,11 +120,12 @@ Range entropy(const Histogram& seen, const Scheme& scheme, const CalibratorOptio
 }
 
 // Shrinks each side in turn to where the squared error is least.
-Range mean_squared_error(const Histogram& seen, const Scheme& scheme, const CalibratorOptions&) {
-  const Range whole{seen.min(), seen.max()};
-  Range best = whole;
+ValueRange mean_squared_error(const Histogram& seen, const Scheme& scheme,
+                              const CalibratorOptions&) {
+  const ValueRange whole{seen.min(), seen.max()};
+  ValueRange best = whole;
   double least = squared_error(seen, activation_params(best, scheme));
-  const auto try_range = [&](Range candidate) {
+  const auto try_range = [&](ValueRange candidate) {
     const double error = squared_error(seen, activation_params(candidate, scheme));
     if (error >= least) return;
     least = error;

@@ -16,7 +16,8 @@ struct CalibratorOptions {
 struct Calibrator {
   std::string_view name;
   std::string_view summary;
-  Range (*range)(const Histogram& seen, const Scheme& scheme, const CalibratorOptions& options);
+  ValueRange (*range)(const Histogram& seen, const Scheme& scheme,
+                      const CalibratorOptions& options);
 };
 
 // min-max, moving-average, percentile, entropy, mse; in this order.

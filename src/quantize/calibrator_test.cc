@@ -24,7 +24,7 @@ std::vector<float> with_outlier(float outlier) {
   return numbers;
 }
 
-Range range_of(std::string_view name, const Histogram& seen) {
+ValueRange range_of(std::string_view name, const Histogram& seen) {
   return find_calibrator(name)->range(seen, Scheme(), CalibratorOptions());
 }
 
@@ -36,12 +36,12 @@ double error_of(const std::vector<float>& numbers, const QuantParams& params) {
 
 TEST(CalibratorTest, MinMaxIsExact) {
   const Histogram seen = histogram_of({-1.25f, 0.5f, 3.75f});
-  EXPECT_EQ(range_of("min-max", seen), (Range{-1.25, 3.75}));
+  EXPECT_EQ(range_of("min-max", seen), (ValueRange{-1.25, 3.75}));
 }
 
 TEST(CalibratorTest, PercentileLeavesOutTheOutlier) {
   const Histogram seen = histogram_of(with_outlier(1000));
-  const Range range = range_of("percentile", seen);
+  const ValueRange range = range_of("percentile", seen);
   EXPECT_LT(range.high, 6);
   EXPECT_GT(range.high, 3);
   EXPECT_GT(range.low, -6);
@@ -68,7 +68,7 @@ TEST(CalibratorTest, SquaredErrorOfBinsIsThatOfTheNumbers) {
 TEST(CalibratorTest, EntropyClipsAThinTail) {
   std::vector<float> numbers = with_outlier(40);
   for (float& x : numbers) x = std::abs(x);
-  const Range range = range_of("entropy", histogram_of(numbers));
+  const ValueRange range = range_of("entropy", histogram_of(numbers));
   EXPECT_LT(range.high, 20);
   EXPECT_GT(range.high, 2);
 }
@@ -77,7 +77,7 @@ TEST(CalibratorTest, EveryCalibratorTakesConstantsAndZeros) {
   for (const Calibrator& calibrator : calibrators()) {
     for (const float constant : {0.0f, 3.0f, -2.0f}) {
       const Histogram seen = histogram_of(std::vector<float>(64, constant));
-      const Range range = calibrator.range(seen, Scheme(), CalibratorOptions());
+      const ValueRange range = calibrator.range(seen, Scheme(), CalibratorOptions());
       const QuantParams params = activation_params(range, Scheme());
       EXPECT_NEAR(params.round(constant), constant, std::abs(constant) / 200)
           << calibrator.name << " of " << constant;

@@ -20,7 +20,7 @@ class DynamicInserter {
     Node* old = layer.node;
     const DynamicValue input = dynamic_value(old->inputs[0], old);
     const Tensor weights = right_factor(layer);
-    const QuantizedWeights rounded = quantize_weights(weights, 1, scheme_.weight_bits);
+    const RoundedWeights rounded = quantize_weights(weights, 1, scheme_.weight_bits);
     const std::string name = old->inputs[1]->name;
     Value* data = graph_.add_constant(graph_.fresh_name(name + "_quantized"), rounded.integers);
     const Dims columns{static_cast<int64_t>(rounded.scales.size())};

@@ -40,7 +40,7 @@ Value* round_value(Graph& graph, Value* value, const QuantParams& params, QdqFor
                    Node* before);
 // Weights and bias of a layer, rounded for an input of this scale.
 struct RoundedLayer {
-  QuantizedWeights weights;
+  RoundedWeights weights;
   std::vector<int32_t> bias;  // empty: none, or it stays in float
 };
 RoundedLayer round_layer(const QuantLayer& layer, const QuantDecision& decision, float input_scale);

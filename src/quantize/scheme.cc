@@ -61,7 +61,7 @@ Scheme scheme_for(std::span<const std::string> features, std::string& why) {
   return *scheme_by_name("u8s7");
 }
 
-QuantParams activation_params(Range range, const Scheme& scheme) {
+QuantParams activation_params(ValueRange range, const Scheme& scheme) {
   QuantParams params;
   params.dtype = scheme.activations;
   const bool is_signed = scheme.activations == DType::kInt8;
@@ -99,8 +99,8 @@ ChannelStride channel_stride(const Dims& dims, int axis) {
   return stride;
 }
 
-QuantizedWeights quantize_weights(const Tensor& weights, int axis, int bits,
-                                  std::span<const float> least_scale) {
+RoundedWeights quantize_weights(const Tensor& weights, int axis, int bits,
+                                std::span<const float> least_scale) {
   const ChannelStride stride = channel_stride(weights.dims(), axis);
   const auto elements = weights.elements<float>();
   std::vector<float> largest(static_cast<size_t>(axis < 0 ? 1 : stride.channels));
@@ -108,7 +108,7 @@ QuantizedWeights quantize_weights(const Tensor& weights, int axis, int bits,
     float& entry = largest[static_cast<size_t>(stride.channel(static_cast<int64_t>(i)))];
     entry = std::max(entry, std::abs(elements[i]));
   }
-  QuantizedWeights result;
+  RoundedWeights result;
   result.axis = axis;
   std::vector<QuantParams> params;
   for (size_t c = 0; c < largest.size(); ++c) {
@@ -129,7 +129,7 @@ QuantizedWeights quantize_weights(const Tensor& weights, int axis, int bits,
   return result;
 }
 
-Tensor dequantize(const QuantizedWeights& weights) {
+Tensor dequantize(const RoundedWeights& weights) {
   const ChannelStride stride = channel_stride(weights.integers.dims(), weights.axis);
   const auto integers = weights.integers.elements<int8_t>();
   std::vector<float> reals(integers.size());

@@ -25,9 +25,9 @@ struct QuantParams {
 };
 
 // The real numbers that a tensor takes.
-struct Range {
+struct ValueRange {
   double low = 0, high = 0;
-  bool operator==(const Range&) const = default;
+  bool operator==(const ValueRange&) const = default;
 };
 
 // Which integers stand for activations and weights.
@@ -46,21 +46,21 @@ Result<Scheme> scheme_by_name(std::string_view name);
 Scheme scheme_for(std::span<const std::string> features, std::string& why);
 
 // Zero is always represented exactly; a range without extent gets a scale that still holds it.
-QuantParams activation_params(Range range, const Scheme& scheme);
+QuantParams activation_params(ValueRange range, const Scheme& scheme);
 QuantParams symmetric_params(double max_abs, int bits);
 
 // Weights as integers with one scale per index of `axis` (one for all when axis < 0). The integers
 // lie within +-(2^(bits-1)-1), the zero point is 0.
-struct QuantizedWeights {
+struct RoundedWeights {
   Tensor integers;            // int8, the dimensions of the weights
   std::vector<float> scales;  // one, or one per index of the axis
   int axis = -1;
 };
 // `least_scale[c]`, where given, bounds the scales from below (see quantize_bias).
-QuantizedWeights quantize_weights(const Tensor& weights, int axis, int bits,
-                                  std::span<const float> least_scale = {});
+RoundedWeights quantize_weights(const Tensor& weights, int axis, int bits,
+                                std::span<const float> least_scale = {});
 // The numbers that the integers stand for, float32.
-Tensor dequantize(const QuantizedWeights& weights);
+Tensor dequantize(const RoundedWeights& weights);
 
 // Bias as int32 in units of input scale x weight scale. The scale of a weight channel must be at
 // least this so that the bias fits.

@@ -11,7 +11,8 @@ namespace {
 using testing::ElementsAre;
 
 TEST(SchemeTest, ZeroIsExact) {
-  for (const Range range : {Range{-0.37, 5.2}, Range{0, 6}, Range{-3, -1}, Range{2, 9}}) {
+  for (const ValueRange range :
+       {ValueRange{-0.37, 5.2}, ValueRange{0, 6}, ValueRange{-3, -1}, ValueRange{2, 9}}) {
     for (const char* name : {"u8s8", "s8s8"}) {
       const QuantParams params = activation_params(range, *scheme_by_name(name));
       EXPECT_EQ(params.round(0), 0);
@@ -41,11 +42,11 @@ TEST(SchemeTest, SymmetricActivationsHaveTheirZeroInTheMiddle) {
 
 TEST(SchemeTest, WeightsHaveAScalePerChannel) {
   const Tensor weights = Tensor::of<float>({2, 3}, {1, -2, 0.5f, 10, 0, -127});
-  const QuantizedWeights rows = quantize_weights(weights, 0, 8);
+  const RoundedWeights rows = quantize_weights(weights, 0, 8);
   EXPECT_THAT(rows.scales, ElementsAre(2.0f / 127, 1.0f));
   EXPECT_EQ(rows.integers.data<int8_t>()[1], -127);
   EXPECT_EQ(rows.integers.data<int8_t>()[3], 10);
-  const QuantizedWeights columns = quantize_weights(weights, 1, 7);
+  const RoundedWeights columns = quantize_weights(weights, 1, 7);
   ASSERT_EQ(columns.scales.size(), 3u);
   EXPECT_EQ(columns.integers.data<int8_t>()[5], -63);
   const Tensor back = dequantize(rows);
@@ -59,7 +60,7 @@ TEST(SchemeTest, BiasOfAnEmptyChannelFits) {
   const Tensor weights = Tensor::of<float>({1, 2}, {0, 0});
   const float input_scale = 1e-6f;
   const std::vector<float> least = {least_weight_scale(50, input_scale)};
-  const QuantizedWeights rounded = quantize_weights(weights, 0, 8, least);
+  const RoundedWeights rounded = quantize_weights(weights, 0, 8, least);
   const auto bias = quantize_bias(std::vector<float>{50}, input_scale, rounded.scales);
   EXPECT_NEAR(static_cast<double>(bias[0]) * input_scale * rounded.scales[0], 50, 1e-3);
 }

@@ -18,12 +18,12 @@ DType dtype_of(std::string_view name) {
 }
 
 // [{"float":[1,3,32,32]},{"int64":[]}]
-std::vector<Operand> operands_of(const Json& args, const char* key) {
-  std::vector<Operand> operands;
+std::vector<CountedOperand> operands_of(const Json& args, const char* key) {
+  std::vector<CountedOperand> operands;
   const auto list = args.find(key);
   if (list == args.end() || !list->is_array()) return operands;
   for (const Json& one : *list) {
-    Operand operand;
+    CountedOperand operand;
     if (one.is_object() && !one.empty()) {
       const auto& entry = one.items().begin();
       operand.dtype = dtype_of(entry.key());

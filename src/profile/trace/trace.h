@@ -31,7 +31,7 @@ struct TracedOperator {
   std::string name, op, implementation;
   int64_t calls = 0;
   double total_us = 0;
-  std::vector<Operand> inputs, outputs;  // where the trace has them
+  std::vector<CountedOperand> inputs, outputs;  // where the trace has them
 };
 
 // What any profiler recorded, in one form.
