@@ -66,7 +66,8 @@ Result<Response> respond(const Plan& plan, const PlanStep& step, const Work& wor
   response.empty_us = roofs.step_us.value;
   EDGEWRIGHT_ASSIGN(response.moving_us, moving_us(work, move));
   if (step.implementation == nullptr) return response;
-  KernelRequest request = full_request(plan, step);
+  std::vector<Tensor> constants;
+  KernelRequest request = full_request(plan, step, constants);
   response.alone_us = measured_or_zero(request, *step.implementation);
   if (roofs.cores > request.threads) {
     KernelRequest wider = request;

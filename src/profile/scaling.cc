@@ -22,7 +22,8 @@ double quickest_us(const KernelRequest& request) {
 // Time after over time before, of one step's kernel; 0 when it cannot be tried.
 double ratio_of(const Plan& plan, const PlanStep& step, const Change& change) {
   if (step.implementation == nullptr) return 0;
-  KernelRequest request = full_request(plan, step);
+  std::vector<Tensor> constants;
+  KernelRequest request = full_request(plan, step, constants);
   const auto before = measure(request, *step.implementation);
   if (!before.ok() || *before <= 0) return 0;
   if (change.threads > 0) request.threads = change.threads;
@@ -45,7 +46,7 @@ Result<double> predict_change(const Plan& plan, std::span<const ProfiledOperator
   for (size_t i = 0; i < operators.size(); ++i) {
     const PlanStep& step = plan.steps[i];
     if (operators[i].share < smallest_share || step.implementation == nullptr) continue;
-    const std::string key = timing_key(full_request(plan, step), *step.implementation);
+    const std::string key = timing_key(request_of(plan, step), *step.implementation);
     const auto [entry, is_first] = known.try_emplace(key, 0);
     if (is_first) entry->second = ratio_of(plan, step, change);
     if (entry->second <= 0) continue;

@@ -33,7 +33,8 @@ Status look_at_code(const Plan& plan, double smallest_share,
     if (progress) progress("code", i, operators.size());
     const PlanStep& step = plan.steps[i];
     if (operators[i].share < smallest_share || step.implementation == nullptr) continue;
-    const KernelRequest request = full_request(plan, step);
+    std::vector<Tensor> constants;
+    const KernelRequest request = full_request(plan, step, constants);
     const auto [entry, is_first] = known.try_emplace(timing_key(request, *step.implementation));
     if (is_first) entry->second = look(request, *step.implementation);
     if (!entry->second) continue;

@@ -1,15 +1,36 @@
 #include "profile/step_request.h"
 
 namespace edgewright {
+namespace {
 
-KernelRequest full_request(const Plan& plan, const PlanStep& step) {
+// A constant that the plan dropped when it was packed: times do not depend on its values.
+Result<Tensor> made_up(const PlanValue& value) {
+  EDGEWRIGHT_ASSIGN(Tensor tensor, Tensor::allocate(value.dtype, value.dims));
+  if (value.dtype != DType::kFloat32) return tensor;
+  auto* numbers = tensor.mutable_data<float>();
+  for (int64_t i = 0; i < tensor.element_count(); ++i) numbers[i] = 0.01F;
+  return tensor;
+}
+
+}  // namespace
+
+KernelRequest full_request(const Plan& plan, const PlanStep& step, std::vector<Tensor>& kept) {
   KernelRequest request = request_of(plan, step);
+  kept.clear();
+  kept.reserve(step.inputs.size());
   for (size_t i = 0; i < step.inputs.size(); ++i) {
     if (step.inputs[i] < 0) continue;
     const PlanValue& value = plan.values[static_cast<size_t>(step.inputs[i])];
     if (value.storage != Storage::kConstant) continue;
-    if (value.slot < plan.constants.size())
+    const bool is_there = value.slot < plan.constants.size() &&
+                          !plan.constants[value.slot].empty_handle() &&
+                          plan.constants[value.slot].dims() == value.dims;
+    if (is_there) {
       request.inputs[i].constant = &plan.constants[value.slot];
+    } else if (auto tensor = made_up(value); tensor.ok()) {
+      kept.push_back(*std::move(tensor));
+      request.inputs[i].constant = &kept.back();
+    }
   }
   return request;
 }

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <vector>
+
 #include "runtime/plan.h"
 
 namespace edgewright {
 
-// The step's request as the compiler made it, constants included where the plan still has them.
-KernelRequest full_request(const Plan& plan, const PlanStep& step);
+// The step's request as the compiler made it, constants included. Plans drop constants that were
+// packed; those are made up, and `kept` holds them for as long as the request is used.
+KernelRequest full_request(const Plan& plan, const PlanStep& step, std::vector<Tensor>& kept);
 
 // Makes the first dimension of everything that has the batch in it `factor` times as large. False
 // where that makes no sense: no batch, or an operand without it that is no constant.
