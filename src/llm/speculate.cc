@@ -82,7 +82,10 @@ class DraftModel final : public Proposer {
     }
     held_ = sequence;
     const bool far = sequence.size() - static_cast<size_t>(sequence_.length()) > 16;
-    if (far) catch_up(decoder_, sequence_, held_, 1, language::Phase::kPrefill);
+    // The answer's own tokens go through the arithmetic that the target used for them, so that a
+    // draft that equals the target proposes what the target says.
+    const size_t answered = std::max<size_t>(1, index);
+    if (far) catch_up(decoder_, sequence_, held_, answered, language::Phase::kPrefill);
     std::vector<int> proposed;
     for (int i = 0; i < count; ++i) {
       const auto rest = std::span(held_).subspan(static_cast<size_t>(sequence_.length()));
