@@ -289,7 +289,7 @@ Result<VerifyReport> verify_pair(const std::string& reference, const std::string
 
 // What a candidate costs: its time, its size and its error.
 Result<TradeOffPoint> weigh(const std::string& file, const VerifyReport& report,
-                          const VerifyOptions& options) {
+                            const VerifyOptions& options) {
   BenchOptions bench_options;
   bench_options.session.threads = options.threads;
   bench_options.session.shapes = options.shapes;
