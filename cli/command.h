@@ -42,6 +42,7 @@ std::string_view group_summary(std::string_view group);
 
 Action declare_bench(CLI::App& app, CommonOptions& common);
 Action declare_convert(CLI::App& app, CommonOptions& common);
+Action declare_deploy(CLI::App& app, CommonOptions& common);
 Action declare_device_calibrate(CLI::App& app, CommonOptions& common);
 Action declare_device_import(CLI::App& app, CommonOptions& common);
 Action declare_device_probe(CLI::App& app, CommonOptions& common);

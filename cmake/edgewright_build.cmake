@@ -60,7 +60,7 @@ macro(edgewright_dependencies)
 endmacro()
 
 # Third-party libraries that a room may see; every other room goes without.
-set(edgewright_external_base fmt::fmt nlohmann_json::nlohmann_json Threads::Threads)
+set(edgewright_external_base fmt::fmt nlohmann_json::nlohmann_json sodium Threads::Threads)
 set(edgewright_external_tensor ${CMAKE_DL_LIBS})
 set(edgewright_external_formats ONNX::onnx ONNX::onnx_proto PkgConfig::LIBZIP)
 set(edgewright_external_verify Boost::headers)

@@ -44,7 +44,7 @@ THIRD_PARTY = (
     ("CLI/", ("cli",)),
     ("hwy/", ("src/kernels",)),
     ("blosc", ("src/split/codec",)),
-    ("sodium", ("src/split/privacy",)),
+    ("sodium", ("src/base", "src/split/privacy")),
     ("toml++/", ("src/device",)),
     ("libfdt", ("src/device",)),
     ("dnnl", ("src/kernels",)),

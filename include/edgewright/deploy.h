@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -47,5 +48,59 @@ Result<TargetReport> check_target(const std::string& model, const TargetOptions&
 std::string to_json(const TargetReport& report);
 // Frameworks of the support tables.
 std::vector<std::string> target_names();
+
+// Import, optimise, choose a precision, prove, predict, plan power and cut, bundle.
+struct DeployOptions {
+  std::string model;         // an ONNX model or a language model
+  std::string device;        // of the catalogue, or a file
+  std::string server, link;  // both or none: also plan a cut
+  std::string data;          // DATA, for calibration (its first half) and for judging
+  std::string output;        // the bundle, a folder
+  InputShapes shapes;
+  // Limits by name: latency-ms, energy-mj, size-mb, accuracy-points (default 0.5).
+  std::map<std::string, double> goals;
+  int threads = 1;
+  uint64_t seed = 0;
+  std::function<void(std::string_view stage, size_t done, size_t total)> progress;
+};
+
+struct DeployStage {
+  std::string name;
+  bool reused = false;  // its results were in the bundle already
+};
+struct DeployChoice {
+  std::string what, chosen, runner_up, why;
+};
+// A limit and what the deployment reaches. `predicted` figures are of the device, not of this
+// machine.
+struct DeployGoal {
+  std::string name;
+  double limit = 0, reached = 0;
+  bool passed = false;
+};
+struct BundleFile {
+  std::string path, sha256;
+  int64_t size_bytes = 0;
+};
+
+struct DeployReport {
+  std::string bundle, model, device;
+  std::vector<DeployStage> stages;
+  std::vector<DeployChoice> choices;
+  std::vector<DeployGoal> goals;
+  std::string binding_constraint;  // the missed goal that is furthest off; empty when all are met
+  std::vector<BundleFile> files;
+  bool passed = false;
+  std::vector<std::string> warnings;
+};
+
+// Every file of the bundle but measurements.json and report.html is the same for the same input;
+// every stage is kept by the content of what it was made from, so that a run that was cut off goes
+// on where it stopped.
+Result<DeployReport> deploy(const DeployOptions& options);
+// Whether the files of a bundle are those of its manifest, and its model still gives the recorded
+// outputs on this machine.
+Result<DeployReport> check_bundle(const std::string& bundle, int threads = 1);
+std::string to_json(const DeployReport& report);
 
 }  // namespace edgewright
