@@ -204,6 +204,7 @@ Result<std::vector<int>> LanguageModel::State::prompt_tokens(const GenerateOptio
     tokens = tokenizer->encode(options.prompt, false);
   } else {
     std::vector<ChatTurn> turns;
+    turns.reserve(options.chat.size());
     for (const ChatMessage& message : options.chat) {
       turns.push_back({message.role, message.content});
     }

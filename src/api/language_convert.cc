@@ -34,6 +34,7 @@ std::vector<float> check_logits(const std::shared_ptr<const PackedModel>& model,
   Decoder decoder(model, pool);
   const int vocabulary = model->config.vocabulary;
   std::vector<int> tokens;
+  tokens.reserve(kCheckTokens);
   for (int i = 0; i < std::min(kCheckTokens, model->config.context); ++i) {
     tokens.push_back(static_cast<int>(uniform(1, static_cast<uint64_t>(i)) * vocabulary));
   }

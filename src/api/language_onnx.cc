@@ -163,10 +163,10 @@ void name_tensors(const Recognised& found, LanguageSource& source) {
   for (int layer = 0; layer < source.config.layers; ++layer) {
     const std::string place = fmt::format("layers.{}.", layer);
     for (int i = 0; i < kProductsOfLayer; ++i) {
-      const auto at = static_cast<size_t>(layer * kProductsOfLayer + i);
+      const auto at = static_cast<size_t>(layer) * kProductsOfLayer + static_cast<size_t>(i);
       out.matrices[place + kStacks[i]].push_back(transposed(found.products[at], source));
     }
-    const auto norm = static_cast<size_t>(2 * layer);
+    const auto norm = 2 * static_cast<size_t>(layer);
     out.vectors[place + "attention_norm"] = vector_of(found.norms[norm]);
     out.vectors[place + "ffn_norm"] = vector_of(found.norms[norm + 1]);
   }
@@ -174,6 +174,7 @@ void name_tensors(const Recognised& found, LanguageSource& source) {
 
 std::vector<int> check_tokens(int vocabulary) {
   std::vector<int> tokens;
+  tokens.reserve(kCheckTokens);
   for (int i = 0; i < kCheckTokens; ++i) tokens.push_back((i * 997 + 13) % vocabulary);
   return tokens;
 }

@@ -322,6 +322,7 @@ Status add_pareto(const std::string& reference, const std::string& candidate,
     report.pareto.push_back(std::move(point));
   }
   std::vector<Costs> costs;
+  costs.reserve(report.pareto.size());
   for (const TradeOffPoint& point : report.pareto) {
     costs.push_back({point.latency_us, static_cast<double>(point.size_bytes), point.error});
   }

@@ -263,6 +263,49 @@ std::string operating_text(const Json& point) {
                      point.value("latency_us", 0.0) / 1e3, point.value("energy_mj", 0.0));
 }
 
+Result<Bundle::Outcome> predict_all(const Deployment& d, const Json& int8) {
+  EDGEWRIGHT_ASSIGN(const InferenceTime fp32, predict_time(d, 0));
+  Bundle::Outcome outcome;
+  outcome.result = {{"fp32", time_json(fp32)}};
+  if (int8.value("written", false)) {
+    EDGEWRIGHT_ASSIGN(const InferenceTime time,
+                      predict_time(d, int8.value("int8_macs_share", 0.0)));
+    outcome.result["int8"] = time_json(time);
+  }
+  return outcome;
+}
+
+// The latency at the operating point, in microseconds.
+Result<double> add_power(Deployment& d, const Json& times, const std::string& precision) {
+  const InferenceTime time = time_of(times[precision]);
+  const std::vector<std::string> inputs = {d.device_text, times.dump(), precision,
+                                           std::to_string(d.goal("latency-ms", 0))};
+  EDGEWRIGHT_ASSIGN(const Json power,
+                    d.bundle.stage("power", inputs, [&] { return plan_power(d, time); }));
+  if (power.value("known", false)) {
+    d.choose("operating point", operating_text(power),
+             power.contains("runner_up") ? operating_text(power["runner_up"]) : "none",
+             "least energy that keeps the latency (modelled)");
+    d.reach("energy-mj", power.value("energy_mj", 0.0));
+  } else {
+    d.report.warnings.push_back("the device states no powers: no operating point was chosen");
+  }
+  return power.value("latency_us", time.total_us);
+}
+
+// The latency with the cut, in microseconds.
+Result<double> add_cut(Deployment& d, std::vector<std::string> inputs, double on_device_us) {
+  inputs.insert(inputs.end(), {d.device_text, d.options.server, d.options.link});
+  EDGEWRIGHT_ASSIGN(const Json cut, d.bundle.stage("split", inputs, [&] { return plan_cut(d); }));
+  const double latency_us = cut.value("latency_us", 0.0);
+  d.choose("cut", cut.value("cut", ""), cut.value("runner_up", ""),
+           fmt::format("{:.2f} ms against {:.2f} ms for the runner-up and {:.2f} ms on the device "
+                       "alone (modelled)",
+                       latency_us / 1e3, cut.value("runner_up_us", 0.0) / 1e3,
+                       cut.value("on_device_us", 0.0) / 1e3));
+  return cut.value("cut", "") == "output" ? on_device_us : std::min(on_device_us, latency_us);
+}
+
 }  // namespace
 
 Status deploy_network(Deployment& d) {
@@ -281,20 +324,9 @@ Status deploy_network(Deployment& d) {
                       d.bundle.stage("quantise", {d.model_digest, shapes, seed, d.data_digest},
                                      [&] { return quantise(d); }));
   }
-  EDGEWRIGHT_ASSIGN(
-      const Json times,
-      d.bundle.stage("predict", {d.model_digest, shapes, d.device_text, int8.dump()},
-                     [&]() -> Result<Bundle::Outcome> {
-                       EDGEWRIGHT_ASSIGN(const InferenceTime fp32, predict_time(d, 0));
-                       Bundle::Outcome outcome;
-                       outcome.result = {{"fp32", time_json(fp32)}};
-                       if (int8.value("written", false)) {
-                         EDGEWRIGHT_ASSIGN(const InferenceTime time,
-                                           predict_time(d, int8.value("int8_macs_share", 0.0)));
-                         outcome.result["int8"] = time_json(time);
-                       }
-                       return outcome;
-                     }));
+  EDGEWRIGHT_ASSIGN(const Json times,
+                    d.bundle.stage("predict", {d.model_digest, shapes, d.device_text, int8.dump()},
+                                   [&] { return predict_all(d, int8); }));
   const std::string precision = choose_precision(d, int8, times);
   const std::string chosen = precision == "int8" ? kInt8Model : kFloatModel;
 
@@ -303,33 +335,9 @@ Status deploy_network(Deployment& d) {
                                    [&] { return prove(d, chosen); }));
   EDGEWRIGHT_TRY(d.bundle.stage("plan", source, [&] { return export_plan(d); }));
 
-  const InferenceTime time = time_of(times[precision]);
-  EDGEWRIGHT_ASSIGN(const Json power, d.bundle.stage("power",
-                                                     {d.device_text, times.dump(), precision,
-                                                      std::to_string(d.goal("latency-ms", 0))},
-                                                     [&] { return plan_power(d, time); }));
-  double latency_us = power.value("latency_us", time.total_us);
-  if (power.value("known", false)) {
-    d.choose("operating point", operating_text(power),
-             power.contains("runner_up") ? operating_text(power["runner_up"]) : "none",
-             "least energy that keeps the latency (modelled)");
-    d.reach("energy-mj", power.value("energy_mj", 0.0));
-  } else {
-    d.report.warnings.push_back("the device states no powers: no operating point was chosen");
-  }
+  EDGEWRIGHT_ASSIGN(double latency_us, add_power(d, times, precision));
   if (!d.options.link.empty()) {
-    EDGEWRIGHT_ASSIGN(const Json cut, d.bundle.stage("split",
-                                                     {d.model_digest, shapes, d.device_text,
-                                                      d.options.server, d.options.link, seed},
-                                                     [&] { return plan_cut(d); }));
-    d.choose("cut", cut.value("cut", ""), cut.value("runner_up", ""),
-             fmt::format("{:.2f} ms against {:.2f} ms for the runner-up and {:.2f} ms on the "
-                         "device alone (modelled)",
-                         cut.value("latency_us", 0.0) / 1e3, cut.value("runner_up_us", 0.0) / 1e3,
-                         cut.value("on_device_us", 0.0) / 1e3));
-    if (cut.value("cut", "") != "output") {
-      latency_us = std::min(latency_us, cut.value("latency_us", latency_us));
-    }
+    EDGEWRIGHT_ASSIGN(latency_us, add_cut(d, {d.model_digest, shapes, seed}, latency_us));
   }
   d.reach("latency-ms", latency_us / 1e3);
   EDGEWRIGHT_ASSIGN(const BundleFile file, d.bundle.describe(chosen));
