@@ -8,8 +8,8 @@
 
 #include "api/engine.h"
 #include "api/open_backend.h"
+#include "api/session_inputs.h"
 #include "graph/fix_shapes.h"
-#include "verify/inputs.h"
 
 namespace edgewright {
 namespace {
@@ -32,22 +32,6 @@ LatencySummary summarise(std::vector<double> latencies) {
           percentile(latencies, 0.99)};
 }
 
-Result<std::vector<Datum>> bench_inputs(const BackendSession& session,
-                                        const BenchOptions& options) {
-  Graph graph;
-  for (const auto& port : session.inputs()) graph.add_input(port.name, port.type);
-  InputOptions input_options;
-  input_options.seed = options.seed;
-  input_options.shapes = options.session.shapes;
-  for (const auto& [name, tensor] : options.inputs) input_options.shapes[name] = tensor.dims();
-  EDGEWRIGHT_ASSIGN(auto inputs, make_inputs(graph, input_options));
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const auto given = options.inputs.find(session.inputs()[i].name);
-    if (given != options.inputs.end()) inputs[i] = given->second;
-  }
-  return inputs;
-}
-
 // VmHWM of this program's memory. ru_maxrss will not do: it begins with what the process that
 // started this one held.
 int64_t peak_rss_bytes() {
@@ -67,7 +51,8 @@ Result<BenchReport> bench(const std::string& path, const BenchOptions& options) 
   auto start = Clock::now();
   EDGEWRIGHT_ASSIGN(auto session, open_backend(path, options.session));
   report.load_us = microseconds_since(start);
-  EDGEWRIGHT_ASSIGN(const auto inputs, bench_inputs(*session.session, options));
+  EDGEWRIGHT_ASSIGN(const auto inputs, session_inputs(session->inputs(), options.inputs,
+                                                      options.session.shapes, options.seed));
   start = Clock::now();
   EDGEWRIGHT_TRY(session->run(inputs));
   report.first_inference_us = microseconds_since(start);

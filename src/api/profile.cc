@@ -6,6 +6,7 @@
 #include "api/engine.h"
 #include "api/host_roofs.h"
 #include "api/open_backend.h"
+#include "api/session_inputs.h"
 #include "base/cpu.h"
 #include "base/file.h"
 #include "formats/onnx/type_inference.h"
@@ -23,7 +24,6 @@
 #include "profile/step_times.h"
 #include "profile/time_model.h"
 #include "profile/timeline.h"
-#include "verify/inputs.h"
 
 namespace edgewright {
 namespace {
@@ -36,21 +36,6 @@ constexpr double kConfirmedShare = 0.01;
 constexpr double kTriedShare = 0.002;
 // Samples that a document carries for later comparisons.
 constexpr size_t kStepSamples = 50, kWallSamples = 200;
-
-Result<std::vector<Datum>> profile_inputs(const Session& session, const ProfileOptions& options) {
-  Graph graph;
-  for (const auto& port : session.inputs()) graph.add_input(port.name, port.type);
-  InputOptions input_options;
-  input_options.seed = options.seed;
-  input_options.shapes = options.session.shapes;
-  for (const auto& [name, tensor] : options.inputs) input_options.shapes[name] = tensor.dims();
-  EDGEWRIGHT_ASSIGN(auto inputs, make_inputs(graph, input_options));
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const auto given = options.inputs.find(session.inputs()[i].name);
-    if (given != options.inputs.end()) inputs[i] = given->second;
-  }
-  return inputs;
-}
 
 // Evenly spaced ones of many samples.
 std::vector<float> thinned(const std::vector<float>& samples, size_t count) {
@@ -227,7 +212,8 @@ Result<TrialRun> try_run(const std::string& path, const ProfileOptions& options,
   trial.session = session_options;
   trial.inputs.clear();
   EDGEWRIGHT_ASSIGN(auto opened, open_session(path, session_options));
-  EDGEWRIGHT_ASSIGN(const auto inputs, profile_inputs(*opened.session, trial));
+  EDGEWRIGHT_ASSIGN(const auto inputs, session_inputs(opened.session->inputs(), trial.inputs,
+                                                      trial.session.shapes, trial.seed));
   StepTimeOptions time_options;
   time_options.seconds = options.seconds / 2;
   EDGEWRIGHT_ASSIGN(const StepTimes times, measure_steps(*opened.session, inputs, time_options));
@@ -312,7 +298,8 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
   EDGEWRIGHT_ASSIGN(const Roofs roofs, host_roofs(options.roofs_cache));
   EDGEWRIGHT_ASSIGN(auto opened, open_session(path, options.session));
   Session& session = *opened.session;
-  EDGEWRIGHT_ASSIGN(const auto inputs, profile_inputs(session, options));
+  EDGEWRIGHT_ASSIGN(const auto inputs, session_inputs(session.inputs(), options.inputs,
+                                                      options.session.shapes, options.seed));
   StepTimeOptions time_options;
   time_options.seconds = options.seconds;
   time_options.progress = options.progress;
