@@ -1,0 +1,19 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "tensor/dtype.h"
+
+namespace edgewright::oip {
+
+// The Open Inference Protocol's name of an element type ("FP32", "BYTES" for strings); empty for a
+// type that the protocol does not have.
+std::string_view datatype_name(DType dtype);
+std::optional<DType> datatype_from_name(std::string_view name);
+
+// Whether JSON numbers can stand for it: half precision travels as binary data only (Open Inference
+// Protocol, "Tensor Data").
+bool has_json_form(DType dtype);
+
+}  // namespace edgewright::oip
