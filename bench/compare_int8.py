@@ -21,9 +21,9 @@ import statistics
 import sys
 
 import numpy
-from compare import ROOT, SHARED, Edgewright, Onnxruntime, inputs_of, measure, run
+from compare import Edgewright, Onnxruntime, inputs_of, measure, run
+from zoo import PROGRAM, ROOT, SHARED
 
-PROGRAM = ROOT / "build" / "edgewright"
 CIFAR = SHARED / "cifar10"
 MODELS = ("resnet20", "resnet20-qat", "mobilenetv2", "vit20")
 SHAPES = {"input": ("B", 3, 32, 32)}
