@@ -4,6 +4,7 @@
 build_packages=(
   ca-certificates
   ccache
+  flatbuffers-compiler
   g++
   libbenchmark-dev
   libblosc-dev
@@ -11,6 +12,7 @@ build_packages=(
   libcapstone-dev
   libcli11-dev
   libfdt-dev
+  libflatbuffers-dev
   libfmt-dev
   libgmock-dev
   libgtest-dev
@@ -18,6 +20,7 @@ build_packages=(
   libhwy-dev
   libpcre2-dev
   libprotobuf-dev
+  libpugixml-dev
   libsodium-dev
   libsqlite3-dev
   libtomlplusplus-dev

@@ -12,8 +12,9 @@
 namespace edgewright {
 
 struct ConvertOptions {
-  std::string to;                    // "onnx" or "plan"; empty: from the output's ending
-  int opset = 0;                     // 0: the input's
+  std::string
+      to;         // "onnx", "plan" or one of export_format_names(); empty: from the output's ending
+  int opset = 0;  // 0: the input's
   std::string dialect = "standard";  // or "ort"
   InputShapes shapes;
   std::map<std::string, std::string> fixes;  // input -> "16000", "1,2,3" or "@file.npy"
@@ -101,6 +102,9 @@ std::vector<PassDescription> list_passes();
 
 // Values of ConvertOptions::precision.
 std::vector<std::string> precision_names();
+
+// Formats of other runtimes that ConvertOptions::to may name.
+std::vector<std::string> export_format_names();
 
 std::string to_json(const ConvertReport& report);
 

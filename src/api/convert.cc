@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "api/engine.h"
+#include "api/export_formats.h"
 #include "api/open_backend.h"
 #include "api/precision.h"
 #include "api/subjects.h"
@@ -149,13 +150,17 @@ class OriginalCheck {
 };
 
 Result<std::string> target_of(const std::string& output, const ConvertOptions& options) {
-  const std::string target = !options.to.empty()           ? options.to
-                             : output.ends_with(".ewplan") ? "plan"
-                             : output.ends_with(".onnx")   ? "onnx"
-                                                           : "";
-  if (target == "onnx" || target == "plan") return target;
-  return usage_error("found output '{}', expected an ending of .onnx or .ewplan, or --to onnx,plan",
-                     output);
+  std::string target = options.to, names = "onnx, plan", endings = ".onnx, .ewplan";
+  if (target.empty() && output.ends_with(".ewplan")) target = "plan";
+  if (target.empty() && output.ends_with(".onnx")) target = "onnx";
+  for (const ExportFormat& format : export_formats()) {
+    if (target.empty() && output.ends_with(format.ending)) target = format.name;
+    names += fmt::format(", {}", format.name);
+    endings += fmt::format(", {}", format.ending);
+  }
+  if (target == "onnx" || target == "plan" || find_export_format(target) != nullptr) return target;
+  return usage_error("found output '{}'{}, expected an ending of {}, or --to with one of {}",
+                     output, options.to.empty() ? "" : " and --to " + options.to, endings, names);
 }
 
 PipelineOptions pipeline_options(const Model& model, const ConvertOptions& options,
@@ -172,6 +177,10 @@ PipelineOptions pipeline_options(const Model& model, const ConvertOptions& optio
     // Our own engine runs every operator of the canonical opset.
     result.pass.dialect = Dialect::kPlan;
     result.pass.target_opset = kCanonicalOpset;
+  }
+  if (const ExportFormat* format = find_export_format(target)) {
+    result.pass.dialect = Dialect::kStandard;
+    result.pass.target_opset = format->opset;
   }
   result.disabled = options.disabled;
   result.stop_after = options.stop_after;
@@ -196,10 +205,15 @@ Status refuse_overwriting(const std::string& input, const std::string& output) {
   return {};
 }
 
-Result<Model> prepare(const std::string& input, const ConvertOptions& options) {
+Result<Model> prepare(const std::string& input, const std::string& target,
+                      const ConvertOptions& options, ConvertReport& report) {
   EDGEWRIGHT_ASSIGN(Model model, load_model(input, options.keep_initializer_inputs));
   EDGEWRIGHT_TRY(fix_shapes(*model.graph, options.shapes));
   EDGEWRIGHT_TRY(fix_inputs(*model.graph, options.fixes));
+  const ExportFormat* format = find_export_format(target);
+  if (format != nullptr && format->fixed_shapes) {
+    EDGEWRIGHT_TRY(close_shapes(*model.graph, report.warnings));
+  }
   EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
   return model;
 }
@@ -270,18 +284,80 @@ Status write_checked_plan(const Model& model, const std::string& output,
   return error ? Status(internal_error("cannot finish {}: {}", output, error.message())) : Status();
 }
 
+int64_t size_of(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) {
+    return static_cast<int64_t>(std::filesystem::file_size(path, error));
+  }
+  int64_t total = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path, error)) {
+    if (entry.is_regular_file(error)) total += static_cast<int64_t>(entry.file_size(error));
+  }
+  return total;
+}
+
+// Compares what was written, read back, with the prepared graph.
+Status check_written(const ExportFormat& format, const std::string& path,
+                     std::optional<OriginalCheck>& check, ConvertReport& report) {
+  if (!check || format.read == nullptr) return {};
+  EDGEWRIGHT_ASSIGN(const Model back, format.read(path));
+  EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(*back.graph, "reference"));
+  report.written = report.verification->passed;
+  report.passed = report.passed && report.written;
+  return {};
+}
+
+// Writes for another runtime under a name of its own, and gives the files their names when they
+// compute, read back, what they should.
+Status write_checked_export(const Model& model, const std::string& output,
+                            const ExportFormat& format, const ConvertOptions& options,
+                            std::optional<OriginalCheck>& check, ConvertReport& report) {
+  Model prepared = clone(model);
+  EDGEWRIGHT_TRY(decompose_for(prepared, format, report));
+  report.nodes_after = static_cast<int64_t>(count_nodes(*prepared.graph));
+  ExportSettings settings;
+  settings.half_weights = options.precision == "fp16";
+  const std::string stem = output.ends_with(format.ending)
+                               ? output.substr(0, output.size() - format.ending.size())
+                               : output;
+  const std::string candidate = fmt::format("{}.unverified{}", stem, format.ending);
+  EDGEWRIGHT_ASSIGN(const auto files, format.write(prepared, candidate, settings));
+  const Status checked = check_written(format, candidate, check, report);
+  std::error_code error;
+  for (const std::string& file : files) {
+    std::string name = stem + file.substr(stem.size() + std::string_view(".unverified").size());
+    if (file == candidate) name = output;
+    if (checked.ok() && report.written) {
+      if (std::filesystem::is_directory(file)) std::filesystem::remove_all(name, error);
+      std::filesystem::rename(file, name, error);
+      if (error) return internal_error("cannot finish {}: {}", name, error.message());
+      report.size_bytes += size_of(name);
+    } else {
+      std::filesystem::remove_all(file, error);
+    }
+  }
+  return checked;
+}
+
 Status write_result(const Model& model, const std::string& output, const std::string& target,
                     const ConvertOptions& options, std::optional<OriginalCheck>& check,
                     ConvertReport& report) {
   report.opset = options.opset > 0 ? options.opset : model.source_opset;
+  if (const ExportFormat* format = find_export_format(target)) {
+    return write_checked_export(model, output, *format, options, check, report);
+  }
   if (target == "plan") {
     EDGEWRIGHT_TRY(write_checked_plan(model, output, options, check, report));
   } else {
     EDGEWRIGHT_TRY(write_onnx(model, output, options));
   }
-  std::error_code error;
-  report.size_bytes = static_cast<int64_t>(std::filesystem::file_size(output, error));
+  report.size_bytes = report.written ? size_of(output) : 0;
   return {};
+}
+
+// Other runtimes choose their own arithmetic: float16 is how the weights are stored there.
+bool stores_half_weights(const std::string& target, const ConvertOptions& options) {
+  return options.precision == "fp16" && find_export_format(target) != nullptr;
 }
 
 // The operators of a precision may need a younger opset than the input's.
@@ -308,7 +384,7 @@ Result<ConvertReport> convert(const std::string& input, const std::string& outpu
   EDGEWRIGHT_TRY(refuse_overwriting(input, output));
   ConvertReport report;
   ConvertOptions options = wanted;
-  EDGEWRIGHT_ASSIGN(const Model original, prepare(input, options));
+  EDGEWRIGHT_ASSIGN(const Model original, prepare(input, target, options, report));
   EDGEWRIGHT_TRY(choose_opset(original, options, report));
   Model model = clone(original);
   ConvertOptions exact = options;
@@ -329,11 +405,15 @@ Result<ConvertReport> convert(const std::string& input, const std::string& outpu
   add_passes(pipeline, report);
   bool fit_to_write = !report.verification || report.verification->passed;
   report.passed = fit_to_write;
-  if (fit_to_write && (options.precision != "fp32" || !options.quantize.empty())) {
+  if (stores_half_weights(target, options)) {
+    report.choices.push_back({"float16", "stored weights", "arithmetic",
+                              "the runtime chooses the type that it computes in"});
+    check = make_check(*model.graph, options, report);
+  } else if (fit_to_write && (options.precision != "fp32" || !options.quantize.empty())) {
     EDGEWRIGHT_ASSIGN(report.passed, apply_precision(model, options, report));
     fit_to_write = report.passed || options.force;
-    // A plan must compute what the changed model does, not the original.
-    if (target == "plan") check = make_check(*model.graph, options, report);
+    // The result must compute what the changed model does, not the original.
+    if (target != "onnx") check = make_check(*model.graph, options, report);
   }
   report.nodes_before = static_cast<int64_t>(count_nodes(*original.graph));
   report.nodes_after = static_cast<int64_t>(count_nodes(*model.graph));

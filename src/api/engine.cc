@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "api/export_formats.h"
 #include "base/file.h"
 #include "formats/npy/npy.h"
 #include "formats/onnx/onnx.h"
@@ -88,6 +89,7 @@ Result<Model> load_model(const std::string& path, bool keep_initializer_inputs) 
     if (!model.ok()) return std::move(model).error().at(path);
     return model;
   }
+  if (const ExportFormat* format = find_import_format(path)) return format->read(path);
   ImportOptions options;
   options.keep_initializer_inputs = keep_initializer_inputs;
   return import_onnx(path, options);

@@ -1,0 +1,103 @@
+// The common step before every writer: fixed shapes, and only operators that the format has.
+#include <map>
+#include <set>
+
+#include "api/export_formats.h"
+#include "api/open_backend.h"
+#include "formats/onnx/schema_functions.h"
+#include "formats/onnx/type_inference.h"
+#include "graph/fix_shapes.h"
+
+namespace edgewright {
+namespace {
+
+// Definitions may hold operators that are functions themselves; ONNX nests them four deep at most.
+constexpr int kMaxDepth = 8;
+
+std::string full_name(const Node& node) {
+  return node.domain.empty() ? node.op : node.domain + "::" + node.op;
+}
+
+// Opens every node without a counterpart once. Returns how many were opened, by operator.
+Result<std::map<std::string, int>> expand_missing(Graph& graph, const ExportFormat& format) {
+  std::map<std::string, int> opened;
+  for (Node* node : graph.node_list()) {
+    for (auto& [name, subgraph] : node->subgraphs) {
+      EDGEWRIGHT_ASSIGN(const auto inner, expand_missing(*subgraph, format));
+      for (const auto& [op, count] : inner) opened[op] += count;
+    }
+    if (format.has(*node)) continue;
+    const std::string op = full_name(*node);
+    EDGEWRIGHT_ASSIGN(const bool expanded, expand_function(graph, *node));
+    if (expanded) ++opened[op];
+  }
+  return opened;
+}
+
+// Folds what the definitions left to compute; fusions would only undo the opening.
+Status clean(Model& model) {
+  PipelineOptions options;
+  options.pass.target_opset = kCanonicalOpset;
+  options.stop_after = "eliminate_dead";
+  EDGEWRIGHT_TRY(optimise_model(model, options));
+  return onnx_type_inferer().infer(*model.graph);
+}
+
+Status refuse_missing(const Graph& graph, const ExportFormat& format) {
+  struct Missing {
+    int count = 0;
+    std::string first;
+  };
+  std::map<std::string, Missing> missing;
+  for_each_node(graph, [&](const Node& node) {
+    if (format.has(node)) return;
+    Missing& entry = missing[full_name(node)];
+    if (entry.count++ == 0) {
+      const Value* output = node.output(0);
+      entry.first = !node.name.empty()  ? node.name
+                    : output != nullptr ? output->name
+                                        : std::string();
+    }
+  });
+  if (missing.empty()) return {};
+  std::string list;
+  for (const auto& [op, entry] : missing) {
+    list += fmt::format("{}{} ({} nodes, first '{}')", list.empty() ? "" : ", ", op, entry.count,
+                        entry.first);
+  }
+  return unsupported(
+      "{} has no counterpart for {}; `edgewright targets check` shows what runs there instead",
+      format.runtime, list);
+}
+
+}  // namespace
+
+Status close_shapes(Graph& graph, std::vector<std::string>& warnings) {
+  std::map<std::string, Dims> shapes;
+  for (const Value* input : graph.inputs()) {
+    if (input->is_constant() || !input->type.shape || known_dims(*input->type.shape)) continue;
+    Dims& dims = shapes[input->name];
+    for (const Dim& dim : *input->type.shape) dims.push_back(dim.is_known() ? dim.value : 1);
+    warnings.push_back(fmt::format("input '{}' has shape {}; the result is for {} (see --shape)",
+                                   input->name, shape_text(*input->type.shape), dims_text(dims)));
+  }
+  return shapes.empty() ? Status() : fix_shapes(graph, shapes);
+}
+
+Status decompose_for(Model& model, const ExportFormat& format, ConvertReport& report) {
+  std::map<std::string, int> opened;
+  for (int depth = 0; depth < kMaxDepth; ++depth) {
+    EDGEWRIGHT_ASSIGN(const auto step, expand_missing(*model.graph, format));
+    if (step.empty()) break;
+    EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
+    EDGEWRIGHT_TRY(clean(model));
+    for (const auto& [op, count] : step) opened[op] += count;
+  }
+  for (const auto& [op, count] : opened) {
+    report.choices.push_back({op, "its ONNX definition", "native",
+                              fmt::format("{} has no {}; {} nodes", format.runtime, op, count)});
+  }
+  return refuse_missing(*model.graph, format);
+}
+
+}  // namespace edgewright

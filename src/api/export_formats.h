@@ -1,0 +1,52 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "edgewright/convert.h"
+#include "graph/graph.h"
+
+namespace edgewright {
+
+// What `convert` asks of a writer besides the graph.
+struct ExportSettings {
+  // Float weights are stored in float16; the arithmetic is the runtime's choice.
+  bool half_weights = false;
+};
+
+// A format of another runtime that `convert --to NAME` writes. The graph that a writer gets holds
+// only nodes of which `has` is true, and fixed shapes where it asks for them.
+struct ExportFormat {
+  std::string_view name;    // as in --to
+  std::string_view ending;  // of a file's name; `--to` decides where two formats share it
+  std::string_view runtime;
+  int opset;          // operators that ai.onnx has since a later opset are not made for it
+  bool fixed_shapes;  // open dimensions become 1
+  // Whether the format has a counterpart of this node. The node's types are inferred.
+  bool (*has)(const Node& node);
+  // Returns every file (or folder) that was written, PATH first; each begins with PATH less its
+  // ending.
+  Result<std::vector<std::string>> (*write)(const Model& model, const std::string& path,
+                                            const ExportSettings& settings);
+  // Reads such a file as a graph of ai.onnx operators; null where there is no reader. What was
+  // written is then read back and compared.
+  Result<Model> (*read)(const std::string& path);
+};
+
+// In the order of --help.
+std::span<const ExportFormat> export_formats();
+// By name; null when there is none.
+const ExportFormat* find_export_format(std::string_view name);
+// The format whose reader takes a file of this name; null when none does.
+const ExportFormat* find_import_format(std::string_view path);
+
+// Dimensions of inputs that are still open become 1, each with a warning.
+Status close_shapes(Graph& graph, std::vector<std::string>& warnings);
+
+// Opens operators that the format has no counterpart for by their ONNX definitions, until every
+// node has one. kUnsupported listing operators, how often, and the first node of each otherwise.
+Status decompose_for(Model& model, const ExportFormat& format, ConvertReport& report);
+
+}  // namespace edgewright
