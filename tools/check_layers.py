@@ -39,6 +39,8 @@ THIRD_PARTY = (
     ("google/protobuf/", ("src/formats/onnx",)),
     ("onnx/", ("src/formats/onnx",)),
     ("zip.h", ("src/formats/npy",)),
+    ("pugixml", ("src/formats/openvino",)),
+    ("flatbuffers/", ("src/formats/tflite",)),
     ("nlohmann/", ("src/base",)),
     ("boost/math/", ("src/verify",)),
     ("CLI/", ("cli",)),

@@ -3,10 +3,24 @@
 #include <algorithm>
 #include <array>
 
+#include "formats/openvino/openvino.h"
+
 namespace edgewright {
 namespace {
 
-constexpr std::array<ExportFormat, 0> kFormats = {};
+using Files = Result<std::vector<std::string>>;
+
+Files write_openvino(const Model& model, const std::string& path, const ExportSettings& settings) {
+  return export_openvino(model, path, {.half_weights = settings.half_weights});
+}
+
+// Operators of opset 23 and later (Attention, RotaryEmbedding) are younger than what the runtimes
+// recognise by themselves: their parts serve better.
+constexpr int kOpset = 22;
+
+constexpr std::array kFormats = std::to_array<ExportFormat>({
+    {"openvino", ".xml", "OpenVINO", kOpset, false, openvino_has, write_openvino, import_openvino},
+});
 
 }  // namespace
 
