@@ -32,6 +32,7 @@ build_packages=(
   nlohmann-json3-dev
   pkg-config
   protobuf-compiler
+  python3-dev
   python3-venv
   zlib1g-dev
 )
@@ -207,6 +208,9 @@ install_onednn() {
     "$target/lib/cmake/dnnl/dnnl-targets.cmake"
   rm -rf "$work"
 }
+
+# What builds and tests the Python package.
+install_python() { make_venv "$deps/python" python.txt; }
 
 step_bench() {
   step bench bench "$(inputs 1 bench.txt)" install_bench

@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""Installs the package by one command into a clean virtual environment and runs its tests there.
+
+usage: pip_install_test.py ROOT
+"""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+
+def main():
+    root = pathlib.Path(sys.argv[1])
+    with tempfile.TemporaryDirectory() as folder:
+        environment = pathlib.Path(folder) / "environment"
+        subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+        python = environment / "bin" / "python"
+        pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        subprocess.run([*pip, root], check=True)
+        # Only pytest comes after; the tests take the installed package.
+        subprocess.run([*pip, "pytest"], check=True)
+        done = subprocess.run(
+            [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", root / "python" / "tests"],
+            cwd=folder, check=False,
+        )
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
