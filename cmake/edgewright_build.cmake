@@ -41,6 +41,7 @@ macro(edgewright_dependencies)
   find_package(ONNX CONFIG REQUIRED)
   find_package(SQLite3 REQUIRED)
   find_package(pugixml REQUIRED)
+  find_program(EDGEWRIGHT_FLATC flatc REQUIRED)
   find_package(PkgConfig REQUIRED)
   find_package(Boost REQUIRED)
   pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
@@ -146,6 +147,19 @@ std::span<const SupportFile> support_files() {
 ")
 endfunction()
 
+# The classes of a FlatBuffers schema, included as its path with "_generated.h".
+function(edgewright_flatbuffers target schema)
+  get_filename_component(folder ${schema} DIRECTORY)
+  set(output ${CMAKE_BINARY_DIR}/generated/${folder})
+  get_filename_component(name ${schema} NAME_WE)
+  add_custom_command(OUTPUT ${output}/${name}_generated.h
+    COMMAND ${EDGEWRIGHT_FLATC} --cpp --gen-object-api --scoped-enums -o ${output}
+      ${PROJECT_SOURCE_DIR}/src/${schema}
+    DEPENDS ${PROJECT_SOURCE_DIR}/src/${schema})
+  target_sources(${target} PRIVATE ${output}/${name}_generated.h)
+  target_include_directories(${target} SYSTEM PUBLIC ${CMAKE_BINARY_DIR}/generated)
+endfunction()
+
 # Every room is one static library edgewright::<room>, linked as src/layers.txt says.
 function(edgewright_rooms layers_file)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${layers_file})
@@ -182,6 +196,9 @@ function(edgewright_rooms layers_file)
     endforeach()
     if(edgewright_external_${room})
       target_link_libraries(edgewright_${room} PUBLIC ${edgewright_external_${room}})
+    endif()
+    if(room STREQUAL formats)
+      edgewright_flatbuffers(edgewright_formats formats/tflite/schema.fbs)
     endif()
     set_property(GLOBAL APPEND PROPERTY EDGEWRIGHT_ROOMS ${room})
   endforeach()

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "formats/openvino/openvino.h"
+#include "formats/tflite/tflite.h"
 
 namespace edgewright {
 namespace {
@@ -14,12 +15,17 @@ Files write_openvino(const Model& model, const std::string& path, const ExportSe
   return export_openvino(model, path, {.half_weights = settings.half_weights});
 }
 
+Files write_tflite(const Model& model, const std::string& path, const ExportSettings& settings) {
+  return export_tflite(model, path, {.half_weights = settings.half_weights});
+}
+
 // Operators of opset 23 and later (Attention, RotaryEmbedding) are younger than what the runtimes
 // recognise by themselves: their parts serve better.
 constexpr int kOpset = 22;
 
 constexpr std::array kFormats = std::to_array<ExportFormat>({
     {"openvino", ".xml", "OpenVINO", kOpset, false, openvino_has, write_openvino, import_openvino},
+    {"tflite", ".tflite", "TFLite", kOpset, true, tflite_has, write_tflite, nullptr},
 });
 
 }  // namespace

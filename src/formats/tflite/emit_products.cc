@@ -1,0 +1,295 @@
+// Matrix products, softmax and reductions.
+#include <algorithm>
+#include <numeric>
+
+#include "formats/tflite/emit.h"
+#include "formats/tflite/names.h"
+#include "formats/tflite/weights.h"
+
+namespace edgewright::tflite_io {
+namespace {
+
+bool is_float(const Value* value) {
+  return value != nullptr && value->type.dtype == DType::kFloat32;
+}
+
+// The transposed weights O I of a layer, and what follows it.
+struct Layer {
+  const Value* x;
+  Weights weights;
+  std::vector<int64_t> order;  // of the axes, so that outputs come first
+  int64_t outputs;
+  const Value* bias = nullptr;
+  Tail tail;
+  bool keeps_dims = false;
+};
+
+void emit_fully_connected(Emitter& emitter, const Layer& layer) {
+  const bool integers = layer.weights.quant && layer.tail.quant && emitter.has_integer(layer.x);
+  const int input = integers ? emitter.integer(layer.x) : emitter.real(layer.x);
+  const int filter = add_weights(emitter, layer.weights, layer.order, 0);
+  std::vector<int> inputs = {input, filter, -1};
+  if (layer.bias != nullptr) {
+    inputs[2] =
+        add_bias(emitter, layer.bias, layer.outputs, layer.weights,
+                 integers ? emitter.quant_of_tensor(input) : std::nullopt, layer.tail.value->name);
+  }
+  schema::FullyConnectedOptionsT options;
+  options.fused_activation_function = layer.tail.activation;
+  options.keep_num_dims = layer.keeps_dims;
+  Emitter::Result1 result = Emitter::like(layer.tail.value);
+  if (integers) {
+    result.type = schema::TensorType::INT8;
+    result.quant = layer.tail.quant;
+  }
+  // Versions: 5 keeps dimensions, 9 has float activations with int8 weights of a scale each.
+  const int version = layer.weights.quant && !integers ? 9 : 5;
+  emitter.finish(layer.tail, Layout::kPlain,
+                 emitter.add(Operator::FULLY_CONNECTED, version, std::move(inputs), result,
+                             std::move(options)));
+}
+
+// A constant of one number per output, with leading ones.
+bool is_row(const Value* value, int64_t outputs) {
+  if (value == nullptr || !is_float(value) || !has_bias(value)) return false;
+  const Dims dims = dims_of(value);
+  const int64_t count = std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies());
+  return !dims.empty() && dims.back() == outputs && count == outputs;
+}
+
+bool is_weight_matrix(const Value* value) {
+  return has_weights(value) && dims_of(value).size() == 2;
+}
+
+bool is_matmul(const Node& node) {
+  if (!is_float(node.input(0)) || !is_float(node.input(1))) return false;
+  const size_t a = dims_of(node.inputs[0]).size(), b = dims_of(node.inputs[1]).size();
+  return a >= 2 && b >= 2 && dims_of(node.outputs[0]).size() <= 5;
+}
+
+// The sum with a constant row that is all that reads the product, or null.
+const Node* bias_sum(const Value* product, int64_t outputs) {
+  if (product->uses.size() != 1 || product->is_graph_output()) return nullptr;
+  const Use use = product->uses[0];
+  if (!use.node->is("Add") || !is_row(use.node->input(1 - use.index), outputs)) return nullptr;
+  return use.node;
+}
+
+Status emit_matmul(Emitter& emitter, const Node& node) {
+  if (is_weight_matrix(node.inputs[1])) {
+    Layer layer{node.inputs[0], weights_of(node.inputs[1]), {1, 0}, dims_of(node.inputs[1])[1]};
+    layer.keeps_dims = true;
+    const Value* product = node.outputs[0];
+    if (const Node* sum = bias_sum(product, layer.outputs)) {
+      layer.bias = sum->inputs[sum->inputs[0] == product ? 1 : 0];
+      product = sum->outputs[0];
+      emitter.absorb(sum);
+    }
+    layer.tail = emitter.tail_of(product);
+    emit_fully_connected(emitter, layer);
+    return {};
+  }
+  const Tail tail{node.outputs[0], Activation::NONE, Emitter::rounding_of(node.outputs[0])};
+  const bool integers =
+      tail.quant && emitter.has_integer(node.inputs[0]) && emitter.has_integer(node.inputs[1]);
+  Emitter::Result1 result = Emitter::like(tail.value);
+  std::vector<int> inputs;
+  for (const Value* value : node.inputs) {
+    inputs.push_back(integers ? emitter.integer(value) : emitter.real(value));
+  }
+  if (integers) {
+    result.type = schema::TensorType::INT8;
+    result.quant = tail.quant;
+  }
+  emitter.finish(tail, Layout::kPlain,
+                 emitter.add(Operator::BATCH_MATMUL, integers ? 2 : 1, std::move(inputs), result,
+                             schema::BatchMatMulOptionsT()));
+  return {};
+}
+
+bool is_gemm(const Node& node) {
+  if (!is_float(node.input(0)) || !has_weights(node.input(1))) return false;
+  const Attributes& attributes = node.attributes;
+  return attributes.get_int("transA", 0) == 0 && attributes.get_float("alpha", 1) == 1 &&
+         (node.input(2) == nullptr || attributes.get_float("beta", 1) == 1);
+}
+
+Status emit_gemm(Emitter& emitter, const Node& node) {
+  const bool transposed = node.attributes.get_int("transB", 0) != 0;
+  Layer layer{node.inputs[0], weights_of(node.inputs[1]),
+              transposed ? std::vector<int64_t>{0, 1} : std::vector<int64_t>{1, 0},
+              dims_of(node.outputs[0])[1]};
+  const Value* term = node.input(2);
+  if (term == nullptr || is_row(term, layer.outputs) || (has_bias(term) && dims_of(term).empty())) {
+    layer.bias = term;
+    layer.tail = emitter.tail_of(node);
+    emit_fully_connected(emitter, layer);
+    return {};
+  }
+  // A term of another shape is added by an operator of its own.
+  layer.tail = {node.outputs[0]};
+  emit_fully_connected(emitter, layer);
+  const int product = emitter.real(node.outputs[0]);
+  const int sum = emitter.add(Operator::ADD, 1, {product, emitter.real(term)},
+                              Emitter::like(node.outputs[0]), schema::AddOptionsT());
+  emitter.give(node.outputs[0], Layout::kPlain, Form::kReal, sum);
+  return {};
+}
+
+// The kernels work along the last axis: whatever lies elsewhere is moved there and back.
+Status emit_softmax(Emitter& emitter, const Node& node) {
+  const auto rank = static_cast<int64_t>(dims_of(node.inputs[0]).size());
+  int64_t axis = node.attributes.get_int("axis", -1);
+  if (axis < 0) axis += rank;
+  std::vector<int64_t> order(static_cast<size_t>(rank));
+  std::iota(order.begin(), order.end(), 0);
+  // Exchanging two axes is its own inverse.
+  std::swap(order[static_cast<size_t>(axis)], order.back());
+  const bool moved = axis != rank - 1;
+  const bool channels = moved && emitter.layout_of(node) == Layout::kNhwc && axis == 1;
+  const Layout layout = channels ? Layout::kNhwc : Layout::kPlain;
+  int source = emitter.real(node.inputs[0], layout);
+  if (moved && !channels) source = emitter.transpose(source, order);
+  Emitter::Result1 result = Emitter::like(node.outputs[0], layout);
+  result.dims = emitter.dims_of(source);
+  int tensor = -1;
+  if (node.op == "LogSoftmax") {
+    tensor = emitter.add(Operator::LOG_SOFTMAX, 1, {source}, result, schema::LogSoftmaxOptionsT());
+  } else {
+    schema::SoftmaxOptionsT options;
+    options.beta = 1;
+    tensor = emitter.add(Operator::SOFTMAX, 1, {source}, result, std::move(options));
+  }
+  if (moved && !channels) tensor = emitter.transpose(tensor, order);
+  emitter.give(node.outputs[0], layout, Form::kReal, tensor);
+  return {};
+}
+bool is_float_node(const Node& node) { return is_float(node.input(0)); }
+
+bool has_axes(const Node& node) {
+  const DType dtype = node.inputs[0]->type.dtype;
+  if (dtype != DType::kFloat32 && dtype != DType::kInt32 && dtype != DType::kInt64) return false;
+  if (node.input(1) == nullptr) return node.attributes.get_int("noop_with_empty_axes", 0) == 0;
+  return node.constant_input(1) != nullptr && node.constant_input(1)->element_count() > 0;
+}
+
+// In NHWC when the dimensions stay, or when what stays behind keeps its order.
+Status emit_reduction(Emitter& emitter, const Node& node) {
+  const size_t rank = dims_of(node.inputs[0]).size();
+  std::vector<int64_t> axes = constant_ints(node, 1);
+  if (node.input(1) == nullptr) {
+    axes.resize(rank);
+    std::iota(axes.begin(), axes.end(), 0);
+  }
+  const bool keep = node.attributes.get_int("keepdims", 1) != 0;
+  Layout layout = emitter.layout_of(node);
+  for (int64_t& axis : axes) axis = axis_in(Layout::kPlain, axis, rank);
+  std::ranges::sort(axes);
+  const bool spatial = rank == 4 && axes == std::vector<int64_t>{2, 3};
+  if (!keep && !spatial) layout = Layout::kPlain;
+  for (int64_t& axis : axes) axis = axis_in(layout, axis, rank);
+  std::ranges::sort(axes);
+  schema::ReducerOptionsT options;
+  options.keep_dims = keep;
+  Operator op = Operator::MEAN;
+  for (const NameRow& row : reduction_names()) {
+    if (row.op == node.op) op = row.code;
+  }
+  const Layout out = keep ? layout : Layout::kPlain;
+  emitter.give(node.outputs[0], out, Form::kReal,
+               emitter.add(op, 1, {emitter.real(node.inputs[0], layout), emitter.ints(axes)},
+                           Emitter::like(node.outputs[0], out), std::move(options)));
+  return {};
+}
+
+Status emit_arg_max(Emitter& emitter, const Node& node) {
+  const size_t rank = dims_of(node.inputs[0]).size();
+  const int64_t axis = axis_in(Layout::kPlain, node.attributes.get_int("axis", 0), rank);
+  Dims dims = dims_of(node.inputs[0]);
+  dims.erase(dims.begin() + axis);
+  const int axes = emitter.constant(Tensor::of<int32_t>({}, {static_cast<int32_t>(axis)}), "axis");
+  const std::vector<int> inputs = {emitter.real(node.inputs[0]), axes};
+  const Emitter::Result1 result{dims, schema::TensorType::INT64, node.outputs[0]->name};
+  int tensor = -1;
+  if (node.op == "ArgMax") {
+    schema::ArgMaxOptionsT options;
+    options.output_type = schema::TensorType::INT64;
+    tensor = emitter.add(Operator::ARG_MAX, 1, inputs, result, std::move(options));
+  } else {
+    schema::ArgMinOptionsT options;
+    options.output_type = schema::TensorType::INT64;
+    tensor = emitter.add(Operator::ARG_MIN, 1, inputs, result, std::move(options));
+  }
+  const Dims wanted = dims_of(node.outputs[0]);
+  if (wanted != dims) tensor = emitter.reshape(tensor, wanted, node.outputs[0]->name);
+  emitter.give(node.outputs[0], Layout::kPlain, Form::kReal, tensor);
+  return {};
+}
+bool takes_first(const Node& node) {
+  const DType dtype = node.inputs[0]->type.dtype;
+  return node.attributes.get_int("select_last_index", 0) == 0 &&
+         (dtype == DType::kFloat32 || dtype == DType::kInt32);
+}
+
+Status emit_cumulative_sum(Emitter& emitter, const Node& node) {
+  schema::CumsumOptionsT options;
+  options.exclusive = node.attributes.get_int("exclusive", 0) != 0;
+  options.reverse = node.attributes.get_int("reverse", 0) != 0;
+  const auto axis = static_cast<int32_t>(constant_ints(node, 1)[0]);
+  emitter.give(node.outputs[0], Layout::kPlain, Form::kReal,
+               emitter.add(Operator::CUMSUM, 1,
+                           {emitter.real(node.inputs[0]),
+                            emitter.constant(Tensor::scalar<int32_t>(axis), "axis")},
+                           Emitter::like(node.outputs[0]), std::move(options)));
+  return {};
+}
+bool sums_known_axis(const Node& node) {
+  const DType dtype = node.inputs[0]->type.dtype;
+  return constant_ints(node, 1).size() == 1 &&
+         (dtype == DType::kFloat32 || dtype == DType::kInt32 || dtype == DType::kInt64);
+}
+
+// size is odd: radius neighbours on each side, and alpha is for the whole window in ONNX.
+bool is_lrn(const Node& node) {
+  return is_float(node.input(0)) && dims_of(node.inputs[0]).size() == 4 &&
+         node.attributes.get_int("size", 1) % 2 == 1;
+}
+Status emit_lrn(Emitter& emitter, const Node& node) {
+  const int64_t size = node.attributes.get_int("size", 1);
+  schema::LocalResponseNormalizationOptionsT options;
+  options.radius = static_cast<int32_t>(size / 2);
+  options.bias = node.attributes.get_float("bias", 1);
+  options.alpha = node.attributes.get_float("alpha", 1e-4f) / static_cast<float>(size);
+  options.beta = node.attributes.get_float("beta", 0.75f);
+  emitter.give(node.outputs[0], Layout::kNhwc, Form::kReal,
+               emitter.add(Operator::LOCAL_RESPONSE_NORMALIZATION, 1,
+                           {emitter.real(node.inputs[0], Layout::kNhwc)},
+                           Emitter::like(node.outputs[0], Layout::kNhwc), std::move(options)));
+  return {};
+}
+
+std::vector<EmitRow> make_rows() {
+  std::vector<EmitRow> rows = {
+      {"MatMul", emit_matmul, is_matmul},
+      {"Gemm", emit_gemm, is_gemm},
+      {"Softmax", emit_softmax, is_float_node},
+      {"LogSoftmax", emit_softmax, is_float_node},
+      {"ArgMax", emit_arg_max, takes_first},
+      {"ArgMin", emit_arg_max, takes_first},
+      {"CumSum", emit_cumulative_sum, sums_known_axis},
+      {"LRN", emit_lrn, is_lrn},
+  };
+  for (const NameRow& row : reduction_names()) {
+    rows.push_back({row.op, emit_reduction, has_axes});
+  }
+  return rows;
+}
+
+}  // namespace
+
+std::span<const EmitRow> product_rows() {
+  static const auto* rows = new std::vector<EmitRow>(make_rows());
+  return *rows;
+}
+
+}  // namespace edgewright::tflite_io
