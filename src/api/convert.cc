@@ -384,6 +384,7 @@ Result<ConvertReport> convert(const std::string& input, const std::string& outpu
   EDGEWRIGHT_TRY(refuse_overwriting(input, output));
   ConvertReport report;
   ConvertOptions options = wanted;
+  options.to = target;
   EDGEWRIGHT_ASSIGN(const Model original, prepare(input, target, options, report));
   EDGEWRIGHT_TRY(choose_opset(original, options, report));
   Model model = clone(original);

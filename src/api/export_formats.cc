@@ -25,7 +25,7 @@ constexpr int kOpset = 22;
 
 constexpr std::array kFormats = std::to_array<ExportFormat>({
     {"openvino", ".xml", "OpenVINO", kOpset, false, openvino_has, write_openvino, import_openvino},
-    {"tflite", ".tflite", "TFLite", kOpset, true, tflite_has, write_tflite, nullptr},
+    {"tflite", ".tflite", "TFLite", kOpset, true, tflite_has, write_tflite, import_tflite, true},
 });
 
 }  // namespace

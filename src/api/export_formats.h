@@ -33,6 +33,8 @@ struct ExportFormat {
   // Reads such a file as a graph of ai.onnx operators; null where there is no reader. What was
   // written is then read back and compared.
   Result<Model> (*read)(const std::string& path);
+  // Layers in int8 have int8 results: all that they make is rounded.
+  bool integer_outputs = false;
 };
 
 // In the order of --help.

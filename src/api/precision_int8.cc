@@ -2,6 +2,7 @@
 // own quantisation.
 #include <algorithm>
 
+#include "api/export_formats.h"
 #include "api/plan_meter.h"
 #include "api/precision_context.h"
 #include "graph/text.h"
@@ -159,6 +160,8 @@ Result<StaticOptions> static_int8_options(PrecisionContext& context) {
   result.averaging_factor = precision.averaging_factor;
   result.correct_bias = precision.bias_correction;
   result.chains = precision.chains;
+  const ExportFormat* format = find_export_format(context.options.to);
+  result.outputs = format != nullptr && format->integer_outputs;
   result.progress = context.options.progress;
   EDGEWRIGHT_ASSIGN(result.scheme, choose_scheme(context));
   EDGEWRIGHT_ASSIGN(result.excluded, excluded_layers(context));
@@ -182,7 +185,9 @@ Result<bool> to_int8(PrecisionContext& context) {
   if (context.precision.migrate_scales) {
     EDGEWRIGHT_TRY(migrate(context, runner, reference, options, chosen));
   }
-  if (context.precision.refuse != "unmeasured") {
+  // What a layer takes here says nothing of another runtime.
+  const bool here = find_export_format(context.options.to) == nullptr;
+  if (here && context.precision.refuse != "unmeasured") {
     EDGEWRIGHT_TRY(refuse(context, runner, reference, options, chosen));
   }
   Graph& graph = *context.model.graph;
@@ -203,7 +208,10 @@ Result<bool> to_dynamic_int8(PrecisionContext& context) {
   EDGEWRIGHT_ASSIGN(const Scheme scheme, choose_scheme(context));
   EDGEWRIGHT_ASSIGN(const auto excluded, excluded_layers(context));
   const auto original = clone(graph);
-  const auto layers = insert_dynamic_int8(graph, scheme, excluded);
+  // Other runtimes find the scales of activations by themselves.
+  const bool here = find_export_format(context.options.to) == nullptr;
+  const auto layers = here ? insert_dynamic_int8(graph, scheme, excluded)
+                           : insert_integer_weights(graph, scheme, excluded);
   if (layers.empty()) {
     return unsupported(
         "no layer can run in integers: expected MatMul or Gemm with a constant float32 matrix in "

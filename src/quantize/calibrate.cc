@@ -156,6 +156,7 @@ QuantDecision decide(const QuantSites& sites, const Observations& observations,
     decision.activations[point.value->name] = activation_params(range, scheme);
   }
   for (const QuantLayer& layer : sites.layers) decision.layers.insert(layer.name());
+  decision.whole = sites.whole;
   return decision;
 }
 

@@ -186,7 +186,38 @@ class SiteFinder {
     sites_.points.push_back({value, source_of_[value]});
   }
 
+  // The value behind what a layer does after its sums: a constant row added to a product, an
+  // activation that bounds.
+  static Value* end_of(const Node& node) {
+    Value* end = node.outputs[0];
+    const auto next = [&end]() -> const Node* {
+      return end->uses.size() == 1 && !end->is_graph_output() ? end->uses[0].node : nullptr;
+    };
+    const Node* sum = node.is("MatMul") ? next() : nullptr;
+    if (sum != nullptr && sum->is("Add") && is_vector(sum->input(1 - end->uses[0].index))) {
+      end = sum->outputs[0];
+    }
+    const Node* bound = next();
+    if (bound != nullptr && (bound->is("Relu") || bound->is("Clip"))) end = bound->outputs[0];
+    return end;
+  }
+
+  void round_outputs() {
+    for (const QuantLayer& layer : sites_.layers) {
+      if (layer.role == QuantRole::kTransparent) continue;
+      Value* end = end_of(*layer.node);
+      add_point(end, end);
+      sites_.whole.insert(end->name);
+    }
+  }
+
   QuantSites collect() {
+    collect_inputs();
+    if (options_.outputs) round_outputs();
+    return std::move(sites_);
+  }
+
+  void collect_inputs() {
     for (Node& node : graph_.nodes()) {
       if (!chosen_.contains(&node)) continue;
       const QuantLayer& layer = candidates_.at(&node);
@@ -199,7 +230,6 @@ class SiteFinder {
       if (joins) add_point(node.outputs[0], node.outputs[0]);
       if (layer.role == QuantRole::kTransparent) add_point(node.outputs[0], node.inputs[0]);
     }
-    return std::move(sites_);
   }
 
   Graph& graph_;

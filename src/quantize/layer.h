@@ -49,11 +49,16 @@ struct QuantPoint {
 struct QuantSites {
   std::vector<QuantLayer> layers;  // compute layers, and what runs in integers between them
   std::vector<QuantPoint> points;  // each value once
+  // Values that every reader takes rounded, layers or not; among the points.
+  std::set<std::string> whole;
 };
 struct SiteOptions {
   std::set<std::string> excluded;  // names of layers that stay in float
   // Element-wise and moving operators between integer layers run in integers too.
   bool chains = true;
+  // What a layer makes is rounded too (behind its bias and its activation), whoever reads it: for
+  // runtimes whose integer layers have no float results.
+  bool outputs = false;
 };
 QuantSites find_sites(Graph& graph, const SiteOptions& options);
 

@@ -47,6 +47,7 @@ class QdqInserter {
       if (!layer || !decision_.layers.contains(layer->name())) continue;
       EDGEWRIGHT_TRY(insert_layer(*layer));
     }
+    for (const std::string& name : decision_.whole) round_for_all(name);
     return {};
   }
 
@@ -67,6 +68,19 @@ class QdqInserter {
     for (const auto& [node, index, value] : replacements_) graph_.set_input(node, index, value);
     replacements_.clear();
     return {};
+  }
+
+  // Every reader of the value takes its rounded form, which gets its name; only the rounding itself
+  // reads on.
+  void round_for_all(const std::string& name) {
+    Value* value = graph_.find_value(name);
+    const auto params = decision_.activations.find(name);
+    if (value == nullptr || params == decision_.activations.end()) return;
+    Value* result = rounded(value, params->second);
+    Node* first = result->producer;
+    while (first->inputs[0] != value) first = first->inputs[0]->producer;
+    graph_.replace_uses(value, result);
+    graph_.set_input(first, 0, value);
   }
 
   Value* rounded(Value* value, const QuantParams& params) {
@@ -217,6 +231,24 @@ Value* round_value(Graph& graph, Value* value, const QuantParams& params, QdqFor
                         number(static_cast<float>(params.high - params.zero_point))},
                        "_bounded", DType::kFloat32);
   return add("Mul", {bounded, number(params.scale)}, "_rounded", DType::kFloat32);
+}
+
+std::set<std::string> insert_integer_weights(Graph& graph, const Scheme& scheme,
+                                             const std::set<std::string>& excluded) {
+  std::set<std::string> layers;
+  for (const QuantLayer& layer : compute_layers(graph)) {
+    if (layer.weights < 0 || excluded.contains(layer.name())) continue;
+    const auto index = static_cast<size_t>(layer.weights);
+    const int axis = scheme.per_channel ? layer.weight_axis : -1;
+    const RoundedWeights rounded =
+        quantize_weights(*layer.node->constant_input(index), axis, scheme.weight_bits);
+    const std::string name = layer.node->inputs[index]->name;
+    graph.set_input(layer.node, index,
+                    dequantized_constant(graph, name, rounded.integers, rounded.scales,
+                                         rounded.axis, layer.node));
+    layers.insert(layer.name());
+  }
+  return layers;
 }
 
 Status insert_qdq(Graph& graph, const QuantDecision& decision, QdqForm form) {

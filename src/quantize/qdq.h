@@ -15,6 +15,7 @@ namespace edgewright {
 struct QuantDecision {
   Scheme scheme;
   std::map<std::string, QuantParams> activations;  // value -> how it is rounded
+  std::set<std::string> whole;                     // of them those that every reader takes rounded
   std::set<std::string> layers;                    // nodes that run in integers
   // Added to the bias of a layer, one number per output channel.
   std::map<std::string, std::vector<float>> bias_shift;
@@ -34,6 +35,11 @@ enum class QdqForm : uint8_t {
 // Makes the main graph's layers of the decision read rounded inputs and weights. The graph's types
 // must be inferred again. Layers that the graph lacks are ignored.
 Status insert_qdq(Graph& graph, const QuantDecision& decision, QdqForm form);
+
+// Makes the constant weights of the main graph's layers int8 behind DequantizeLinear and leaves the
+// rest in float. Returns the layers.
+std::set<std::string> insert_integer_weights(Graph& graph, const Scheme& scheme,
+                                             const std::set<std::string>& excluded);
 
 // The rounded form of one value: QuantizeLinear and DequantizeLinear, or its simulation.
 Value* round_value(Graph& graph, Value* value, const QuantParams& params, QdqForm form,

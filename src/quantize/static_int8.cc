@@ -30,7 +30,7 @@ class StaticSearch {
 
   Result<StaticResult> run() {
     result_.excluded = options_.excluded;
-    result_.sites = find_sites(graph_, {options_.excluded, options_.chains});
+    result_.sites = find_sites(graph_, {options_.excluded, options_.chains, options_.outputs});
     if (result_.sites.layers.empty()) {
       return unsupported(
           "no layer can run in integers: expected Conv, ConvTranspose, MatMul or Gemm with "

@@ -30,6 +30,7 @@ struct StaticOptions {
   Scheme scheme;
   std::set<std::string> excluded;  // layers that stay in float
   bool chains = true;
+  bool outputs = false;      // SiteOptions::outputs
   bool correct_bias = true;  // tried, and kept where it helps
   std::string cache;         // calibration cache file; empty: none
   std::string cache_key;

@@ -189,7 +189,8 @@ std::vector<int> Emitter::append(Operator op, int version, std::vector<int> inpu
 Emitter::Result1 Emitter::like(const Value* value, Layout layout) {
   Dims dims = tflite_io::dims_of(value);
   if (layout == Layout::kNhwc) dims = permuted_dims(dims, kToNhwc);
-  return {std::move(dims), tensor_type(value->type.dtype), value->name};
+  const char* suffix = layout == Layout::kNhwc ? "/nhwc" : "";
+  return {std::move(dims), tensor_type(value->type.dtype), value->name + suffix};
 }
 
 Dims Emitter::dims_of(int tensor) const {
