@@ -53,7 +53,7 @@ class Commands(unittest.TestCase):
         environment = dict(os.environ, XDG_CACHE_HOME=str(self.path / "cache"))
         words = [PROGRAM, *map(str, arguments)]
         done = subprocess.run(
-            words, capture_output=True, text=True, check=False, env=environment, timeout=120
+            words, capture_output=True, text=True, check=False, env=environment, timeout=900
         )
         self.assertEqual(done.returncode, code, f"{words}\n{done.stdout}{done.stderr}")
         return done
