@@ -52,7 +52,7 @@ Action declare_bench(CLI::App& app, CommonOptions& common) {
   app.add_option("--precision", options->language.language.precision,
                  "language models: round the weights first");
   app.add_option("--kv-cache", options->language.language.kv_cache,
-                 "language models: fp16 or int8");
+                 "language models: fp16, int8 or fp32");
   return [options, &common]() -> Result<Outcome> {
     if (is_language_model(options->model)) {
       options->language.language.threads = common.threads;

@@ -43,7 +43,7 @@ void declare_flags(CLI::App& app, Options& options) {
   app.add_option("--precision", options.language.precision,
                  "round the weights: fp32, fp16, bf16, int8, int4, int4-g128");
   app.add_option("--kv-cache", options.language.kv_cache, "type of keys and values")
-      ->check(CLI::IsMember({"fp16", "int8"}));
+      ->check(CLI::IsMember({"fp16", "int8", "fp32"}));
   app.add_option("--tokenizer", options.language.tokenizer, "tokenizer.model or tokenizer.json");
 }
 

@@ -25,7 +25,7 @@ Action declare_perplexity(CLI::App& app, CommonOptions& common) {
   app.add_option("--precision", options->language.precision,
                  "round the weights: fp32, fp16, bf16, int8, int4, int4-g128");
   app.add_option("--kv-cache", options->language.kv_cache, "type of keys and values")
-      ->check(CLI::IsMember({"fp16", "int8"}));
+      ->check(CLI::IsMember({"fp16", "int8", "fp32"}));
   app.add_option("--tokenizer", options->language.tokenizer, "tokenizer.model or tokenizer.json");
   return [options, &common]() -> Result<Outcome> {
     options->language.threads = common.threads;

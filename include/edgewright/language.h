@@ -21,7 +21,7 @@ struct LanguageOptions {
   // "stored" keeps the weights' own types; fp32, fp16, bf16, int8, int4 (groups of 32) and
   // int4-g128 round them while the model is opened. Packed models have theirs already.
   std::string precision = "stored";
-  std::string kv_cache = "fp16";  // or "int8"
+  std::string kv_cache = "fp16";  // or "int8"; "fp32" for checks of exactness
   int context = 0;                // tokens of the longest sequence; 0: the model's
   int threads = 1;
   // A tokenizer.model or tokenizer.json; empty: the model's own, or one in its folder or the one

@@ -44,7 +44,8 @@ Status check_sampling(const SamplingOptions& o) {
 Result<language::CacheType> cache_type_of(std::string_view name) {
   if (name == "fp16") return language::CacheType::kF16;
   if (name == "int8") return language::CacheType::kInt8;
-  return usage_error("found kv cache '{}', expected fp16 or int8", name);
+  if (name == "fp32") return language::CacheType::kF32;
+  return usage_error("found kv cache '{}', expected fp16, int8 or fp32", name);
 }
 
 // Rows of logits that are kept at a time, about 16 MB of them.

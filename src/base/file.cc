@@ -14,8 +14,8 @@
 namespace edgewright {
 namespace {
 
-// Writes are gathered to this size, large enough that system calls do not matter.
-constexpr size_t kBufferBytes = size_t{1} << 18;
+// Writes are gathered to this size, that of a large page of most systems.
+constexpr size_t kPieceBytes = size_t{1} << 21;
 
 // The mappings that live now, begin -> end, so that release_pages() can tell them from other
 // memory.
@@ -62,6 +62,10 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& pa
   }
   ::close(descriptor);
   if (data == MAP_FAILED) return internal_error("cannot map {}: {}", path, std::strerror(errno));
+#ifdef MADV_HUGEPAGE
+  // Only a wish: what is read from the disk from now on comes in large pages where it can.
+  if (size_bytes >= kPieceBytes) ::madvise(data, size_bytes, MADV_HUGEPAGE);
+#endif
   if (size_bytes > 0) {
     const auto begin = reinterpret_cast<uintptr_t>(data);
     const std::lock_guard lock(mappings().mutex);
@@ -124,14 +128,22 @@ Status AtomicFile::flush() {
   return {};
 }
 
+// What is written comes in whole pieces at multiples of a piece's size: the system then keeps the file
+// in large pages, which a mapping of it reads with fewer look-ups of addresses.
 Status AtomicFile::write(std::span<const std::byte> bytes) {
   size_bytes_ += bytes.size();
-  if (buffer_.size() + bytes.size() < kBufferBytes) {
+  const size_t missing = kPieceBytes - buffer_.size();
+  if (bytes.size() < missing) {
     buffer_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return {};
   }
+  buffer_.append(reinterpret_cast<const char*>(bytes.data()), missing);
   EDGEWRIGHT_TRY(flush());
-  return write_all(descriptor_, bytes, path_);
+  bytes = bytes.subspan(missing);
+  const size_t whole = bytes.size() / kPieceBytes * kPieceBytes;
+  EDGEWRIGHT_TRY(write_all(descriptor_, bytes.first(whole), path_));
+  buffer_.append(reinterpret_cast<const char*>(bytes.data()) + whole, bytes.size() - whole);
+  return {};
 }
 
 Status AtomicFile::write(std::string_view text) { return write(as_bytes(text)); }

@@ -11,6 +11,7 @@ namespace edgewright::language {
 enum class CacheType : uint8_t {
   kF16,
   kInt8,  // a scale per token, key-value head and side: largest magnitude / 127
+  kF32,   // keys and values as they come, for checks of exactness
 };
 
 // Tokens whose keys lie interleaved in a page.

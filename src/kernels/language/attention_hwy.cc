@@ -32,7 +32,9 @@ constexpr size_t vectors_beside(size_t lines) { return kLanes == 8 && lines <= 2
 
 template <CacheType kType>
 HWY_INLINE V load_cached(D d, const std::byte* from, size_t place) {
-  if constexpr (kType == CacheType::kF16) {
+  if constexpr (kType == CacheType::kF32) {
+    return hn::LoadU(d, reinterpret_cast<const float*>(from) + place);
+  } else if constexpr (kType == CacheType::kF16) {
     const hn::Rebind<hwy::float16_t, D> d16;
     const auto* halves = reinterpret_cast<const hwy::float16_t*>(from) + place;
     return hn::PromoteTo(d, hn::LoadU(d16, halves));
@@ -236,10 +238,13 @@ void attend_block_of(const AttentionBlock& block, const HeadPage& page, size_t f
 
 void attend_block(CacheType type, const AttentionBlock& block, const HeadPage& page,
                   size_t first_token, size_t first_in_page, size_t tokens) {
-  if (type == CacheType::kF16) {
-    attend_block_of<CacheType::kF16>(block, page, first_token, first_in_page, tokens);
-  } else {
-    attend_block_of<CacheType::kInt8>(block, page, first_token, first_in_page, tokens);
+  switch (type) {
+    case CacheType::kF16:
+      return attend_block_of<CacheType::kF16>(block, page, first_token, first_in_page, tokens);
+    case CacheType::kInt8:
+      return attend_block_of<CacheType::kInt8>(block, page, first_token, first_in_page, tokens);
+    case CacheType::kF32:
+      return attend_block_of<CacheType::kF32>(block, page, first_token, first_in_page, tokens);
   }
 }
 

@@ -64,6 +64,7 @@ constexpr AttentionShape kShapes[] = {
     {{CacheType::kF16, 1, 48, 16}, 20, 0.2f, 30.0f},
     {{CacheType::kInt8, 3, 32, 48}, 3, 0.3f},
     {{CacheType::kF16, 4, 128, 128}, 4, 0.09f, 0, 70},
+    {{CacheType::kF32, 2, 64, 64}, 6, 0.125f, 0, 90},
 };
 
 void run(const AttentionShape& shape, std::span<const AttentionQueries> calls, int threads) {
@@ -125,7 +126,10 @@ TEST(LanguageAttention, CachesRoundAsTheirTypesDo) {
     Sequence sequence(shape, 40, 1, 4);
     const auto keys = random_floats(40 * width, 4), values = random_floats(40 * width, 5);
     std::vector<float> key(shape.cache.head_size), value(shape.cache.head_size);
-    const float step = shape.cache.type == CacheType::kF16 ? 4.5f * 0x1p-11f : 4.5f / 127 * 0.51f;
+    const CacheType type = shape.cache.type;
+    const float step = type == CacheType::kF32   ? 0
+                       : type == CacheType::kF16 ? 4.5f * 0x1p-11f
+                                                 : 4.5f / 127 * 0.51f;
     for (size_t token = 0; token < 40; ++token) {
       for (size_t head = 0; head < shape.cache.heads; ++head) {
         cache_read(shape.cache, sequence.view(), token, head, key.data(), value.data());

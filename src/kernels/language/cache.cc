@@ -16,6 +16,11 @@ float store_row(CacheType type, const float* x, size_t count, std::byte* at, siz
     float_to_half(x, count, halves, stride);
     return 1;
   }
+  if (type == CacheType::kF32) {
+    auto* floats = reinterpret_cast<float*>(at);
+    for (size_t i = 0; i < count; ++i) floats[i * stride] = x[i];
+    return 1;
+  }
   float largest = 0;
   for (size_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(x[i]));
   const float inverse = largest == 0 ? 0 : 127 / largest;
@@ -28,6 +33,7 @@ float store_row(CacheType type, const float* x, size_t count, std::byte* at, siz
 
 float load_value(CacheType type, const std::byte* at, size_t place, float scale) {
   if (type == CacheType::kF16) return Half::to_float(reinterpret_cast<const uint16_t*>(at)[place]);
+  if (type == CacheType::kF32) return reinterpret_cast<const float*>(at)[place];
   return scale * static_cast<float>(reinterpret_cast<const int8_t*>(at)[place]);
 }
 
@@ -48,7 +54,7 @@ void cache_append(const CacheShape& shape, const CacheView& cache, size_t first,
                                         page.keys + key_place(shape, token) * bytes, kKeyTile);
       const float value_scale =
           store_row(shape.type, values + head * size, size, page.values + token * size * bytes, 1);
-      if (shape.type == CacheType::kF16) continue;
+      if (shape.type != CacheType::kInt8) continue;
       page.key_scales[token] = key_scale;
       page.value_scales[token] = value_scale;
     }

@@ -9,7 +9,7 @@
 namespace edgewright::language {
 
 inline size_t cache_value_bytes(const CacheShape& shape) {
-  return shape.type == CacheType::kF16 ? 2 : 1;
+  return shape.type == CacheType::kF32 ? 4 : shape.type == CacheType::kF16 ? 2 : 1;
 }
 inline size_t cache_side_bytes(const CacheShape& shape) {
   return shape.page_tokens * shape.head_size * cache_value_bytes(shape);
