@@ -23,7 +23,7 @@ test-extended: build
 
 bench: build
 	@tools/setup --bench --nncf --llama
-	@$(cmake) --build --preset release -- bench_decoder
+	@$(cmake) --build --preset release -- bench_engine
 	@.deps/bench/bin/python bench/compare.py
 	@.deps/bench/bin/python bench/compare.py --batch 8 --threads 2
 	@.deps/bench/bin/python bench/startup.py

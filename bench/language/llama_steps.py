@@ -3,8 +3,9 @@
 
 usage: llama_steps.py FILE.gguf THREADS MODE...
 
-MODE: decode@CONTEXT, batchN or prefillN, as of bench_decoder. Prints one line for each: MODE and
-tokens/s, the best of about two seconds.
+MODE: decode@CONTEXT, batchN or prefillN, as of bench_engine. Prints one line for each: MODE and
+tokens/s, the best of about two seconds. firstN, alone: milliseconds from opening the file to the
+logits after a prompt of N tokens.
 """
 
 import ctypes
@@ -68,6 +69,14 @@ class Model:
             self.decode(self.batch(places))
 
 
+def first(path, threads, number):
+    start = time.perf_counter()
+    model = Model(path, threads, 512, 1, False)
+    model.fill(number)
+    llama_cpp.llama_synchronize(model.context)
+    return 1e3 * (time.perf_counter() - start)
+
+
 def measure(model, mode):
     number = int(re.search(r"\d+$", mode).group())
     if mode.startswith("prefill"):
@@ -92,6 +101,9 @@ def measure(model, mode):
 def main():
     path, threads, modes = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
     numbers = [int(re.search(r"\d+$", mode).group()) for mode in modes]
+    if modes[0].startswith("first"):
+        print(modes[0], first(path, threads, numbers[0]))
+        return
     sequences = max([n for n, m in zip(numbers, modes) if m.startswith("batch")], default=1)
     model = Model(path, threads, max(numbers + [512]) + 64, sequences, False)
     for mode in modes:
