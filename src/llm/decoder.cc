@@ -29,7 +29,6 @@ const float* data_or_null(const std::vector<float>* values) {
 }  // namespace
 
 struct Decoder::Layer {
-  std::string place;
   const PackedStack *qkv, *output, *gate_up, *down;
   const std::vector<float>*attention_norm, *ffn_norm, *query_norm, *key_norm, *post_attention_norm,
       *post_ffn_norm, *qkv_bias, *output_bias;
@@ -44,8 +43,7 @@ Decoder::Decoder(std::shared_ptr<const PackedModel> model, ThreadPool& pool)
   };
   for (int i = 0; i < config().layers; ++i) {
     Layer layer{};
-    layer.place = fmt::format("layers.{}.", i);
-    const std::string& place = layer.place;
+    const std::string place = fmt::format("layers.{}.", i);
     layer.qkv = &model_->matrices.at(place + "qkv");
     layer.output = &model_->matrices.at(place + "output");
     layer.gate_up = &model_->matrices.at(place + "gate_up");
@@ -154,8 +152,9 @@ void Decoder::make_angles(const RopeConfig& rope, std::span<const DecoderRun> ru
   }
 }
 
-void Decoder::product(const PackedStack& stack, LinearCall call, const std::string& name) {
+void Decoder::product(const PackedStack& stack, LinearCall call, int layer, const char* matrix) {
   if (observer_) {
+    const std::string name = layer < 0 ? matrix : fmt::format("layers.{}.{}", layer, matrix);
     const size_t columns = stack[0].columns;
     std::vector<float> input(call.rows * columns);
     for (size_t row = 0; row < call.rows; ++row) {
@@ -225,7 +224,7 @@ void Decoder::attention_block(int index, std::span<const DecoderRun> runs) {
   call.bias = data_or_null(layer.qkv_bias);
   call.output = projected_.data();
   call.output_step = step;
-  product(*layer.qkv, call, layer.place + "qkv");
+  product(*layer.qkv, call, index, "qkv");
   turn_and_store(layer, runs, index);
 
   language::AttentionShape shape;
@@ -234,7 +233,7 @@ void Decoder::attention_block(int index, std::span<const DecoderRun> runs) {
   shape.scale = c.attention_scale;
   shape.soft_cap = c.attention_softcap;
   shape.window = layer.windowed ? static_cast<size_t>(c.window) : 0;
-  std::vector<language::AttentionQueries> queries;
+  queries_.clear();
   size_t row = 0;
   for (const DecoderRun& run : runs) {
     language::AttentionQueries query;
@@ -246,12 +245,12 @@ void Decoder::attention_block(int index, std::span<const DecoderRun> runs) {
     query.rows = run.tokens.size();
     query.first = static_cast<size_t>(run.cache->length());
     query.begin = static_cast<size_t>(run.cache->begin());
-    queries.push_back(query);
+    queries_.push_back(query);
     row += run.tokens.size();
   }
   const size_t wanted = language::attention_workspace_bytes(shape, pool_.threads()) + 64;
   if (workspace_.size() < wanted) workspace_.resize(wanted);
-  language::attention(shape, queries, aligned_workspace(workspace_), pool_);
+  language::attention(shape, queries_, aligned_workspace(workspace_), pool_);
 
   LinearCall out;
   out.rows = rows_;
@@ -261,7 +260,7 @@ void Decoder::attention_block(int index, std::span<const DecoderRun> runs) {
   out.output = c.post_norms ? block_.data() : state_.data();
   out.output_step = hidden;
   if (!c.post_norms) out.residual = state_.data();
-  product(*layer.output, out, layer.place + "output");
+  product(*layer.output, out, index, "output");
   if (!c.post_norms) return;
   each_row(rows_, [&](size_t i) {
     float* state = &state_[i * hidden];
@@ -286,7 +285,7 @@ void Decoder::feed_forward_block(int index) {
   call.gated_rows = ffn;
   call.output = gated_.data();
   call.output_step = ffn;
-  product(*layer.gate_up, call, layer.place + "gate_up");
+  product(*layer.gate_up, call, index, "gate_up");
 
   LinearCall down;
   down.rows = rows_;
@@ -295,7 +294,7 @@ void Decoder::feed_forward_block(int index) {
   down.output = c.post_norms ? block_.data() : state_.data();
   down.output_step = hidden;
   if (!c.post_norms) down.residual = state_.data();
-  product(*layer.down, down, layer.place + "down");
+  product(*layer.down, down, index, "down");
   if (!c.post_norms) return;
   each_row(rows_, [&](size_t i) {
     float* state = &state_[i * hidden];
@@ -327,7 +326,7 @@ void Decoder::head(std::span<const DecoderRun> runs, std::span<float> logits) {
   call.norm_epsilon = config().norm_epsilon;
   call.output = logits.data();
   call.output_step = vocabulary;
-  product(model_->matrices.at(config().tied ? "embedding" : "head"), call, "head");
+  product(model_->matrices.at(config().tied ? "embedding" : "head"), call, -1, "head");
   if (config().logit_softcap > 0) {
     each_row(rows, [&](size_t i) {
       language::soft_cap(&logits[i * vocabulary], config().logit_softcap, vocabulary);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "kernels/language/attention.h"
 #include "kernels/language/linear.h"
 #include "llm/kv_cache.h"
 #include "llm/packed_model.h"
@@ -56,7 +57,8 @@ class Decoder {
   void turn_and_store(const Layer& layer, std::span<const DecoderRun> runs, int index);
   void feed_forward_block(int layer);
   void head(std::span<const DecoderRun> runs, std::span<float> logits);
-  void product(const PackedStack& stack, language::LinearCall call, const std::string& name);
+  // `layer`: below 0 for the head; with `matrix` it names the product to observers.
+  void product(const PackedStack& stack, language::LinearCall call, int layer, const char* matrix);
   void each_row(size_t rows, FunctionRef<void(size_t row)> task);
 
   std::shared_ptr<const PackedModel> model_;
@@ -64,6 +66,7 @@ class Decoder {
   std::vector<Layer> layers_;
   Angles whole_angles_, windowed_angles_;
   std::vector<int> positions_;
+  std::vector<language::AttentionQueries> queries_;
   std::vector<float> state_, projected_, attended_, gated_, block_, picked_;
   std::vector<std::byte> workspace_;
   size_t rows_ = 0;

@@ -67,9 +67,9 @@ Json header_of(const PackedModel& model, Blobs& blobs) {
     vectors[name] = blobs.add(std::as_bytes(std::span(values)));
   }
   Json& matrices = header["matrices"] = Json::object();
-  for (const auto& [name, stack] : model.matrices) {
+  for (const std::string& name : matrices_in_order(model.config)) {
     Json& list = matrices[name] = Json::array();
-    for (const language::PackedMatrix& m : stack) {
+    for (const language::PackedMatrix& m : model.matrices.at(name)) {
       const size_t size = language::packed_bytes(m.type, m.rows, m.columns);
       list.push_back({{"type", language::weight_type_name(m.type)},
                       {"rows", m.rows},

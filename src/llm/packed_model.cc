@@ -28,7 +28,7 @@ constexpr Precision kPrecisions[] = {
 
 // Rows that one task packs: whole blocks, few enough to share the work.
 constexpr size_t kTaskRows = 16 * language::kBlockRows;
-constexpr size_t kAlignment = 4096;
+constexpr size_t kAlignment = 64;
 
 // Zeroed pages, large ones where the system has them: products read weights as one long stream.
 Result<std::shared_ptr<std::byte>> allocate(size_t size_bytes) {
@@ -259,7 +259,10 @@ Result<PackedModel> pack_model(ModelConfig config, const NamedWeights& weights,
   model.precision = precision.name;
   model.vectors = weights.vectors;
   Packer packer(model, precision);
-  for (const auto& [name, parts] : weights.matrices) {
+  for (const std::string& name : matrices_in_order(model.config)) {
+    const auto found = weights.matrices.find(name);
+    if (found == weights.matrices.end()) return bad_input("the matrix {} is missing", name);
+    const auto& parts = found->second;
     if (replaced != nullptr && replaced->contains(name)) {
       packer.plan(name, replaced->at(name));
       continue;
@@ -271,6 +274,18 @@ Result<PackedModel> pack_model(ModelConfig config, const NamedWeights& weights,
   EDGEWRIGHT_TRY(packer.pack(pool, progress));
   EDGEWRIGHT_TRY(check_packed_model(model));
   return model;
+}
+
+std::vector<std::string> matrices_in_order(const ModelConfig& config) {
+  std::vector<std::string> names;
+  if (!config.tied) names.emplace_back("embedding");
+  for (int layer = 0; layer < config.layers; ++layer) {
+    for (const char* matrix : {"qkv", "output", "gate_up", "down"}) {
+      names.push_back(fmt::format("layers.{}.{}", layer, matrix));
+    }
+  }
+  names.emplace_back(config.tied ? "embedding" : "head");
+  return names;
 }
 
 Status check_packed_model(const PackedModel& model) {

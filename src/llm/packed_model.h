@@ -64,6 +64,10 @@ Result<PackedModel> pack_model(ModelConfig config, const NamedWeights& weights,
                                const Progress& progress = nullptr,
                                const ReplacedSources* replaced = nullptr);
 
+// The names of a model's matrices in the order in which a token meets them. They lie so in memory
+// and in files, because products fetch a little more than they use: the beginning of the next.
+std::vector<std::string> matrices_in_order(const ModelConfig& config);
+
 // Checks that every weight of the configuration is there with its shape.
 Status check_packed_model(const PackedModel& model);
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/simd_targets.h"
@@ -23,6 +24,7 @@ using edgewright::HWY_NAMESPACE::vector_sigmoid;
 using edgewright::HWY_NAMESPACE::vector_tanh;
 using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
+constexpr size_t kLanes = hn::MaxLanes(D());
 
 float sum_of_squares(const float* x, size_t count) {
   const D d;
@@ -130,30 +132,118 @@ void rope_halves(float* x, size_t heads, size_t head_size, const float* cosines,
   }
 }
 
+void rope_pairs(float* x, size_t heads, size_t head_size, const float* cosines, const float* sines,
+                size_t pairs) {
+  const D d;
+  for (size_t h = 0; h < heads; ++h, x += head_size) {
+    size_t i = 0;
+    for (; i + kLanes <= pairs; i += kLanes) {
+      V a, b;
+      hn::LoadInterleaved2(d, x + 2 * i, a, b);
+      const V c = hn::LoadU(d, cosines + i), s = hn::LoadU(d, sines + i);
+      hn::StoreInterleaved2(hn::NegMulAdd(b, s, hn::Mul(a, c)), hn::MulAdd(a, s, hn::Mul(b, c)), d,
+                            x + 2 * i);
+    }
+    for (; i < pairs; ++i) {
+      const float a = x[2 * i], b = x[2 * i + 1];
+      x[2 * i] = std::fma(-b, sines[i], a * cosines[i]);
+      x[2 * i + 1] = std::fma(a, sines[i], b * cosines[i]);
+    }
+  }
+}
+
+#if HWY_TARGET == HWY_SCALAR
+
 // A group of 32 inputs to int8.
+void int8_row(const float* x, size_t columns, int8_t* values, float* scales, int32_t* sums,
+              int32_t* half_sums) {
+  for (size_t g = 0; g < columns / 32; ++g, x += 32, values += 32) {
+    float most = 0;
+    for (size_t i = 0; i < 32; ++i) most = std::max(most, std::abs(x[i]));
+    const float inverse = most == 0 ? 0.0f : 127.0f / most;
+    sums[g] = 0;
+    for (size_t i = 0; i < 32; ++i) {
+      values[i] = static_cast<int8_t>(std::lrint(x[i] * inverse));
+      sums[g] += values[i];
+      if (i == 15) half_sums[g] = sums[g];
+    }
+    scales[g] = most / 127.0f;
+  }
+}
+
+#else
+
+struct Larger {
+  template <class Vector>
+  HWY_INLINE Vector operator()(Vector a, Vector b) const {
+    return hn::Max(a, b);
+  }
+};
+struct Plus {
+  template <class Vector>
+  HWY_INLINE Vector operator()(Vector a, Vector b) const {
+    return hn::Add(a, b);
+  }
+};
+
+template <class Tag, class Operation>
+HWY_INLINE auto fold_blocks(Tag d, hn::Vec<Tag> v, Operation operation) {
+  if constexpr (hn::MaxLanes(Tag()) <= 4) {
+    return v;
+  } else {
+    const hn::Half<Tag> half;
+    return fold_blocks(half, operation(hn::LowerHalf(half, v), hn::UpperHalf(half, v)), operation);
+  }
+}
+// Folds the lanes of four vectors of 32-bit values into the four lanes of one.
+template <class Tag, class Operation>
+HWY_INLINE auto fold_four(Tag d, const hn::Vec<Tag> (&v)[4], Operation operation) {
+  const hn::RepartitionToWide<Tag> wide;
+  const auto pairs = [&](hn::Vec<Tag> a, hn::Vec<Tag> b) HWY_ATTR {
+    const auto folded = operation(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
+    return hn::BitCast(wide, folded);
+  };
+  const auto first = pairs(v[0], v[1]), second = pairs(v[2], v[3]);
+  const auto low = hn::BitCast(d, hn::InterleaveLower(wide, first, second));
+  const auto high = hn::BitCast(d, hn::InterleaveUpper(wide, first, second));
+  return fold_blocks(d, operation(low, high), operation);
+}
+
+// Four groups of 32 inputs to int8, so that their lanes are folded together.
 void int8_row(const float* x, size_t columns, int8_t* values, float* scales, int32_t* sums,
               int32_t* half_sums) {
   const D d;
   const hn::RebindToSigned<D> di;
   const hn::Rebind<int8_t, D> d8;
-  const size_t lanes = hn::Lanes(d);
-  for (size_t g = 0; g < columns / 32; ++g, x += 32, values += 32) {
-    V largest = hn::Zero(d);
-    for (size_t i = 0; i < 32; i += lanes) largest = hn::Max(largest, hn::Abs(hn::LoadU(d, x + i)));
-    const float most = hn::GetLane(hn::MaxOfLanes(d, largest));
-    const V inverse = hn::Set(d, most == 0 ? 0.0f : 127.0f / most);
-    auto half = hn::Zero(di), sum = hn::Zero(di);
-    for (size_t i = 0; i < 32; i += lanes) {
-      const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), inverse));
-      sum = hn::Add(sum, rounded);
-      if (i < 16) half = hn::Add(half, rounded);
+  const hn::CappedTag<float, 4> four;
+  const hn::CappedTag<int32_t, 4> four_integers;
+  const V zero = hn::Zero(d);
+  for (size_t g = 0; g < columns / 32; g += 4, x += 128, values += 128) {
+    V largest[4] = {zero, zero, zero, zero};
+    for (size_t i = 0; i < 128; i += kLanes) {
+      largest[i / 32] = hn::Max(largest[i / 32], hn::Abs(hn::LoadU(d, x + i)));
+    }
+    const auto most = fold_four(d, largest, Larger());
+    const auto inverse = hn::IfThenElseZero(hn::Gt(most, hn::Zero(four)),
+                                            hn::Div(hn::Set(four, 127.0f), most));
+    hn::StoreU(hn::Div(most, hn::Set(four, 127.0f)), four, scales + g);
+    HWY_ALIGN float inverses[4];
+    hn::Store(inverse, four, inverses);
+    const auto none = hn::Zero(di);
+    hn::Vec<decltype(di)> half[4] = {none, none, none, none}, sum[4] = {none, none, none, none};
+    for (size_t i = 0; i < 128; i += kLanes) {
+      const V scaled = hn::Mul(hn::LoadU(d, x + i), hn::Set(d, inverses[i / 32]));
+      const auto rounded = hn::NearestInt(scaled);
+      sum[i / 32] = hn::Add(sum[i / 32], rounded);
+      if (i % 32 < 16) half[i / 32] = hn::Add(half[i / 32], rounded);
       hn::StoreU(hn::DemoteTo(d8, rounded), d8, values + i);
     }
-    scales[g] = most / 127.0f;
-    sums[g] = hn::GetLane(hn::SumOfLanes(di, sum));
-    half_sums[g] = hn::GetLane(hn::SumOfLanes(di, half));
+    hn::StoreU(fold_four(di, sum, Plus()), four_integers, sums + g);
+    hn::StoreU(fold_four(di, half, Plus()), four_integers, half_sums + g);
   }
 }
+
+#endif
 
 // fp32 to bf16, to nearest even.
 void bf16_row(const float* x, size_t columns, size_t slice_step, uint16_t* tile) {
@@ -199,6 +289,7 @@ HWY_EXPORT(gate_row);
 HWY_EXPORT(gate_blocks);
 HWY_EXPORT(cap_row);
 HWY_EXPORT(rope_halves);
+HWY_EXPORT(rope_pairs);
 HWY_EXPORT(int8_row);
 HWY_EXPORT(bf16_row);
 HWY_EXPORT(finish_plain);
@@ -223,15 +314,7 @@ void rope(float* x, size_t heads, size_t head_size, const float* cosines, const 
     HWY_DYNAMIC_DISPATCH(rope_halves)(x, heads, head_size, cosines, sines, pairs);
     return;
   }
-  for (size_t h = 0; h < heads; ++h) {
-    for (size_t i = 0; i < pairs; ++i) {
-      float& a = x[h * head_size + 2 * i];
-      float& b = x[h * head_size + 2 * i + 1];
-      const float turned = a * cosines[i] - b * sines[i];
-      b = a * sines[i] + b * cosines[i];
-      a = turned;
-    }
-  }
+  HWY_DYNAMIC_DISPATCH(rope_pairs)(x, heads, head_size, cosines, sines, pairs);
 }
 
 void encode_int8(const float* x, size_t columns, int8_t* values, float* scales, int32_t* sums,
