@@ -128,8 +128,8 @@ Status AtomicFile::flush() {
   return {};
 }
 
-// What is written comes in whole pieces at multiples of a piece's size: the system then keeps the file
-// in large pages, which a mapping of it reads with fewer look-ups of addresses.
+// What is written comes in whole pieces at multiples of a piece's size: the system then keeps the
+// file in large pages, which a mapping of it reads with fewer look-ups of addresses.
 Status AtomicFile::write(std::span<const std::byte> bytes) {
   size_bytes_ += bytes.size();
   const size_t missing = kPieceBytes - buffer_.size();

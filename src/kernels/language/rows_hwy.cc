@@ -224,8 +224,8 @@ void int8_row(const float* x, size_t columns, int8_t* values, float* scales, int
       largest[i / 32] = hn::Max(largest[i / 32], hn::Abs(hn::LoadU(d, x + i)));
     }
     const auto most = fold_four(d, largest, Larger());
-    const auto inverse = hn::IfThenElseZero(hn::Gt(most, hn::Zero(four)),
-                                            hn::Div(hn::Set(four, 127.0f), most));
+    const auto inverse =
+        hn::IfThenElseZero(hn::Gt(most, hn::Zero(four)), hn::Div(hn::Set(four, 127.0f), most));
     hn::StoreU(hn::Div(most, hn::Set(four, 127.0f)), four, scales + g);
     HWY_ALIGN float inverses[4];
     hn::Store(inverse, four, inverses);
