@@ -12,7 +12,7 @@ WINDOW = 512
 
 
 class Checks:
-    """`program` is the command line, `probe` tests/language/probe.cc, `novel` the models' folder."""
+    """`program`: the command line; `probe`: tests/language/probe.cc; `novel`: a folder."""
 
     def __init__(self, program, probe, novel):
         self.program, self.probe = str(program), str(probe)
@@ -44,7 +44,8 @@ class Checks:
         return report["perplexity"]
 
     def generate(self, model, *words):
-        return self.run("generate", model, "--prompt", PROMPT, "--tokenizer", self.tokenizer, *words)
+        return self.run("generate", model, "--prompt", PROMPT, "--tokenizer", self.tokenizer,
+                        *words)
 
     def tokens(self, text):
         done = subprocess.run([self.probe, "tokens", self.tokenizer], input=text.encode(),

@@ -46,7 +46,8 @@ class NovelChecks(Checks):
         start = report.get("prompt_tokens", 0)
         wanted = expected[start:]
         found = report.get("tokens", [])[: len(wanted)]
-        self.check(len(wanted) > 0 and found == wanted, f"{source.name}: {len(wanted)} greedy tokens")
+        self.check(len(wanted) > 0 and found == wanted,
+                   f"{source.name}: {len(wanted)} greedy tokens")
 
     def check_logits(self, name):
         try:

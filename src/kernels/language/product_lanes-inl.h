@@ -76,65 +76,86 @@ inline __attribute__((always_inline)) void dot_group(const std::byte* values, co
   }
 }
 
-// One block times kRows rows of int8 inputs.
+// Rows of int8 inputs from some column on, as Inputs has them.
+struct Int8Inputs {
+  const int8_t* values;
+  const float* scales;
+  const int32_t* sums;
+  const int32_t* half_sums;
+  size_t columns;  // between two rows
+};
+
+// One chunk of a block times kRows rows, added to `total`.
 template <class Isa, WeightType kType, int kRows>
-void int8_block(const ProductArgs& args, const std::byte* block, size_t first, float* out) {
+inline __attribute__((always_inline)) void add_chunk(const std::byte* chunk, const Int8Inputs& x,
+                                                     typename Isa::Floats (&total)[kRows]) {
   constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
   constexpr bool kHalves = kLayout.group == 16;
   constexpr int kColumns = kHalves ? 16 : 32;
   constexpr size_t kGroupBytes = static_cast<size_t>(kColumns) * 16 * kLayout.value_bits / 8;
   constexpr int kOffset =
       kLayout.value_offset == 128 && !Isa::kOffsetBytes ? 0 : kLayout.value_offset;
-  const size_t groups = args.inputs.columns / 32;
-  const int8_t* inputs = args.inputs.values + first * args.inputs.columns;
-  const float* scales = args.inputs.scales + first * groups;
-  const int32_t* sums = args.inputs.sums + first * groups;
-  const int32_t* half_sums = args.inputs.half_sums + first * groups;
-  typename Isa::Floats total[kRows];
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) total[r] = Isa::set_float(0);
-  for (size_t c = 0; c < args.chunks; ++c) {
-    for (size_t i = 0; i < kLayout.header_bytes; i += 64) Isa::prefetch(block + i);
-    const std::byte* values = block + kLayout.header_bytes;
+  const size_t groups = x.columns / 32;
+  for (size_t i = 0; i < kLayout.header_bytes; i += 64) Isa::prefetch(chunk + i);
+  const std::byte* values = chunk + kLayout.header_bytes;
 #pragma GCC unroll 4
-    for (size_t g = 0; g < kLayout.chunk_columns / 32; ++g) {
+  for (size_t g = 0; g < kLayout.chunk_columns / 32; ++g) {
 #pragma GCC unroll 2
-      for (size_t half = 0; half < (kHalves ? 2 : 1); ++half) {
-        typename Isa::Integers sum[kRows];
+    for (size_t half = 0; half < (kHalves ? 2 : 1); ++half) {
+      typename Isa::Integers sum[kRows];
 #pragma GCC unroll 16
-        for (int r = 0; r < kRows; ++r) {
-          const size_t at = static_cast<size_t>(r) * groups + g;
-          const int32_t inputs_sum = !kHalves    ? sums[at]
-                                     : half == 0 ? half_sums[at]
-                                                 : sums[at] - half_sums[at];
-          sum[r] = Isa::set_integer(-kOffset * inputs_sum);
-        }
-        dot_group<Isa, kType, kColumns, kRows>(values, inputs + g * 32 + half * 16,
-                                               args.inputs.columns, sum);
-        const auto scale = load_scale<Isa, kType>(block, kHalves ? g * 2 + half : g);
-#pragma GCC unroll 16
-        for (int r = 0; r < kRows; ++r) {
-          const size_t at = static_cast<size_t>(r) * groups + g;
-          const auto factor = Isa::multiply(scale, Isa::set_float(scales[at]));
-          total[r] = Isa::multiply_add(Isa::to_float(sum[r]), factor, total[r]);
-          if constexpr (kLayout.has_minimum) {
-            const float weight = scales[at] * static_cast<float>(sums[at]);
-            total[r] = Isa::multiply_add(load_minimum<Isa, kType>(block, g), Isa::set_float(weight),
-                                         total[r]);
-          }
-        }
-        values += kGroupBytes;
+      for (int r = 0; r < kRows; ++r) {
+        const size_t at = static_cast<size_t>(r) * groups + g;
+        const int32_t inputs_sum = !kHalves    ? x.sums[at]
+                                   : half == 0 ? x.half_sums[at]
+                                               : x.sums[at] - x.half_sums[at];
+        sum[r] = Isa::set_integer(-kOffset * inputs_sum);
       }
+      dot_group<Isa, kType, kColumns, kRows>(values, x.values + g * 32 + half * 16, x.columns, sum);
+      const auto scale = load_scale<Isa, kType>(chunk, kHalves ? g * 2 + half : g);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const size_t at = static_cast<size_t>(r) * groups + g;
+        const auto factor = Isa::multiply(scale, Isa::set_float(x.scales[at]));
+        total[r] = Isa::multiply_add(Isa::to_float(sum[r]), factor, total[r]);
+        if constexpr (kLayout.has_minimum) {
+          const float weight = x.scales[at] * static_cast<float>(x.sums[at]);
+          total[r] = Isa::multiply_add(load_minimum<Isa, kType>(chunk, g), Isa::set_float(weight),
+                                       total[r]);
+        }
+      }
+      values += kGroupBytes;
+    }
+  }
+}
+
+// kBlocks blocks times kRows rows of int8 inputs, a chunk of each block by turns.
+template <class Isa, WeightType kType, int kRows, int kBlocks>
+void int8_blocks(const ProductArgs& args, const std::byte* block, size_t first, float* out) {
+  constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
+  const size_t groups = args.inputs.columns / 32;
+  Int8Inputs x = {args.inputs.values + first * args.inputs.columns,
+                  args.inputs.scales + first * groups, args.inputs.sums + first * groups,
+                  args.inputs.half_sums + first * groups, args.inputs.columns};
+  typename Isa::Floats total[kBlocks][kRows];
+#pragma GCC unroll 16
+  for (int r = 0; r < kBlocks * kRows; ++r) total[r / kRows][r % kRows] = Isa::set_float(0);
+  for (size_t c = 0; c < args.chunks; ++c) {
+#pragma GCC unroll 2
+    for (int b = 0; b < kBlocks; ++b) {
+      add_chunk<Isa, kType, kRows>(block + static_cast<size_t>(b) * args.block_bytes, x, total[b]);
     }
     block += chunk_bytes(kLayout);
-    inputs += kLayout.chunk_columns;
-    scales += kLayout.chunk_columns / 32;
-    sums += kLayout.chunk_columns / 32;
-    half_sums += kLayout.chunk_columns / 32;
+    x.values += kLayout.chunk_columns;
+    x.scales += kLayout.chunk_columns / 32;
+    x.sums += kLayout.chunk_columns / 32;
+    x.half_sums += kLayout.chunk_columns / 32;
   }
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r)
-    Isa::store(total[r], out + static_cast<size_t>(r) * args.out_step);
+  for (int r = 0; r < kBlocks * kRows; ++r) {
+    Isa::store(total[r / kRows][r % kRows],
+               out + static_cast<size_t>(r % kRows) * args.out_step + r / kRows * kBlockRows);
+  }
 }
 
 // Two consecutive columns of a block of floats.
@@ -193,7 +214,7 @@ void rows_of_block(const ProductArgs& args, const std::byte* block, size_t first
     if constexpr (layout_of(kType).group == 0) {
       float_block<Isa, kType, kRows>(args, block, first, at);
     } else {
-      int8_block<Isa, kType, kRows>(args, block, first, at);
+      int8_blocks<Isa, kType, kRows, 1>(args, block, first, at);
     }
     first += kRows;
   }
@@ -204,8 +225,17 @@ void rows_of_block(const ProductArgs& args, const std::byte* block, size_t first
 
 template <class Isa, WeightType kType>
 void blocks_of_type(const ProductArgs& args) {
-  constexpr int kRows = layout_of(kType).group == 0 ? Isa::kFloatRows : Isa::kInt8Rows;
-  for (size_t b = 0; b < args.block_count; ++b) {
+  constexpr bool kFloats = layout_of(kType).group == 0;
+  constexpr int kRows = kFloats ? Isa::kFloatRows : Isa::kInt8Rows;
+  size_t b = 0;
+  if constexpr (!kFloats) {
+    // A row alone is as quick as weights come from memory: two streams of them come quicker.
+    for (; args.inputs.rows == 1 && b + 2 <= args.block_count; b += 2) {
+      int8_blocks<Isa, kType, 1, 2>(args, args.blocks + b * args.block_bytes, 0,
+                                    args.out + b * kBlockRows);
+    }
+  }
+  for (; b < args.block_count; ++b) {
     rows_of_block<Isa, kType, kRows>(args, args.blocks + b * args.block_bytes, 0,
                                      args.out + b * kBlockRows);
   }
