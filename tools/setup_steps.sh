@@ -260,6 +260,11 @@ install_demo() {
   rm -rf "$work"
 }
 
+step_language() {
+  step language language "$(inputs 1 language.txt)" install_language
+}
+install_language() { make_venv "$deps/language" language.txt; }
+
 # llama.cpp as its Python package builds it, for the instruction sets of this very machine. GCC 12
 # tells itself that ldtilecfg reads 8 bytes of its 64 and drops the stores of the rest, so that
 # llama.cpp dies where it first uses AMX; without the elimination of dead stores it lives.
