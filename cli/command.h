@@ -56,6 +56,7 @@ Action declare_power_govern(CLI::App& app, CommonOptions& common);
 Action declare_power_plan(CLI::App& app, CommonOptions& common);
 Action declare_power_simulate(CLI::App& app, CommonOptions& common);
 Action declare_run(CLI::App& app, CommonOptions& common);
+Action declare_serve(CLI::App& app, CommonOptions& common);
 Action declare_link_show(CLI::App& app, CommonOptions& common);
 Action declare_split_codecs(CLI::App& app, CommonOptions& common);
 Action declare_split_offload(CLI::App& app, CommonOptions& common);

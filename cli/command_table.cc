@@ -43,6 +43,7 @@ constexpr Command kCommands[] = {
      declare_power_simulate},
     {"power govern", "hold an operating point on the real interfaces", declare_power_govern},
     {"power energy", "the energy in windows of a recorded trace", declare_power_energy},
+    {"serve", "models over HTTP and gRPC (Open Inference Protocol)", declare_serve},
     {"deploy", "all of it: convert, quantise, prove, predict, plan; one bundle", declare_deploy},
 };
 

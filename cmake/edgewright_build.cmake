@@ -21,6 +21,10 @@ if(EDGEWRIGHT_MOLD AND NOT CMAKE_CROSSCOMPILING)
   add_link_options(-fuse-ld=mold)
 endif()
 
+# A program needs the libraries that it calls, not all those that its rooms could call: gRPC's take
+# longer to load than most commands run.
+add_link_options(-Wl,--as-needed)
+
 function(edgewright_settings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Werror -Wno-missing-field-initializers
     # GCC 12 warns of overlapping copies in its own std::string (GCC bug 105651).
@@ -59,7 +63,57 @@ macro(edgewright_dependencies)
     endif()
   endif()
   message(STATUS "oneDNN kernels: ${EDGEWRIGHT_HAVE_ONEDNN}")
+  edgewright_server_dependencies()
 endmacro()
+
+# What the inference server needs beside everything else; without it there is no server.
+macro(edgewright_server_dependencies)
+  option(EDGEWRIGHT_SERVER "build the inference server where its libraries are found" ON)
+  set(EDGEWRIGHT_HAVE_SERVER OFF)
+  if(EDGEWRIGHT_SERVER)
+    pkg_check_modules(GRPC QUIET IMPORTED_TARGET grpc++)
+    pkg_check_modules(PROMETHEUS QUIET IMPORTED_TARGET prometheus-cpp-core)
+    pkg_check_modules(OPENSSL QUIET IMPORTED_TARGET openssl)
+    find_program(EDGEWRIGHT_GRPC_PLUGIN grpc_cpp_plugin)
+    find_path(EDGEWRIGHT_BEAST boost/beast/http/parser.hpp)
+    if(GRPC_FOUND AND PROMETHEUS_FOUND AND OPENSSL_FOUND AND EDGEWRIGHT_GRPC_PLUGIN AND
+       EDGEWRIGHT_BEAST)
+      set(EDGEWRIGHT_HAVE_SERVER ON)
+    endif()
+  endif()
+  message(STATUS "inference server: ${EDGEWRIGHT_HAVE_SERVER}")
+endmacro()
+
+# Drops the sources, and the tests, that need libraries which are not there.
+function(edgewright_drop_absent variable)
+  set(kept ${${variable}})
+  if(NOT EDGEWRIGHT_HAVE_ONEDNN)
+    list(FILTER kept EXCLUDE REGEX "_onednn\\.cc$")
+  endif()
+  if(NOT EDGEWRIGHT_HAVE_SERVER)
+    list(FILTER kept EXCLUDE REGEX "/src/(serve/(http|grpc)|api/serve)/")
+  endif()
+  set(${variable} ${kept} PARENT_SCOPE)
+endfunction()
+
+# The messages and the service of gRPC, compiled from their description.
+function(edgewright_grpc_messages target)
+  set(folder ${PROJECT_SOURCE_DIR}/src/serve/grpc)
+  set(made ${CMAKE_BINARY_DIR}/grpc)
+  file(MAKE_DIRECTORY ${made})
+  set(sources ${made}/inference.pb.cc ${made}/inference.grpc.pb.cc)
+  add_custom_command(OUTPUT ${sources} ${made}/inference.pb.h ${made}/inference.grpc.pb.h
+    COMMAND protobuf::protoc --proto_path=${folder} --cpp_out=${made} --grpc_out=${made}
+      --plugin=protoc-gen-grpc=${EDGEWRIGHT_GRPC_PLUGIN} ${folder}/inference.proto
+    DEPENDS ${folder}/inference.proto VERBATIM)
+  # What is generated is not ours to warn about.
+  set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -w)
+  target_sources(${target} PRIVATE ${sources})
+  # Private: rooms that see the server must not be compiled anew for it.
+  target_include_directories(${target} SYSTEM PRIVATE ${made})
+  target_link_libraries(${target} PRIVATE PkgConfig::GRPC PkgConfig::PROMETHEUS PkgConfig::OPENSSL
+    protobuf::libprotobuf)
+endfunction()
 
 # Third-party libraries that a room may see; every other room goes without.
 set(edgewright_external_base fmt::fmt nlohmann_json::nlohmann_json sodium Threads::Threads)
@@ -170,9 +224,7 @@ function(edgewright_rooms layers_file)
     separate_arguments(dependencies)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${room}/*.cc)
     list(FILTER sources EXCLUDE REGEX "_(test|bench)\\.cc$")
-    if(NOT EDGEWRIGHT_HAVE_ONEDNN)
-      list(FILTER sources EXCLUDE REGEX "_onednn\\.cc$")
-    endif()
+    edgewright_drop_absent(sources)
     if(NOT sources)
       continue()
     endif()
@@ -200,6 +252,9 @@ function(edgewright_rooms layers_file)
     if(room STREQUAL formats)
       edgewright_flatbuffers(edgewright_formats formats/tflite/schema.fbs)
     endif()
+    if(room STREQUAL serve AND EDGEWRIGHT_HAVE_SERVER)
+      edgewright_grpc_messages(edgewright_serve)
+    endif()
     set_property(GLOBAL APPEND PROPERTY EDGEWRIGHT_ROOMS ${room})
   endforeach()
   if(TARGET edgewright_kernels AND EDGEWRIGHT_HAVE_ONEDNN)
@@ -216,6 +271,7 @@ function(edgewright_room_tests)
   get_property(rooms GLOBAL PROPERTY EDGEWRIGHT_ROOMS)
   foreach(room ${rooms})
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${room}/*_test.cc)
+    edgewright_drop_absent(sources)
     if(sources)
       edgewright_test(${room}_test SOURCES ${sources} ROOMS ${room})
     endif()

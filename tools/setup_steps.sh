@@ -15,6 +15,7 @@ build_packages=(
   libflatbuffers-dev
   libfmt-dev
   libgmock-dev
+  libgrpc++-dev
   libgtest-dev
   libhwloc-dev
   libhwy-dev
@@ -23,6 +24,7 @@ build_packages=(
   libpugixml-dev
   libsodium-dev
   libsqlite3-dev
+  libssl-dev
   libtomlplusplus-dev
   libutf8proc-dev
   libzip-dev
@@ -31,7 +33,9 @@ build_packages=(
   ninja-build
   nlohmann-json3-dev
   pkg-config
+  prometheus-cpp-dev
   protobuf-compiler
+  protobuf-compiler-grpc
   python3-dev
   python3-venv
   zlib1g-dev
@@ -245,6 +249,10 @@ install_profile() {
   make_venv "$deps/profile" profile.txt
   if [[ $machine == x86_64 ]]; then install_packages likwid; fi
 }
+
+# The clients and servers of others that the server is tested and measured with.
+step_serve() { step serve serve "$(inputs 1 serve.txt)" install_serve; }
+install_serve() { make_venv "$deps/serve" serve.txt; }
 
 step_demo() {
   step demo photos \
