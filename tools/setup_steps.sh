@@ -23,6 +23,7 @@ build_packages=(
   libpugixml-dev
   libsodium-dev
   libsqlite3-dev
+  libssl-dev
   libtomlplusplus-dev
   libutf8proc-dev
   libzip-dev

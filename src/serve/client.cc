@@ -68,10 +68,9 @@ class HttpClient : public InferenceClient {
     answer.elapsed_us = since_us(start);
     if (!reply.ok()) {
       answer.message = reply.error().message;
-      answer.outcome = Clock::now() >= deadline ? RemoteOutcome::kTimedOut
-                       : reply.error().kind == ErrorKind::kCheckFailed
-                           ? RemoteOutcome::kUnreachable
-                           : RemoteOutcome::kRefused;
+      answer.outcome = Clock::now() >= deadline                        ? RemoteOutcome::kTimedOut
+                       : reply.error().kind == ErrorKind::kCheckFailed ? RemoteOutcome::kUnreachable
+                                                                       : RemoteOutcome::kRefused;
       return answer;
     }
     if (!reply->is_success()) {
@@ -79,7 +78,8 @@ class HttpClient : public InferenceClient {
       answer.message = refusal(*reply, request.model).message;
       const auto seconds = number_of(header_of(*reply, "retry-after"));
       // Nobody waits longer for one answer than an hour.
-      answer.retry_after_us = 1e6 * static_cast<double>(std::min<size_t>(3600, seconds.value_or(0)));
+      answer.retry_after_us =
+          1e6 * static_cast<double>(std::min<size_t>(3600, seconds.value_or(0)));
       return answer;
     }
     take(*reply, request, answer);
@@ -145,20 +145,19 @@ class HttpClient : public InferenceClient {
   }
 
   // The answer must be to this request.
-  static void take(const HttpReply& reply, const oip::InferRequest& request,
-                   RemoteAnswer& answer) {
+  static void take(const HttpReply& reply, const oip::InferRequest& request, RemoteAnswer& answer) {
     const std::string_view length = header_of(reply, "inference-header-content-length");
     const auto json_bytes = number_of(length);
     answer.outcome = RemoteOutcome::kRefused;
     if (!length.empty() && !json_bytes) {
-      answer.message = fmt::format("found {} '{}', expected a number of bytes",
-                                   oip::kJsonLengthHeader, length);
+      answer.message =
+          fmt::format("found {} '{}', expected a number of bytes", oip::kJsonLengthHeader, length);
       return;
     }
     auto response = oip::decode_infer_response(reply.body, json_bytes);
     if (!response.ok()) {
-      answer.message = fmt::format("{}: malformed answer: {}", request.model,
-                                   response.error().message);
+      answer.message =
+          fmt::format("{}: malformed answer: {}", request.model, response.error().message);
       return;
     }
     if (!request.id.empty() && !response->id.empty() && response->id != request.id) {
@@ -178,7 +177,7 @@ class HttpClient : public InferenceClient {
 Result<std::unique_ptr<InferenceClient>> open_http_client(const ServerAddress& address,
                                                           const HttpOptions& options) {
   EDGEWRIGHT_ASSIGN(auto connection, open_http_connection(address, options));
-  return std::make_unique<HttpClient>(std::move(connection));
+  return std::unique_ptr<InferenceClient>(std::make_unique<HttpClient>(std::move(connection)));
 }
 
 double backoff_us(const RetryPolicy& policy, int retry, std::mt19937_64& random) {
@@ -192,8 +191,8 @@ RemoteAnswer infer_with_retries(InferenceClient& client, const oip::InferRequest
   for (int attempt = 1;; ++attempt) {
     RemoteAnswer answer = client.infer(request, deadline);
     answer.attempts = attempt;
-    const bool may_help = answer.outcome == RemoteOutcome::kUnreachable ||
-                          answer.outcome == RemoteOutcome::kBusy;
+    const bool may_help =
+        answer.outcome == RemoteOutcome::kUnreachable || answer.outcome == RemoteOutcome::kBusy;
     if (!may_help || attempt >= policy.most_attempts) return answer;
     const double wait_us = std::max(answer.retry_after_us, backoff_us(policy, attempt, random));
     const auto wait = std::chrono::duration_cast<Clock::duration>(

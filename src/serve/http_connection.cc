@@ -31,8 +31,7 @@ struct PlainStream {
 };
 struct EncryptedStream {
   using Stream = beast::ssl_stream<beast::tcp_stream>;
-  EncryptedStream(asio::io_context& context, asio::ssl::context* trust)
-      : stream(context, *trust) {}
+  EncryptedStream(asio::io_context& context, asio::ssl::context* trust) : stream(context, *trust) {}
   beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream); }
   Stream stream;
 };
@@ -169,9 +168,9 @@ class BeastConnection : public HttpConnection {
       return check_failed("{}: no whole answer before the deadline", place);
     }
     if (error == http::error::body_limit || error == http::error::header_limit) {
-      return bad_input("{}: the reply is larger than the {} bytes allowed", place,
-                       error == http::error::body_limit ? options_.largest_reply
-                                                        : options_.largest_header);
+      return bad_input(
+          "{}: the reply is larger than the {} bytes allowed", place,
+          error == http::error::body_limit ? options_.largest_reply : options_.largest_header);
     }
     if (error.category() == make_error_code(http::error::bad_version).category() &&
         error != http::error::end_of_stream && error != http::error::partial_message) {
@@ -252,13 +251,16 @@ Result<std::unique_ptr<HttpConnection>> open_http_connection(const ServerAddress
     return check_failed("{}: found no address for '{}': {}", address.text(), address.host,
                         lower_case(error.message()));
   }
+  std::unique_ptr<HttpConnection> connection;
   if (!address.is_encrypted) {
-    return std::make_unique<BeastConnection<PlainStream>>(address, options, std::move(endpoints),
-                                                          nullptr);
+    connection = std::make_unique<BeastConnection<PlainStream>>(address, options,
+                                                                std::move(endpoints), nullptr);
+    return connection;
   }
   EDGEWRIGHT_ASSIGN(auto trust, trust_of(options));
-  return std::make_unique<BeastConnection<EncryptedStream>>(address, options, std::move(endpoints),
-                                                            std::move(trust));
+  connection = std::make_unique<BeastConnection<EncryptedStream>>(
+      address, options, std::move(endpoints), std::move(trust));
+  return connection;
 }
 
 }  // namespace edgewright

@@ -41,10 +41,10 @@ struct HttpReply {
 };
 
 struct HttpOptions {
-  std::string token;                           // sent as a bearer token; empty: none
-  std::string authorities;                     // file of certificates to trust; empty: the system's
-  size_t largest_reply = size_t{256} << 20;    // bytes of a reply's body
-  size_t largest_header = size_t{64} << 10;    // bytes of a reply's header
+  std::string token;                         // sent as a bearer token; empty: none
+  std::string authorities;                   // file of certificates to trust; empty: the system's
+  size_t largest_reply = size_t{256} << 20;  // bytes of a reply's body
+  size_t largest_header = size_t{64} << 10;  // bytes of a reply's header
 };
 
 // One connection that is kept open between exchanges and opened again when it was lost. One

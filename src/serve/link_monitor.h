@@ -9,9 +9,9 @@ namespace edgewright {
 
 struct LinkMonitorOptions {
   ChangePointOptions change;
-  size_t failures_until_down = 2;    // that follow each other; one when there is no connection
-  double assess_down_us = 250000;    // between looks whether a lost server is back
-  double assess_unused_us = 1000000; // between looks at a link that is not used because it is slow
+  size_t failures_until_down = 2;     // that follow each other; one when there is no connection
+  double assess_down_us = 250000;     // between looks whether a lost server is back
+  double assess_unused_us = 1000000;  // between looks at a link that is not used because it is slow
 };
 
 // Watches how requests end and says when the link and the server need a new look. Plain state;

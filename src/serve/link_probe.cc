@@ -36,9 +36,8 @@ LinkProbe::LinkProbe(InferenceClient& client, Clock::time_point deadline) : clie
 Result<double> LinkProbe::exchange_us(size_t bytes, bool is_echoed, Clock::time_point deadline) {
   oip::InferRequest request;
   request.model = has_echo_ ? kEchoModel : "edgewright-link-probe";
-  EDGEWRIGHT_ASSIGN(Tensor data,
-                    Tensor::allocate(DType::kUint8, {static_cast<int64_t>(bytes)}));
-  request.inputs.push_back({"data", std::move(data), {}, true});
+  EDGEWRIGHT_ASSIGN(Tensor data, Tensor::allocate(DType::kUint8, {static_cast<int64_t>(bytes)}));
+  request.inputs.push_back({"input", std::move(data), {}, true});
   request.outputs.push_back({is_echoed ? "data" : "size", true});
   const RemoteAnswer answer = client_.infer(request, deadline);
   const bool is_expected = has_echo_ ? answer.ok() : answer.outcome == RemoteOutcome::kRefused;

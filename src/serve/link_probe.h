@@ -11,7 +11,7 @@
 
 namespace edgewright {
 
-// A model that `split plan --write-halves` puts beside the halves: input `data` (uint8, any
+// A model that `split plan --write-halves` puts beside the halves: input `input` (uint8, any
 // length), outputs `data` (the same) and `size` (its length), so that any server can be measured
 // both ways.
 inline constexpr std::string_view kEchoModel = "edgewright-echo";

@@ -73,8 +73,7 @@ RemoteEvent RemoteWorkers::handle(RemoteJob& job, std::unique_ptr<InferenceClien
     event.answer = infer_with_retries(*client, job.message, job.deadline, options_.retry, random);
     return event;
   }
-  auto link =
-      assess_link(*client, cuts_[job.cut], job.guess, options_.binary, job.deadline);
+  auto link = assess_link(*client, cuts_[job.cut], job.guess, options_.binary, job.deadline);
   if (link.ok()) {
     event.link = *link;
   } else {

@@ -71,8 +71,8 @@ Result<LinkEstimate> assess_link(InferenceClient& client, const RunnableCut& cut
   if (!answer.ok()) return check_failed("{}", answer.message);
   ReadyCut idle = cut.times;
   idle.server_us = 0;
-  link.server_slowdown = std::max(0.2, (answer.elapsed_us - exchange_us(idle, link)) /
-                                           std::max(1.0, cut.times.server_us));
+  link.server_slowdown = std::max(
+      0.2, (answer.elapsed_us - exchange_us(idle, link)) / std::max(1.0, cut.times.server_us));
   return link;
 }
 
@@ -83,7 +83,8 @@ class SplitRunner::Machine {
       : parts_(parts),
         cuts_(std::move(cuts)),
         options_(options),
-        choice_(times_of(cuts_), link, options.hysteresis),
+        choice_(times_of(cuts_), link, options.hysteresis, options.fixed_cut),
+        monitor_(options.monitor),
         workers_(cuts_, std::move(connect), options) {}
 
   Result<RunnerResult> run(size_t count, double interval_us, double deadline_us,
@@ -97,7 +98,8 @@ class SplitRunner::Machine {
     while (true) {
       while (added < count && is_due(added, interval_us)) {
         values_[added] = inputs_of(added);
-        const double arrival_us = interval_us > 0 ? interval_us * static_cast<double>(added) : now();
+        const double arrival_us =
+            interval_us > 0 ? interval_us * static_cast<double>(added) : now();
         schedule_.add(added, arrival_us, arrival_us + deadline_us);
         ++added;
       }
@@ -133,10 +135,10 @@ class SplitRunner::Machine {
     return may_send ? choice_.cut() : local_cut();
   }
   size_t index_of(const ReadyCut& cut) const {
-    return static_cast<size_t>(std::ranges::find_if(cuts_, [&](const auto& known) {
-                                 return known.times.name == cut.name;
-                               }) -
-                               cuts_.begin());
+    return static_cast<size_t>(
+        std::ranges::find_if(cuts_,
+                             [&](const auto& known) { return known.times.name == cut.name; }) -
+        cuts_.begin());
   }
   // The remote cut that a look at the server tries: the present one, or the best of them.
   std::optional<size_t> looked_at() const {
@@ -164,9 +166,7 @@ class SplitRunner::Machine {
         handle(workers_.wait_until(at(std::min(
             {step.until_us, next_arrival_us, now() + options_.monitor.assess_down_us / 4}))));
         return {};
-      case ScheduleStep::Kind::kDone:
-        handle(workers_.wait_until(at(next_arrival_us)));
-        return {};
+      case ScheduleStep::Kind::kDone: handle(workers_.wait_until(at(next_arrival_us))); return {};
     }
     return {};
   }
@@ -185,8 +185,11 @@ class SplitRunner::Machine {
     }
     NamedValues& values = values_[id];
     for (auto& [name, value] : *made) values[name] = std::move(value);
-    RemoteJob job{id, request_for(cuts_[cut], values, options_.binary),
-                  at(schedule_.request(id).give_up_us), cut, {}};
+    RemoteJob job{id,
+                  request_for(cuts_[cut], values, options_.binary),
+                  at(schedule_.request(id).give_up_us),
+                  cut,
+                  {}};
     job.message.id = fmt::format("{}", id);
     workers_.submit(std::move(job));
     return {};
@@ -264,7 +267,7 @@ class SplitRunner::Machine {
   void look_if_needed() {
     const auto cut = looked_at();
     if (!cut || !monitor_.wants_assessment(now(), !choice_.cut().is_local)) return;
-    if (!options_.adapts && monitor_.is_up()) return;
+    if (options_.fixed_cut && monitor_.is_up()) return;
     monitor_.assessment_begins(now());
     ++result_.assessments;
     workers_.submit({std::nullopt, {}, at(now() + options_.assessment_us), *cut, choice_.link()});
@@ -279,7 +282,6 @@ class SplitRunner::Machine {
     }
     if (!event.link) return;
     if (!was_up) result_.events.push_back({now(), "up", local_cut().name, choice_.cut().name, ""});
-    if (!options_.adapts) return;
     const std::string before = choice_.cut().name;
     if (!choice_.update(*event.link)) return;
     result_.events.push_back(
@@ -315,8 +317,8 @@ class SplitRunner::Machine {
 
 SplitRunner::SplitRunner(DeviceParts& parts, std::vector<RunnableCut> cuts, ClientFactory connect,
                          const LinkEstimate& link, const RunnerOptions& options)
-    : machine_(std::make_unique<Machine>(parts, std::move(cuts), std::move(connect), link,
-                                         options)) {}
+    : machine_(
+          std::make_unique<Machine>(parts, std::move(cuts), std::move(connect), link, options)) {}
 SplitRunner::~SplitRunner() = default;
 
 Result<RunnerResult> SplitRunner::run(size_t count, double interval_us, double deadline_us,

@@ -41,9 +41,9 @@ struct RunnerOptions {
   ScheduleOptions schedule;
   RetryPolicy retry;
   LinkMonitorOptions monitor;
-  bool adapts = true;          // the cut follows the link
-  bool binary = true;          // tensors as bytes, not as JSON numbers
-  double assessment_us = 700000;  // that one look at the server may take
+  std::optional<size_t> fixed_cut;  // else the cut follows the link
+  bool binary = true;               // tensors as bytes, not as JSON numbers
+  double assessment_us = 700000;    // that one look at the server may take
   double hysteresis = 0.1;
   uint64_t seed = 0;
 };

@@ -1,6 +1,7 @@
 #include "serve/split_schedule.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/result.h"
 
@@ -17,19 +18,29 @@ void SplitSchedule::add(uint64_t request, double now_us, double deadline_us) {
   const bool is_added =
       requests_.emplace(request, ScheduledRequest{now_us, deadline_us, deadline_us}).second;
   EDGEWRIGHT_CHECK(is_added);
-  ++unfinished_;
+  unfinished_.insert(request);
 }
 
-ScheduleStep SplitSchedule::next(double now_us, const ReadyCut& cut, const ReadyCut& local) {
-  if (unfinished_ == 0) return {ScheduleStep::Kind::kDone};
-  ScheduleStep wait{ScheduleStep::Kind::kWait, 0, now_us + 1e6};
-  uint64_t first_waiting = 0;
-  bool is_waiting = false;
-  for (auto& [id, request] : requests_) {
+void SplitSchedule::expire(double now_us) {
+  const std::set<uint64_t> before = unfinished_;
+  for (const uint64_t id : before) {
+    const ScheduledRequest& request = requests_.at(id);
     // Whoever should have said by now that it is lost did not.
     if (request.stage == RequestStage::kInFlight && now_us >= request.give_up_us) {
       server_lost(id, now_us);
+    } else if (request.stage == RequestStage::kWaiting && now_us >= request.deadline_us) {
+      failed(id);
     }
+  }
+}
+
+ScheduleStep SplitSchedule::next(double now_us, const ReadyCut& cut, const ReadyCut& local) {
+  expire(now_us);
+  if (unfinished_.empty()) return {ScheduleStep::Kind::kDone};
+  ScheduleStep wait{ScheduleStep::Kind::kWait, 0, now_us + 1e6};
+  std::optional<uint64_t> waiting;
+  for (const uint64_t id : unfinished_) {
+    ScheduledRequest& request = requests_.at(id);
     if (request.stage == RequestStage::kLost) {
       request.stage = RequestStage::kRest;
       return {ScheduleStep::Kind::kRunRest, id};
@@ -37,17 +48,10 @@ ScheduleStep SplitSchedule::next(double now_us, const ReadyCut& cut, const Ready
     if (request.stage == RequestStage::kInFlight) {
       wait.until_us = std::min(wait.until_us, request.give_up_us);
     }
-    if (request.stage != RequestStage::kWaiting) continue;
-    if (now_us >= request.deadline_us) {
-      failed(id);
-    } else if (!is_waiting) {
-      is_waiting = true;
-      first_waiting = id;
-    }
+    if (request.stage == RequestStage::kWaiting && !waiting) waiting = id;
   }
-  if (unfinished_ == 0) return {ScheduleStep::Kind::kDone};
-  if (!is_waiting) return wait;
-  ScheduledRequest& request = requests_.at(first_waiting);
+  if (!waiting) return wait;
+  ScheduledRequest& request = requests_.at(*waiting);
   const ReadyCut& chosen = cut_for(request, now_us, cut, local);
   if (!chosen.is_local && in_flight() >= options_.in_flight) return wait;
   // Nothing is begun that would still run when one that is in flight must be taken back.
@@ -56,14 +60,14 @@ ScheduleStep SplitSchedule::next(double now_us, const ReadyCut& cut, const Ready
   }
   request.stage = RequestStage::kHead;
   request.cut = chosen;
-  return {ScheduleStep::Kind::kRunHead, first_waiting};
+  return {ScheduleStep::Kind::kRunHead, *waiting};
 }
 
 bool SplitSchedule::head_done(uint64_t id, double now_us) {
   ScheduledRequest& request = requests_.at(id);
   EDGEWRIGHT_CHECK(request.stage == RequestStage::kHead);
   if (request.cut.is_local) {
-    finish(request, RequestStage::kAnswered, AnsweredBy::kDevice, now_us);
+    finish(id, RequestStage::kAnswered, AnsweredBy::kDevice, now_us);
     return false;
   }
   request.stage = RequestStage::kInFlight;
@@ -76,7 +80,7 @@ bool SplitSchedule::server_answered(uint64_t id, double now_us) {
   if (request.stage != RequestStage::kInFlight && request.stage != RequestStage::kLost) {
     return false;
   }
-  finish(request, RequestStage::kAnswered, AnsweredBy::kServer, now_us);
+  finish(id, RequestStage::kAnswered, AnsweredBy::kServer, now_us);
   return true;
 }
 
@@ -86,32 +90,30 @@ void SplitSchedule::server_lost(uint64_t id, double now_us) {
   if (options_.has_fallback) {
     request.stage = RequestStage::kLost;
   } else {
-    finish(request, RequestStage::kFailed, AnsweredBy::kNobody, now_us);
+    finish(id, RequestStage::kFailed, AnsweredBy::kNobody, now_us);
   }
 }
 
 void SplitSchedule::rest_done(uint64_t id, double now_us) {
-  ScheduledRequest& request = requests_.at(id);
-  EDGEWRIGHT_CHECK(request.stage == RequestStage::kRest);
-  finish(request, RequestStage::kAnswered, AnsweredBy::kDeviceAfterServer, now_us);
+  EDGEWRIGHT_CHECK(requests_.at(id).stage == RequestStage::kRest);
+  finish(id, RequestStage::kAnswered, AnsweredBy::kDeviceAfterServer, now_us);
 }
 
 void SplitSchedule::failed(uint64_t id) {
-  ScheduledRequest& request = requests_.at(id);
-  if (!is_finished(request)) finish(request, RequestStage::kFailed, AnsweredBy::kNobody, 0);
+  if (unfinished_.contains(id)) finish(id, RequestStage::kFailed, AnsweredBy::kNobody, 0);
 }
 
-void SplitSchedule::finish(ScheduledRequest& request, RequestStage stage, AnsweredBy by,
-                           double now_us) {
+void SplitSchedule::finish(uint64_t id, RequestStage stage, AnsweredBy by, double now_us) {
+  ScheduledRequest& request = requests_.at(id);
   request.stage = stage;
   request.answered_by = by;
   request.is_late = stage == RequestStage::kAnswered && now_us > request.deadline_us;
-  --unfinished_;
+  unfinished_.erase(id);
 }
 
 size_t SplitSchedule::in_flight() const {
-  return static_cast<size_t>(std::ranges::count_if(requests_, [](const auto& row) {
-    return row.second.stage == RequestStage::kInFlight;
+  return static_cast<size_t>(std::ranges::count_if(unfinished_, [this](uint64_t id) {
+    return requests_.at(id).stage == RequestStage::kInFlight;
   }));
 }
 
@@ -138,9 +140,10 @@ const ReadyCut& SplitSchedule::cut_for(const ScheduledRequest& request, double n
 
 std::vector<std::string> SplitSchedule::violations() const {
   std::vector<std::string> broken;
-  size_t unfinished = 0;
   for (const auto& [id, request] : requests_) {
-    unfinished += is_finished(request) ? 0 : 1;
+    if (is_finished(request) == unfinished_.contains(id)) {
+      broken.push_back(fmt::format("request {} is finished and unfinished", id));
+    }
     const bool has_answer = request.answered_by != AnsweredBy::kNobody;
     if (has_answer != (request.stage == RequestStage::kAnswered)) {
       broken.push_back(fmt::format("request {} is answered by nobody, or unanswered by one", id));
@@ -151,10 +154,6 @@ std::vector<std::string> SplitSchedule::violations() const {
     if (request.cut.is_local && request.answered_by == AnsweredBy::kServer) {
       broken.push_back(fmt::format("request {} was never sent, and the server answered it", id));
     }
-  }
-  if (unfinished != unfinished_) {
-    broken.push_back(fmt::format("found {} unfinished requests, counted {}", unfinished,
-                                 unfinished_));
   }
   if (in_flight() > options_.in_flight) {
     broken.push_back(fmt::format("found {} requests in flight, expected at most {}", in_flight(),

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -72,13 +73,14 @@ class SplitSchedule {
   void failed(uint64_t request);
 
   const ScheduledRequest& request(uint64_t request) const { return requests_.at(request); }
-  const std::map<uint64_t, ScheduledRequest>& requests() const { return requests_; }
-  size_t unfinished() const { return unfinished_; }
+  size_t unfinished() const { return unfinished_.size(); }
   // Every broken rule, in words.
   std::vector<std::string> violations() const;
 
  private:
-  void finish(ScheduledRequest& request, RequestStage stage, AnsweredBy by, double now_us);
+  void finish(uint64_t request, RequestStage stage, AnsweredBy by, double now_us);
+  // Takes back what is overdue, and fails what can no longer be begun in time.
+  void expire(double now_us);
   size_t in_flight() const;
   double give_up_us(const ScheduledRequest& request, double now_us) const;
   const ReadyCut& cut_for(const ScheduledRequest& request, double now_us, const ReadyCut& cut,
@@ -86,7 +88,7 @@ class SplitSchedule {
 
   ScheduleOptions options_;
   std::map<uint64_t, ScheduledRequest> requests_;
-  size_t unfinished_ = 0;
+  std::set<uint64_t> unfinished_;
 };
 
 }  // namespace edgewright

@@ -22,14 +22,17 @@ size_t best_cut(std::span<const ReadyCut> cuts, const LinkEstimate& link) {
   return best;
 }
 
-CutChoice::CutChoice(std::vector<ReadyCut> cuts, const LinkEstimate& link, double hysteresis)
+CutChoice::CutChoice(std::vector<ReadyCut> cuts, const LinkEstimate& link, double hysteresis,
+                     std::optional<size_t> fixed)
     : cuts_(std::move(cuts)),
       link_(link),
       hysteresis_(hysteresis),
-      current_(best_cut(cuts_, link)) {}
+      is_fixed_(fixed.has_value()),
+      current_(fixed.value_or(best_cut(cuts_, link))) {}
 
 bool CutChoice::update(const LinkEstimate& link) {
   link_ = link;
+  if (is_fixed_) return false;
   const size_t best = best_cut(cuts_, link);
   const double kept_us = latency_us(cuts_[current_], link);
   if (latency_us(cuts_[best], link) >= (1 - hysteresis_) * kept_us) return false;

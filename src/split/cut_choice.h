@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,7 +36,9 @@ size_t best_cut(std::span<const ReadyCut> cuts, const LinkEstimate& link);
 // flutter between two that are nearly the same.
 class CutChoice {
  public:
-  CutChoice(std::vector<ReadyCut> cuts, const LinkEstimate& link, double hysteresis = 0.1);
+  // `fixed`: the only one to take, whatever the link is like.
+  CutChoice(std::vector<ReadyCut> cuts, const LinkEstimate& link, double hysteresis = 0.1,
+            std::optional<size_t> fixed = std::nullopt);
 
   const std::vector<ReadyCut>& cuts() const { return cuts_; }
   const ReadyCut& cut() const { return cuts_[current_]; }
@@ -48,6 +51,7 @@ class CutChoice {
   std::vector<ReadyCut> cuts_;
   LinkEstimate link_;
   double hysteresis_;
+  bool is_fixed_;
   size_t current_;
 };
 

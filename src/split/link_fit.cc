@@ -47,10 +47,11 @@ Interval interval_of(double value, std::vector<double> repeated) {
 Result<LinkFit> fit_link(const TwoSizes& times, uint64_t seed) {
   if (std::min(times.small_us.size(), times.large_us.size()) < kFewest ||
       !(times.large_bytes > times.small_bytes)) {
-    return usage_error("found {} and {} times of {} and {} bytes, expected {} or more of a smaller "
-                       "and a larger size",
-                       times.small_us.size(), times.large_us.size(), times.small_bytes,
-                       times.large_bytes, kFewest);
+    return usage_error(
+        "found {} and {} times of {} and {} bytes, expected {} or more of a smaller "
+        "and a larger size",
+        times.small_us.size(), times.large_us.size(), times.small_bytes, times.large_bytes,
+        kFewest);
   }
   const Line line = line_through(times, median(times.small_us), median(times.large_us));
   std::mt19937_64 random(seed);

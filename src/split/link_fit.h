@@ -23,8 +23,8 @@ struct LinkFit {
 };
 
 // time = fixed + bytes x 8 / rate through the medians of both sizes; the intervals are those of a
-// percentile bootstrap (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 13).
-// kUsage when there are fewer than three times of a size or the sizes do not differ.
+// percentile bootstrap (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter
+// 13). kUsage when there are fewer than three times of a size or the sizes do not differ.
 Result<LinkFit> fit_link(const TwoSizes& times, uint64_t seed);
 
 }  // namespace edgewright

@@ -13,7 +13,8 @@ TwoSizes times(double rate_mbit_s, double fixed_us, double noise_us, uint64_t se
   std::normal_distribution<double> noise(0, noise_us > 0 ? noise_us : 1);
   TwoSizes sizes{1000, 100000};
   for (int i = 0; i < 15; ++i) {
-    const double first = noise_us > 0 ? noise(random) : 0, second = noise_us > 0 ? noise(random) : 0;
+    const double first = noise_us > 0 ? noise(random) : 0,
+                 second = noise_us > 0 ? noise(random) : 0;
     sizes.small_us.push_back(fixed_us + sizes.small_bytes * 8 / rate_mbit_s + first);
     sizes.large_us.push_back(fixed_us + sizes.large_bytes * 8 / rate_mbit_s + second);
   }
