@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -50,6 +51,10 @@ struct SplitRunEvent {
   double time_ms = 0;
   std::string what, from, to, why;  // "cut", "down" or "up"
 };
+struct SplitRunAnswer {
+  double arrived_ms = 0, latency_ms = 0;  // from the beginning of the run; of the answer
+  std::string by;                         // "server", "device", "resumed" or "nobody"
+};
 struct SplitRunReport {
   std::string cut;        // with which it ended
   double latency_us = 0;  // median
@@ -59,8 +64,9 @@ struct SplitRunReport {
   double uplink_mbit_s = 0, downlink_mbit_s = 0, round_trip_ms = 0, server_slowdown = 1;
   std::vector<SplitRunCut> cuts;
   std::vector<SplitRunEvent> events;
-  std::vector<std::string> failures;  // at most 10 different ones
-  std::optional<double> accuracy;     // where DATA has labels
+  std::vector<SplitRunAnswer> timeline;  // of the first 10,000 requests
+  std::vector<std::string> failures;     // at most 10 different ones
+  std::optional<double> accuracy;        // where DATA has labels
   std::vector<RunOutput> outputs;
   std::string server;  // name and version as it says
   bool passed = true;  // every request was answered before its deadline

@@ -196,6 +196,24 @@ void count_answers(const RunnerResult& result, SplitRunReport& report) {
   report.passed = report.failed == 0 && report.late == 0;
 }
 
+const char* who(AnsweredBy by) {
+  switch (by) {
+    case AnsweredBy::kNobody: return "nobody";
+    case AnsweredBy::kDevice: return "device";
+    case AnsweredBy::kServer: return "server";
+    case AnsweredBy::kDeviceAfterServer: return "resumed";
+  }
+  return "";
+}
+
+void fill_timeline(const RunnerResult& result, SplitRunReport& report) {
+  constexpr size_t kMostRows = 10000;
+  for (const SplitAnswer& answer : result.answers) {
+    if (report.timeline.size() == kMostRows) return;
+    report.timeline.push_back({answer.arrived_us / 1e3, answer.latency_us / 1e3, who(answer.by)});
+  }
+}
+
 void fill_times(const RunnerResult& result, double total_us, const Ready& ready,
                 SplitRunReport& report) {
   std::vector<double> latencies;
@@ -291,6 +309,7 @@ Result<SplitRunReport> run_split(const SplitRunOptions& options) {
   report.cut = cuts[result.answers.back().cut].times.name;
   count_answers(result, report);
   fill_times(result, total_us, ready, report);
+  fill_timeline(result, report);
   fill_accuracy(result, ready.samples, report);
   for (const RunnerEvent& event : result.events) {
     report.events.push_back({event.time_us / 1e3, event.what, event.from, event.to, event.why});

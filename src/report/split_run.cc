@@ -51,6 +51,11 @@ std::string to_json(const SplitRunReport& report) {
                               {"to", event.to},
                               {"why", event.why}});
   }
+  json["timeline"] = Json::array();
+  for (const SplitRunAnswer& answer : report.timeline) {
+    json["timeline"].push_back(
+        {{"arrived_ms", answer.arrived_ms}, {"latency_ms", answer.latency_ms}, {"by", answer.by}});
+  }
   json["failures"] = report.failures;
   json["accuracy"] = optional_json(report.accuracy);
   json["outputs"] = Json::array();

@@ -101,6 +101,7 @@ class SplitRunner::Machine {
         const double arrival_us =
             interval_us > 0 ? interval_us * static_cast<double>(added) : now();
         schedule_.add(added, arrival_us, arrival_us + deadline_us);
+        result_.answers[added].arrived_us = arrival_us;
         ++added;
       }
       handle(workers_.wait_until(Clock::now()));

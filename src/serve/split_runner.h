@@ -52,6 +52,7 @@ struct SplitAnswer {
   NamedValues outputs;  // empty when it failed
   AnsweredBy by = AnsweredBy::kNobody;
   std::string failure;
+  double arrived_us = 0;   // from the beginning of the run
   double latency_us = 0;   // from its arrival
   double exchange_us = 0;  // the server's way and work, where it answered
   size_t cut = 0;
