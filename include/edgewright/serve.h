@@ -36,6 +36,7 @@ struct SplitRunOptions {
   std::string output;    // folder for the outputs of the last request; empty: none
   int threads = 1;
   uint64_t seed = 0;
+  std::function<void(const std::string& what)> progress;  // "ready" before the first request
 };
 
 // A cut that both sides have, and what it was predicted to take before the run.
@@ -76,6 +77,34 @@ std::string to_json(const SplitRunReport& report);
 // Runs a model that is cut between this machine and a server. kUnsupported when the server has no
 // half of this model (`split plan --output` writes them).
 Result<SplitRunReport> run_split(const SplitRunOptions& options);
+
+// ---- split speculate with a draft model ----
+
+struct RemoteSpeculateOptions {
+  std::string draft;  // a language model on this machine
+  ServerOptions server;
+  std::string target;  // a checker in the server's repository (docs/commands/split-speculate.md)
+  std::string prompt;
+  int max_tokens = 128;
+  int length = -1;  // of every draft; 0: none; -1: the best by acceptance and times
+  float temperature = 0;
+  double deadline_ms = 30000;  // of each question
+  int threads = 1;
+  uint64_t seed = 0;
+};
+struct RemoteSpeculateReport {
+  std::string text;
+  std::vector<int> tokens;
+  int rounds = 0, plain_rounds = 0, proposed = 0, accepted = 0;
+  int length = 0;  // of the last draft that was wanted; 0: off
+  double acceptance = 0, predicted_speedup = 1;
+  double draft_ms = 0, target_ms = 0, check_ms = 0, round_trip_ms = 0;  // as measured
+  double ttft_ms = 0, ms_per_token = 0, plain_ms_per_token = 0;
+  std::vector<std::string> warnings;
+};
+std::string to_json(const RemoteSpeculateReport& report);
+// Text from a model behind a link, with drafts made here; the same text as without.
+Result<RemoteSpeculateReport> speculate_remotely(const RemoteSpeculateOptions& options);
 
 // ---- link probe ----
 

@@ -295,6 +295,7 @@ Result<SplitRunReport> run_split(const SplitRunOptions& options) {
   const auto& cuts = ready.parts->cuts();
   SplitRunner runner(
       *ready.parts, cuts, [&server] { return server.open(); }, ready.link, ready.runner);
+  if (options.progress) options.progress("ready");
   const auto start = std::chrono::steady_clock::now();
   EDGEWRIGHT_ASSIGN(const RunnerResult result,
                     runner.run(static_cast<size_t>(options.requests), 1e3 * options.interval_ms,

@@ -160,7 +160,9 @@ class SplitRunTest(unittest.TestCase):
         found = json.loads(ran.stdout[ran.stdout.index("{"):])
         for key in ("uplink_mbit_s", "downlink_mbit_s", "round_trip_ms"):
             self.assertLessEqual(found[key]["low"], found[key]["value"])
-            self.assertLessEqual(found[key]["value"], found[key]["high"])
+            # On a busy machine even "no limit" may be within the interval.
+            if found[key]["high"] is not None:
+                self.assertLessEqual(found[key]["value"], found[key]["high"])
         # The link cannot be quicker than it is.
         self.assertGreaterEqual(found["round_trip_ms"]["value"], 20)
         self.assertLess(found["uplink_mbit_s"]["value"], 40)
