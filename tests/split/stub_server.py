@@ -101,7 +101,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         models, path = self.server.models, self.path
         name = path.split("/")[3] if path.startswith("/v2/models/") else ""
         if self.fault() == "hang":
-            time.sleep(5)
+            time.sleep(60)
         if self.path == "/infers":
             self.answer(200, self.server.infers)
         elif path in ("/v2/health/live", "/v2/health/ready"):
@@ -136,7 +136,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.infers += 0 if is_echo else 1
         fault = "" if is_echo else self.fault()
         if fault == "hang":
-            time.sleep(5)
+            time.sleep(60)
         if fault == "drop":
             self.close_connection = True
             self.connection.shutdown(2)
