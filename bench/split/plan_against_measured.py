@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Is what `split run` plans what it then measures, and is the cut that it takes the best?
 
-usage: bench/split/plan_against_measured.py [--model NAME=FILE] [--rates 1,3,10,30,100] [--build DIR]
+usage: bench/split/plan_against_measured.py [--model NAME=FILE] [--rates 1,3,10] [--build DIR]
 
 For every rate of an emulated link (round trip 6 ms) every cut that the server has is planned and
 measured. The server answers from memory, as one far quicker than this machine would. Targets: the
