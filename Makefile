@@ -20,6 +20,7 @@ test: build
 test-extended: build
 	@tools/setup --bench --cross --language --llama --metrics --profile
 	@tools/setup --bench --cross --llama --metrics --profile --serve
+	@tools/setup --bench --cross --litert --llama --metrics --profile
 	@$(ctest) --preset extended
 
 bench: build

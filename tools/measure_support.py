@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """Asks runtimes that can be run here which operators they execute, and writes support tables.
 
-usage: measure_support.py ARCHIVE RUNTIME [--check] [--output FILE.tsv]
+usage: measure_support.py ARCHIVE RUNTIME [--program PROGRAM] [--check] [--output FILE.tsv]
 
 ARCHIVE is the ONNX backend test suite (.tar.xz); RUNTIME is onnxruntime or openvino, from the
-Python environment of the benches (tools/setup --bench). Every node case is loaded and run on its
-own inputs. For each operator and type of its first data input the answer is yes when at least half
-of the cases run. --check compares the answers with the program's table instead of writing one:
-`--check` reads OUTPUT and fails when fewer than 98 % agree.
+Python environment of the benches (tools/setup --bench), or tflite (tools/setup --litert). Every
+node case is loaded and run on its own inputs. For each operator and type of its first data input
+the answer is yes when at least half of the cases run. --check compares the answers with the
+program's table instead of writing one: `--check` reads OUTPUT and fails when fewer than 98 % agree.
+
+LiteRT is asked through what PROGRAM converts: a case that it refuses is no question to the runtime.
+Measured rows come before the documented ones of the file, which stay.
 """
 
 import argparse
 import collections
+import json
 import pathlib
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -84,7 +89,45 @@ class OpenVino:
         request.infer(dict(enumerate(feeds.values())))
 
 
-RUNTIMES = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}
+class NotAsked(Exception):
+    """The case did not reach the runtime."""
+
+
+class LiteRt:
+    def __init__(self, program):
+        import importlib.metadata
+
+        from ai_edge_litert.interpreter import Interpreter
+
+        self.interpreter = Interpreter
+        self.version = importlib.metadata.version("ai-edge-litert")
+        self.program = program
+        self.opened = set()  # operators that the program opened into others
+
+    def run(self, path, feeds):
+        written = path.with_suffix(".tflite")
+        document = path.with_suffix(".json")
+        command = [self.program, "convert", path, "-o", written, "--mode", "no-verify",
+                   "--json", document]
+        # Shapes that the suite leaves open are those of its inputs.
+        for name, value in feeds.items():
+            command += ["--shape", f"{name}={'x'.join(map(str, value.shape))}"]
+        if any(value.ndim == 0 for value in feeds.values()):
+            command = command[:8]
+        done = subprocess.run(list(map(str, command)), capture_output=True, check=False)
+        if done.returncode != 0:
+            raise NotAsked
+        for choice in json.loads(document.read_text())["choices"]:
+            if choice["chosen"] == "its ONNX definition":
+                self.opened.add(choice["what"])
+        interpreter = self.interpreter(str(written))
+        interpreter.allocate_tensors()
+        for detail in interpreter.get_input_details():
+            interpreter.set_tensor(detail["index"], feeds[detail["name"]])
+        interpreter.invoke()
+
+
+RUNTIMES = {"onnxruntime": OnnxRuntime, "openvino": OpenVino, "tflite": LiteRt}
 
 
 def ask(runtime, archive):
@@ -98,13 +141,19 @@ def ask(runtime, archive):
             asked = question(model)
             if asked is None or asked[0].startswith("ai.onnx.preview"):
                 continue
-            answers[asked][1] += 1
             try:
-                runtime.run(path, load_inputs(path.parent, model))
+                feeds = load_inputs(path.parent, model)
+            except Exception:  # noqa: BLE001  sequences and the like
+                feeds = {}
+            try:
+                runtime.run(path, feeds)
                 answers[asked][0] += 1
+            except NotAsked:
+                continue
             except Exception:  # noqa: BLE001  any refusal is an answer
                 pass
-    return answers
+            answers[asked][1] += 1
+    return {key: counts for key, counts in answers.items() if counts[1] > 0}
 
 
 def table_of(name, runtime, answers):
@@ -114,7 +163,8 @@ def table_of(name, runtime, answers):
         by_operator[operator][0 if 2 * ran >= cases else 1].append(kind)
     rows = collections.defaultdict(list)
     for operator, (yes, no) in by_operator.items():
-        for kinds, level in ((yes, "native"), (no, "no")):
+        opened = operator in getattr(runtime, "opened", ())
+        for kinds, level in ((yes, "decompose" if opened else "native"), (no, "no")):
             if kinds:
                 rows[(",".join(kinds), level)].append(operator)
     source = f"tools/measure_support.py, {name} {runtime.version}"
@@ -128,11 +178,26 @@ def table_of(name, runtime, answers):
     return "\n".join(lines) + "\n"
 
 
+def merged(measured, existing):
+    """The measured rows, then what the file has of other sources."""
+    old = existing.splitlines()
+    head = [line for line in old if line.startswith("#") or line == HEADING]
+    documented = [line for line in old if line not in head and "\tmeasured\t" not in line]
+    rows = [line for line in measured.splitlines() if "\tmeasured\t" in line]
+    return "\n".join(head + rows + documented) + "\n"
+
+
+def fits(cell, name):
+    return cell == "*" and "::" not in name or name in cell.split(",")
+
+
 def look_up(table, operator, kind):
     for line in table.splitlines():
         cells = line.split("\t")
-        if len(cells) == 8 and operator in cells[0].split(",") and kind in cells[1].split(","):
-            return cells[4] == "native"
+        if len(cells) != 8 or not fits(cells[3], "cpu"):
+            continue
+        if fits(cells[0], operator) and fits(cells[1], kind):
+            return cells[4] in ("native", "decompose", "cast")
     return False
 
 
@@ -140,6 +205,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("archive", type=pathlib.Path)
     parser.add_argument("runtime", choices=sorted(RUNTIMES))
+    parser.add_argument("--program", help="edgewright, for tflite")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--output", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
@@ -147,10 +213,19 @@ def main():
         print(f"skipped: no {arguments.archive}")
         return 77
     np.seterr(all="ignore")
-    runtime = RUNTIMES[arguments.runtime]()
+    asks_through_program = arguments.runtime == "tflite"
+    try:
+        kind = RUNTIMES[arguments.runtime]
+        runtime = kind(arguments.program) if asks_through_program else kind()
+    except ImportError as error:
+        print(f"skipped: {error}")
+        return 77
     answers = ask(runtime, arguments.archive)
     if not arguments.check:
-        arguments.output.write_text(table_of(arguments.runtime, runtime, answers))
+        table = table_of(arguments.runtime, runtime, answers)
+        if asks_through_program:
+            table = merged(table, arguments.output.read_text())
+        arguments.output.write_text(table)
         return 0
     table = arguments.output.read_text()
     agree = sum(look_up(table, *key) == (2 * ran >= cases) for key, (ran, cases) in answers.items())

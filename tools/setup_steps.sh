@@ -220,6 +220,11 @@ step_bench() {
   step bench bench "$(inputs 1 bench.txt)" install_bench
 }
 install_bench() { make_venv "$deps/bench" bench.txt; }
+# Runtimes that models written for them are run in.
+step_litert() {
+  step litert litert "$(inputs 1 litert.txt)" install_litert
+}
+install_litert() { make_venv "$deps/litert" litert.txt; }
 step_nncf() {
   step nncf nncf "$(inputs 1 nncf.txt)" install_nncf
 }

@@ -24,6 +24,9 @@ struct ConvertOptions {
   bool verify_each_pass = false;  // after every pass too; what breaks the model is dropped
   bool lossy = false;
   bool keep_initializer_inputs = false;
+  // Outputs that are no tensors of numbers (labels as text, maps) give way to the tensors that they
+  // are made from.
+  bool tensor_outputs = false;
   std::string precision = "fp32";     // one of precision_names()
   std::string calibrate;              // DATA: samples for ranges and for judging choices
   std::vector<std::string> quantize;  // "key=value": details of the precision

@@ -215,6 +215,7 @@ Result<Model> prepare(const std::string& input, const std::string& target,
     EDGEWRIGHT_TRY(close_shapes(*model.graph, report.warnings));
   }
   EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
+  if (options.tensor_outputs) EDGEWRIGHT_TRY(take_tensor_outputs(*model.graph, report.warnings));
   return model;
 }
 

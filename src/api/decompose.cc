@@ -72,6 +72,37 @@ Status refuse_missing(const Graph& graph, const ExportFormat& format) {
 
 }  // namespace
 
+Status take_tensor_outputs(Graph& graph, std::vector<std::string>& warnings) {
+  std::vector<Value*> outputs;
+  const auto has_numbers = [](const Value* value) {
+    return value->type.is_tensor() && value->type.dtype != DType::kString &&
+           value->type.dtype != DType::kUndefined;
+  };
+  // Calls itself once for each node behind an output that is given up.
+  std::set<const Value*> seen;
+  const auto take = [&](Value* value, const auto& again) -> void {
+    if (value == nullptr || value->is_constant() || !seen.insert(value).second) return;
+    if (has_numbers(value)) {
+      outputs.push_back(value);
+    } else if (value->producer != nullptr) {
+      for (Value* input : value->producer->inputs) again(input, again);
+    }
+  };
+  for (Value* output : graph.outputs()) {
+    const size_t before = outputs.size();
+    take(output, take);
+    if (has_numbers(output)) continue;
+    std::vector<std::string> names;
+    for (size_t i = before; i < outputs.size(); ++i) names.push_back(outputs[i]->name);
+    warnings.push_back(fmt::format("output '{}' ({}) gives way to: {}", output->name,
+                                   type_text(output->type), fmt::join(names, ", ")));
+  }
+  if (outputs.empty()) return bad_input("no output is computed from tensors of numbers");
+  graph.set_outputs(std::move(outputs));
+  graph.remove_dead();
+  return {};
+}
+
 Status close_shapes(Graph& graph, std::vector<std::string>& warnings) {
   std::map<std::string, Dims> shapes;
   for (const Value* input : graph.inputs()) {

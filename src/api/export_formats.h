@@ -47,6 +47,10 @@ const ExportFormat* find_import_format(std::string_view path);
 // Dimensions of inputs that are still open become 1, each with a warning.
 Status close_shapes(Graph& graph, std::vector<std::string>& warnings);
 
+// Outputs that are no tensors of numbers give way to the nearest such tensors that they are
+// computed from, with a warning that names both.
+Status take_tensor_outputs(Graph& graph, std::vector<std::string>& warnings);
+
 // Opens operators that the format has no counterpart for by their ONNX definitions, until every
 // node has one. kUnsupported listing operators, how often, and the first node of each otherwise.
 Status decompose_for(Model& model, const ExportFormat& format, ConvertReport& report);

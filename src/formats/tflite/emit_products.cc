@@ -107,32 +107,90 @@ Status emit_matmul(Emitter& emitter, const Node& node) {
   return {};
 }
 
-bool is_gemm(const Node& node) {
-  if (!is_float(node.input(0)) || !has_weights(node.input(1))) return false;
+bool is_gemm(const Node& node) { return is_float(node.input(0)) && is_float(node.input(1)); }
+
+// Whether FULLY_CONNECTED says it: constant weights, nothing scaled, a bias of a number per output.
+bool is_layer(const Node& node) {
   const Attributes& attributes = node.attributes;
-  return attributes.get_int("transA", 0) == 0 && attributes.get_float("alpha", 1) == 1 &&
-         (node.input(2) == nullptr || attributes.get_float("beta", 1) == 1);
+  const Value* term = node.input(2);
+  const bool bias = term == nullptr || is_row(term, dims_of(node.outputs[0])[1]) ||
+                    (has_bias(term) && dims_of(term).empty());
+  return is_weight_matrix(node.inputs[1]) && attributes.get_int("transA", 0) == 0 &&
+         attributes.get_float("alpha", 1) == 1 && attributes.get_float("beta", 1) == 1 && bias;
+}
+
+// alpha A' B' + beta C, written out.
+Status emit_written_out(Emitter& emitter, const Node& node) {
+  const Attributes& attributes = node.attributes;
+  const Emitter::Result1 result = Emitter::like(node.outputs[0]);
+  const float alpha = attributes.get_float("alpha", 1), beta = attributes.get_float("beta", 1);
+  schema::BatchMatMulOptionsT options;
+  options.adj_x = attributes.get_int("transA", 0) != 0;
+  options.adj_y = attributes.get_int("transB", 0) != 0;
+  int tensor =
+      emitter.add(Operator::BATCH_MATMUL, 1,
+                  {emitter.real(node.inputs[0]), emitter.real(node.inputs[1])}, result, options);
+  if (alpha != 1) {
+    tensor = emitter.add(Operator::MUL, 1, {tensor, emitter.number(alpha)}, result,
+                         schema::MulOptionsT());
+  }
+  if (const Value* term = node.input(2)) {
+    int addend = emitter.real(term);
+    if (beta != 1) {
+      addend = emitter.add(Operator::MUL, 1, {addend, emitter.number(beta)}, Emitter::like(term),
+                           schema::MulOptionsT());
+    }
+    tensor = emitter.add(Operator::ADD, 1, {tensor, addend}, result, schema::AddOptionsT());
+  }
+  emitter.give(node.outputs[0], Layout::kPlain, Form::kReal, tensor);
+  return {};
 }
 
 Status emit_gemm(Emitter& emitter, const Node& node) {
+  if (!is_layer(node)) return emit_written_out(emitter, node);
   const bool transposed = node.attributes.get_int("transB", 0) != 0;
   Layer layer{node.inputs[0], weights_of(node.inputs[1]),
               transposed ? std::vector<int64_t>{0, 1} : std::vector<int64_t>{1, 0},
               dims_of(node.outputs[0])[1]};
-  const Value* term = node.input(2);
-  if (term == nullptr || is_row(term, layer.outputs) || (has_bias(term) && dims_of(term).empty())) {
-    layer.bias = term;
-    layer.tail = emitter.tail_of(node);
-    emit_fully_connected(emitter, layer);
-    return {};
-  }
-  // A term of another shape is added by an operator of its own.
-  layer.tail = {node.outputs[0]};
+  layer.bias = node.input(2);
+  layer.tail = emitter.tail_of(node);
   emit_fully_connected(emitter, layer);
-  const int product = emitter.real(node.outputs[0]);
-  const int sum = emitter.add(Operator::ADD, 1, {product, emitter.real(term)},
-                              Emitter::like(node.outputs[0]), schema::AddOptionsT());
-  emitter.give(node.outputs[0], Layout::kPlain, Form::kReal, sum);
+  return {};
+}
+
+// (x - mean) / sqrt(variance + epsilon) scale + shift. The definition of ONNX takes the difference
+// of two means of squares, which loses digits where the mean is large.
+bool normalises_layer(const Node& node) {
+  return is_float(node.input(0)) && node.output(1) == nullptr && node.output(2) == nullptr;
+}
+Status emit_layer_normalization(Emitter& emitter, const Node& node) {
+  const size_t rank = dims_of(node.inputs[0]).size();
+  const int64_t first = axis_in(Layout::kPlain, node.attributes.get_int("axis", -1), rank);
+  std::vector<int64_t> axes(rank - static_cast<size_t>(first));
+  std::iota(axes.begin(), axes.end(), first);
+  const Emitter::Result1 whole = Emitter::like(node.outputs[0]);
+  Emitter::Result1 one = whole;
+  for (const int64_t axis : axes) one.dims[static_cast<size_t>(axis)] = 1;
+  const int over = emitter.ints(axes), x = emitter.real(node.inputs[0]);
+  const auto mean = [&](int tensor) {
+    schema::ReducerOptionsT options;
+    options.keep_dims = true;
+    return emitter.add(Operator::MEAN, 1, {tensor, over}, one, std::move(options));
+  };
+  const int centred = emitter.add(Operator::SUB, 1, {x, mean(x)}, whole, schema::SubOptionsT());
+  const auto product = [&](int a, int b) {
+    return emitter.add(Operator::MUL, 1, {a, b}, whole, schema::MulOptionsT());
+  };
+  const int epsilon = emitter.number(node.attributes.get_float("epsilon", 1e-5f));
+  const int variance = emitter.add(Operator::ADD, 1, {mean(product(centred, centred)), epsilon},
+                                   one, schema::AddOptionsT());
+  int result = product(centred, emitter.add(Operator::RSQRT, 1, {variance}, one));
+  result = product(result, emitter.real(node.inputs[1]));
+  if (node.input(2) != nullptr) {
+    result = emitter.add(Operator::ADD, 1, {result, emitter.real(node.inputs[2])}, whole,
+                         schema::AddOptionsT());
+  }
+  emitter.give(node.outputs[0], Layout::kPlain, Form::kReal, result);
   return {};
 }
 
@@ -272,6 +330,7 @@ std::vector<EmitRow> make_rows() {
   std::vector<EmitRow> rows = {
       {"MatMul", emit_matmul, is_matmul},
       {"Gemm", emit_gemm, is_gemm},
+      {"LayerNormalization", emit_layer_normalization, normalises_layer},
       {"Softmax", emit_softmax, is_float_node},
       {"LogSoftmax", emit_softmax, is_float_node},
       {"ArgMax", emit_arg_max, takes_first},
