@@ -18,7 +18,7 @@ test: build
 
 # With the shared models and suites beside the project, and the tools to compare with.
 test-extended: build
-	@tools/setup --bench --cross --llama --metrics --profile
+	@tools/setup --bench --cross --llama --metrics --profile --targets
 	@$(ctest) --preset extended
 
 bench: build

@@ -246,6 +246,16 @@ install_profile() {
   if [[ $machine == x86_64 ]]; then install_packages likwid; fi
 }
 
+step_targets() {
+  step targets targets "$(inputs 1 targets.txt)" install_targets
+}
+install_targets() { make_venv "$deps/targets" targets.txt; }
+
+step_torch() {
+  step torch torch "$(inputs 1 torch.txt)" install_torch
+}
+install_torch() { make_venv "$deps/torch" torch.txt; }
+
 step_demo() {
   step demo photos \
     "$(inputs 1 demo.txt photos.txt) $(digest "$root/tools/make_demo_data.py")" install_demo

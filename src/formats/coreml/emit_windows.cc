@@ -118,12 +118,22 @@ int64_t growth(const Node& node, size_t axis) {
   const int64_t from = dims_of(node.inputs[0])[axis], to = dims_of(node.outputs[0])[axis];
   return from > 0 && to % from == 0 ? to / from : 0;
 }
+// Whether the lengths are what the scales make of them without rounding.
+bool scales_exactly(const Node& node) {
+  const Tensor* scales = node.constant_input(2);
+  if (scales == nullptr || scales->element_count() != 4) return scales == nullptr;
+  const Dims from = dims_of(node.inputs[0]), to = dims_of(node.outputs[0]);
+  const auto factors = *scales->to_doubles();
+  for (size_t i = 0; i < from.size(); ++i) {
+    if (static_cast<double>(from[i]) * factors[i] != static_cast<double>(to[i])) return false;
+  }
+  return true;
+}
 bool grows_by_whole_numbers(const Node& node) {
   const Dims from = dims_of(node.inputs[0]), to = dims_of(node.outputs[0]);
   if (!is_float(node) || from.size() != 4 || from[0] != to[0] || from[1] != to[1]) return false;
-  if (growth(node, 2) == 0 || growth(node, 3) == 0 || node.attributes.contains("antialias")) {
-    return false;
-  }
+  if (growth(node, 2) == 0 || growth(node, 3) == 0 || !scales_exactly(node)) return false;
+  if (node.attributes.get_int("antialias", 0) != 0) return false;
   const std::string mode = node.attributes.get_string("mode", "nearest");
   const std::string where =
       node.attributes.get_string("coordinate_transformation_mode", "half_pixel");

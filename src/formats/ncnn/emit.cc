@@ -231,19 +231,34 @@ Status Emitter::add_inputs(const Graph& graph) {
   return {};
 }
 
-// Every output has a blob of its own name.
+// Every output has a blob of its own name that no layer takes: ncnn drops what was taken.
 void Emitter::add_outputs(const Graph& graph) {
   std::set<std::string> taken;
+  for (const Layer& layer : layers_) taken.insert(layer.bottoms.begin(), layer.bottoms.end());
   for (const Value* output : graph.outputs()) {
     if (!blobs_.contains(output)) {
       blobs_[output] = memory(*output->constant, output->name, blob_dims(dims_of(output)));
     }
-    const std::string blob = blobs_[output];
+    std::string blob = blobs_[output];
     if (blob == output->name && taken.insert(blob).second) continue;
-    const std::string top = fresh(output->name);
+    if (blob == output->name && output->producer != nullptr) blob = rename(blob);
+    const std::string top = blob == output->name ? fresh(output->name) : output->name;
     layers_.push_back({"Noop", top, {blob}, {top}, {}});
+    names_.insert(top);
     blobs_[output] = top;
+    taken.insert(blob);
   }
+}
+
+// Gives a blob another name, so that an output can have it.
+std::string Emitter::rename(const std::string& blob) {
+  const std::string name = fresh(blob + "_inner");
+  for (Layer& layer : layers_) {
+    std::ranges::replace(layer.bottoms, blob, name);
+    std::ranges::replace(layer.tops, blob, name);
+    if (layer.name == blob) layer.name = name;
+  }
+  return name;
 }
 
 // A blob has one consumer; Split makes one blob of each for several.

@@ -77,6 +77,7 @@ class Emitter {
   std::string memory(const Tensor& tensor, std::string_view name, const Dims& dims);
   Status add_inputs(const Graph& graph);
   void add_outputs(const Graph& graph);
+  std::string rename(const std::string& blob);
   void split_shared_blobs();
   Files assemble() const;
 

@@ -17,9 +17,9 @@ constexpr CodeRow kUnary[] = {{"Abs", 0},   {"Neg", 1},         {"Floor", 2}, {"
                               {"Cos", 10},  {"Tan", 11},        {"Asin", 12}, {"Acos", 13},
                               {"Atan", 14}, {"Reciprocal", 15}, {"Round", 18}};
 constexpr CodeRow kBinary[] = {{"Add", 0}, {"Sub", 1}, {"Mul", 2}, {"Div", 3},
-                               {"Max", 4}, {"Min", 5}, {"Pow", 6}, {"Sum", 0}};
+                               {"Max", 4}, {"Min", 5}, {"Sum", 0}};
 // The operation with its operands exchanged, where that differs.
-constexpr CodeRow kReversed[] = {{"Sub", 7}, {"Div", 8}, {"Pow", 9}};
+constexpr CodeRow kReversed[] = {{"Sub", 7}, {"Div", 8}};
 
 int64_t code_of(std::span<const CodeRow> rows, const Node& node) {
   const auto it = std::ranges::find(rows, node.op, &CodeRow::op);
@@ -91,6 +91,30 @@ Status emit_binary(Emitter& emitter, const Node& node) {
   }
   emitter.finish(node, "BinaryOp", {operand(emitter, node, 0), operand(emitter, node, 1)},
                  Parameters().integer(0, code), dims);
+  return {};
+}
+
+// ncnn's powers are exponentials of logarithms, wrong for numbers below zero: the usual exponents
+// are other operations, and others are refused.
+bool has_usual_exponent(const Node& node) {
+  if (!comes_in(node) || !is_single_float(node, 1)) return false;
+  const float exponent = floats_of(*node.constant_input(1))[0];
+  return (exponent == 2 || exponent == 3 || exponent == 0.5f || exponent == -0.5f) &&
+         dims_of(node.inputs[0]) == dims_of(node.outputs[0]);
+}
+Status emit_pow(Emitter& emitter, const Node& node) {
+  const Dims dims = blob_dims(dims_of(node.outputs[0]));
+  const float exponent = floats_of(*node.constant_input(1))[0];
+  const std::string base = emitter.input(node, 0);
+  constexpr int64_t kSquare = 4, kRoot = 5, kInverseRoot = 6, kTimes = 2;
+  if (exponent == 3) {
+    const std::string square =
+        emitter.add(node, "UnaryOp", {base}, Parameters().integer(0, kSquare));
+    emitter.finish(node, "BinaryOp", {square, base}, Parameters().integer(0, kTimes), dims);
+    return {};
+  }
+  const int64_t code = exponent == 2 ? kSquare : exponent > 0 ? kRoot : kInverseRoot;
+  emitter.finish(node, "UnaryOp", {base}, Parameters().integer(0, code), dims);
   return {};
 }
 
@@ -176,7 +200,7 @@ constexpr EmitRow kRows[] = {
     {"Div", emit_binary, joins_two},
     {"Max", emit_binary, joins_two},
     {"Min", emit_binary, joins_two},
-    {"Pow", emit_binary, joins_two},
+    {"Pow", emit_pow, has_usual_exponent},
     {"Sum", emit_binary, joins_two},
     {"Clip", emit_clip, clips_to_constants},
     {"Elu", emit_leaky, comes_in},

@@ -168,11 +168,24 @@ Status emit_lrn(Emitter& emitter, const Node& node) {
   return {};
 }
 
+// Whether the lengths are what the scales make of them without rounding: the layer knows the
+// lengths only.
+bool scales_exactly(const Node& node) {
+  const Tensor* scales = node.constant_input(2);
+  if (scales == nullptr || scales->element_count() != 4) return scales == nullptr;
+  const Dims from = dims_of(node.inputs[0]), to = dims_of(node.outputs[0]);
+  const auto factors = floats_of(*scales);
+  for (size_t i = 0; i < from.size(); ++i) {
+    if (static_cast<float>(from[i]) * factors[i] != static_cast<float>(to[i])) return false;
+  }
+  return true;
+}
+
 // Images that grow by whole numbers, where all conventions of "nearest" are one, and bilinear ones.
 bool resizes_plainly(const Node& node) {
   if (!takes_image(node) || node.attributes.get_int("antialias", 0) != 0) return false;
   const Dims from = dims_of(node.inputs[0]), to = dims_of(node.outputs[0]);
-  if (to.size() != 4 || to[0] != 1 || to[1] != from[1]) return false;
+  if (to.size() != 4 || to[0] != 1 || to[1] != from[1] || !scales_exactly(node)) return false;
   const std::string mode = node.attributes.get_string("mode", "nearest");
   const std::string where =
       node.attributes.get_string("coordinate_transformation_mode", "half_pixel");
