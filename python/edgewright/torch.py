@@ -161,8 +161,9 @@ class _Job:
                 options["dynamic_shapes"] = tuple(self._dynamic_shapes())
         else:
             options["dynamic_axes"] = {name: dict(axes) for name, axes in self.dynamic_axes.items()}
-        with warnings.catch_warnings(record=True) as caught, \
-                contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        quiet = io.StringIO()
+        with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(quiet), \
+                contextlib.redirect_stderr(quiet):
             warnings.simplefilter("always")
             torch.onnx.export(self.model, self.inputs, str(path), **options)
         # What the tracer freezes it warns of: branches, loops and numbers taken from tensors.
