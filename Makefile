@@ -21,6 +21,7 @@ test-extended: build
 	@tools/setup --bench --cross --language --llama --metrics --profile
 	@tools/setup --bench --cross --llama --metrics --profile --serve
 	@tools/setup --bench --cross --litert --llama --metrics --profile
+	@tools/setup --bench --cross --llama --metrics --profile --targets
 	@$(ctest) --preset extended
 
 bench: build

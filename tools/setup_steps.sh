@@ -258,6 +258,15 @@ install_profile() {
 # The clients and servers of others that the server is tested and measured with.
 step_serve() { step serve serve "$(inputs 1 serve.txt)" install_serve; }
 install_serve() { make_venv "$deps/serve" serve.txt; }
+step_targets() {
+  step targets targets "$(inputs 1 targets.txt)" install_targets
+}
+install_targets() { make_venv "$deps/targets" targets.txt; }
+
+step_torch() {
+  step torch torch "$(inputs 1 torch.txt)" install_torch
+}
+install_torch() { make_venv "$deps/torch" torch.txt; }
 
 step_demo() {
   step demo photos \
