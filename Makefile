@@ -18,7 +18,7 @@ test: build
 
 # With the shared models and suites beside the project, and the tools to compare with.
 test-extended: build
-	@tools/setup --bench --cross --metrics --profile
+	@tools/setup --bench --browser --cross --metrics --profile
 	@$(ctest) --preset extended
 
 bench: build
