@@ -22,6 +22,7 @@ test-extended: build
 	@tools/setup --bench --cross --llama --metrics --profile --serve
 	@tools/setup --bench --cross --litert --llama --metrics --profile
 	@tools/setup --bench --cross --llama --metrics --profile --targets
+	@tools/setup --bench --browser --cross --metrics --profile
 	@$(ctest) --preset extended
 
 bench: build

@@ -214,6 +214,30 @@ function(edgewright_flatbuffers target schema)
     DEPENDS ${PROJECT_SOURCE_DIR}/src/${schema})
   target_sources(${target} PRIVATE ${output}/${name}_generated.h)
   target_include_directories(${target} SYSTEM PUBLIC ${CMAKE_BINARY_DIR}/generated)
+# The page of --report: web/ and the plot library as one file, and that as one source. `sources` is
+# set to it. Without the bundler the source holds an empty page, and --report says why.
+function(edgewright_report_page sources)
+  set(web ${PROJECT_SOURCE_DIR}/.deps/web)
+  set(work ${CMAKE_BINARY_DIR}/report_page)
+  set(embed ${PROJECT_SOURCE_DIR}/cmake/embed_report_page.cmake)
+  file(GLOB_RECURSE modules CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/web/src/*.js)
+  set(page ${PROJECT_SOURCE_DIR}/web/page.html)
+  set(style ${PROJECT_SOURCE_DIR}/web/style.css)
+  find_program(EDGEWRIGHT_ESBUILD esbuild PATHS ${web}/bin NO_DEFAULT_PATH
+    NO_CMAKE_FIND_ROOT_PATH)
+  set(bundle "")
+  if(EDGEWRIGHT_ESBUILD)
+    set(bundle COMMAND ${CMAKE_COMMAND} -E env NODE_PATH=${web}/node_modules ${EDGEWRIGHT_ESBUILD}
+      ${PROJECT_SOURCE_DIR}/web/src/main.js ${style} --bundle --minify --format=iife
+      --target=es2022 --charset=utf8 --log-level=warning --outdir=${work} --entry-names=[name])
+  endif()
+  message(STATUS "report page: ${EDGEWRIGHT_ESBUILD}")
+  add_custom_command(OUTPUT ${work}/report_page.cc ${bundle}
+    COMMAND ${CMAKE_COMMAND} -DPAGE=${page} -DBUNDLED=${EDGEWRIGHT_ESBUILD} -DFOLDER=${work}
+      -P ${embed}
+    DEPENDS ${modules} ${page} ${style} ${embed} ${PROJECT_SOURCE_DIR}/web/package-lock.json
+    COMMENT "Bundling the report page" VERBATIM)
+  set(${sources} ${work}/report_page.cc PARENT_SCOPE)
 endfunction()
 
 # Every room is one static library edgewright::<room>, linked as src/layers.txt says.
@@ -237,6 +261,10 @@ function(edgewright_rooms layers_file)
     if(room STREQUAL "targets")
       edgewright_support_tables(${CMAKE_BINARY_DIR}/support_tables.cc)
       list(APPEND sources ${CMAKE_BINARY_DIR}/support_tables.cc)
+    endif()
+    if(room STREQUAL report)
+      edgewright_report_page(page_source)
+      list(APPEND sources ${page_source})
     endif()
     add_library(edgewright_${room} STATIC ${sources})
     add_library(edgewright::${room} ALIAS edgewright_${room})

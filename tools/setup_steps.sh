@@ -216,6 +216,39 @@ install_onednn() {
 # What builds and tests the Python package.
 install_python() { make_venv "$deps/python" python.txt; }
 
+# The plot library and the bundler of the report page, each by version and integrity hash. Where
+# there is no npm, one from PyPI serves. Without them everything but the page is built.
+install_web() {
+  local folder=$deps/web npm=npm
+  rm -rf "$folder"
+  mkdir -p "$folder/bin"
+  if ! command -v npm >/dev/null; then
+    make_venv "$deps/work/npm" npm.txt
+    npm=$deps/work/npm/bin/npm
+  fi
+  cp "$root/web/package.json" "$root/web/package-lock.json" "$folder"
+  if ! (cd "$folder" && PATH=$deps/work/npm/bin:$PATH "$npm" ci --ignore-scripts --no-audit \
+    --no-fund --loglevel=error --fetch-retries=1 --fetch-timeout=60000 >&2); then
+    say "cannot fetch the plot library; the program will be built without --report"
+  fi
+  local bundler
+  for bundler in "$folder"/node_modules/@esbuild/*/bin/esbuild; do
+    if [[ -x $bundler ]]; then ln -sf "..${bundler#"$folder"}" "$folder/bin/esbuild"; fi
+  done
+  rm -rf "$deps/work/npm"
+}
+
+# A browser, and what drives it.
+step_browser() {
+  step browser browser "$(inputs 1 browser.txt)" install_browser
+}
+install_browser() {
+  make_venv "$deps/browser" browser.txt
+  if [[ -z $(command -v chromium chromium-browser google-chrome) ]]; then
+    install_packages chromium
+  fi
+}
+
 step_bench() {
   step bench bench "$(inputs 1 bench.txt)" install_bench
 }
