@@ -18,11 +18,8 @@ test: build
 
 # With the shared models and suites beside the project, and the tools to compare with.
 test-extended: build
-	@tools/setup --bench --cross --language --llama --metrics --profile
-	@tools/setup --bench --cross --llama --metrics --profile --serve
-	@tools/setup --bench --cross --litert --llama --metrics --profile
-	@tools/setup --bench --cross --llama --metrics --profile --targets
-	@tools/setup --bench --browser --cross --metrics --profile
+	@tools/setup --bench --browser --cross --language --litert --llama --metrics --profile --serve \
+	  --targets
 	@$(ctest) --preset extended
 
 bench: build

@@ -214,6 +214,8 @@ function(edgewright_flatbuffers target schema)
     DEPENDS ${PROJECT_SOURCE_DIR}/src/${schema})
   target_sources(${target} PRIVATE ${output}/${name}_generated.h)
   target_include_directories(${target} SYSTEM PUBLIC ${CMAKE_BINARY_DIR}/generated)
+endfunction()
+
 # The page of --report: web/ and the plot library as one file, and that as one source. `sources` is
 # set to it. Without the bundler the source holds an empty page, and --report says why.
 function(edgewright_report_page sources)

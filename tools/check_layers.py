@@ -57,13 +57,10 @@ THIRD_PARTY = (
     ("httplib", ("src/serve",)),
     ("grpc", ("src/serve/grpc",)),
     ("inference.", ("src/serve/grpc",)),
-    ("boost/beast/", ("src/serve/http",)),
-    ("openssl/", ("src/serve/http",)),
     ("prometheus/", ("src/serve/http",)),
     ("boost/asio/", ("src/serve",)),
     ("boost/beast/", ("src/serve",)),
     ("openssl/", ("src/serve",)),
-    ("grpc", ("src/serve",)),
     ("pybind11/", ("python",)),
     ("nanobind/", ("python",)),
     ("benchmark/", ("bench",)),
@@ -216,7 +213,6 @@ def check_loose_ends(path, text):
 
 
 def check_public_headers(root):
-    # Beside them stands the C interface of custom operators, which is no part of the C++ one.
     # The interface of operator libraries, in C, lies beside the folder.
     headers = sorted((root / "include" / "edgewright").rglob("*.h"))
     if len(headers) > MAX_PUBLIC_HEADERS:

@@ -3,10 +3,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "edgewright/result.h"
+#include "edgewright/session.h"
 
 namespace edgewright {
 
@@ -75,15 +78,6 @@ class ModelServer {
   explicit ModelServer(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
-#include <functional>
-#include <optional>
-#include <string>
-#include <utility>
-#include <vector>
-
-#include "edgewright/session.h"
-
-namespace edgewright {
 
 // A server of the Open Inference Protocol, version 2, as a client reaches it.
 struct ServerOptions {
