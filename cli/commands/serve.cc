@@ -1,7 +1,6 @@
 #include "edgewright/serve.h"
 
-#include "command.h"
-#include "run_server.h"
+#include "network.h"
 
 namespace edgewright::cli {
 
@@ -38,7 +37,7 @@ Action declare_serve(CLI::App& app, CommonOptions& common) {
   return [settings, &common]() -> Result<Outcome> {
     settings->serve.threads = common.threads;
     settings->serve.max_body_bytes = static_cast<size_t>(settings->max_body_mb) << 20;
-    return run_server(*settings);
+    return network::serve(*settings);
   };
 }
 

@@ -23,8 +23,8 @@ std::string place(const PlanStep& step) {
 // A larger arena is not taken on the word of a plan file alone.
 constexpr size_t kMostFaultedIn = size_t{64} << 20;
 
-// Taken whole where that wastes at most a quarter: one fault instead of 512, and fewer misses of the
-// address translation while it runs.
+// Taken whole where that wastes at most a quarter: one fault instead of 512, and fewer misses of
+// the address translation while it runs.
 constexpr size_t kHugePage = size_t{2} << 20;
 
 // Takes the pages of working memory at once: one by one, when they are first touched, they take a

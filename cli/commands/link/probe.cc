@@ -1,5 +1,4 @@
-#include "command.h"
-#include "edgewright/serve.h"
+#include "network.h"
 
 namespace edgewright::cli {
 namespace {
@@ -38,7 +37,7 @@ Action declare_link_probe(CLI::App& app, CommonOptions& common) {
   app.add_option("-o,--output", options->output, "write a link file")->type_name("FILE.toml");
   return [options, &common]() -> Result<Outcome> {
     options->seed = common.seed;
-    EDGEWRIGHT_ASSIGN(const LinkProbeReport report, probe_link(*options));
+    EDGEWRIGHT_ASSIGN(const LinkProbeReport report, network::probe_link(*options));
     return Outcome{summary(report), to_json(report), true};
   };
 }

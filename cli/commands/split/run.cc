@@ -1,5 +1,4 @@
-#include "command.h"
-#include "edgewright/serve.h"
+#include "network.h"
 
 namespace edgewright::cli {
 namespace {
@@ -72,7 +71,7 @@ Action declare_split_run(CLI::App& app, CommonOptions& common) {
     options->run.threads = common.threads;
     options->run.seed = common.seed;
     options->run.progress = [](const std::string& what) { fmt::print(stderr, "{}\n", what); };
-    EDGEWRIGHT_ASSIGN(const SplitRunReport report, run_split(options->run));
+    EDGEWRIGHT_ASSIGN(const SplitRunReport report, network::run_split(options->run));
     return Outcome{summary(report), to_json(report), report.passed};
   };
 }

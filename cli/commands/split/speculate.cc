@@ -1,6 +1,5 @@
-#include "command.h"
-#include "edgewright/serve.h"
 #include "edgewright/split.h"
+#include "network.h"
 
 namespace edgewright::cli {
 namespace {
@@ -72,7 +71,7 @@ Action declare_split_speculate(CLI::App& app, CommonOptions& common) {
     if (!remote->draft.empty()) {
       remote->threads = common.threads;
       remote->seed = common.seed;
-      EDGEWRIGHT_ASSIGN(const RemoteSpeculateReport report, speculate_remotely(*remote));
+      EDGEWRIGHT_ASSIGN(const RemoteSpeculateReport report, network::speculate_remotely(*remote));
       return Outcome{summary(report), to_json(report), true};
     }
     EDGEWRIGHT_ASSIGN(const SpeculateReport report, plan_speculation(*options));

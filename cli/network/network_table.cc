@@ -6,8 +6,12 @@
 namespace edgewright::cli {
 namespace {
 
+// The summaries are the other program's; nobody reads these.
 constexpr Command kCommands[] = {
-    {"serve", "models over HTTP and gRPC (Open Inference Protocol)", declare_serve},
+    {"serve", "", declare_serve},
+    {"split run", "", declare_split_run},
+    {"split speculate", "", declare_split_speculate},
+    {"link probe", "", declare_link_probe},
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "run_server.h"
+#include "network.h"
 
 #include <pthread.h>
 
@@ -58,7 +58,9 @@ std::string summary(const ServeReport& report) {
 
 }  // namespace
 
-Result<Outcome> run_server(const ServerSettings& settings) {
+namespace network {
+
+Result<Outcome> serve(const ServerSettings& settings) {
   ::signal(SIGPIPE, SIG_IGN);
   const sigset_t signals = ending_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -80,5 +82,19 @@ Result<Outcome> run_server(const ServerSettings& settings) {
   const ServeReport report = server.stop(int64_t{1000} * settings.drain_s);
   return Outcome{summary(report), to_json(report), report.passed};
 }
+
+Result<SplitRunReport> run_split(const SplitRunOptions& options) {
+  return edgewright::run_split(options);
+}
+
+Result<LinkProbeReport> probe_link(const LinkProbeOptions& options) {
+  return edgewright::probe_link(options);
+}
+
+Result<RemoteSpeculateReport> speculate_remotely(const RemoteSpeculateOptions& options) {
+  return edgewright::speculate_remotely(options);
+}
+
+}  // namespace network
 
 }  // namespace edgewright::cli

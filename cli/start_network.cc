@@ -6,7 +6,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "run_server.h"
+#include "network.h"
 
 namespace edgewright::cli {
 namespace {
@@ -24,15 +24,15 @@ std::vector<std::string> own_arguments() {
   return words;
 }
 
-}  // namespace
-
-Result<Outcome> run_server(const ServerSettings& /*settings*/) {
+// Returns only when it cannot.
+Error become_network_program() {
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   const std::string program = (self.parent_path() / "edgewright-serve").string();
   if (error || !std::filesystem::exists(program, error)) {
     return unsupported(
-        "this build has no server: {} is not there; it is built where gRPC, OpenSSL, Boost.Beast "
+        "this build has no server and no client of one: {} is not there; it is built where gRPC, "
+        "OpenSSL, Boost.Beast "
         "and prometheus-cpp are found (EDGEWRIGHT_SERVER=ON)",
         program);
   }
@@ -45,5 +45,25 @@ Result<Outcome> run_server(const ServerSettings& /*settings*/) {
   ::execv(program.c_str(), pointers.data());
   return internal_error("cannot start {}: {}", program, std::strerror(errno));
 }
+
+}  // namespace
+
+namespace network {
+
+Result<Outcome> serve(const ServerSettings& /*settings*/) { return become_network_program(); }
+
+Result<SplitRunReport> run_split(const SplitRunOptions& /*options*/) {
+  return become_network_program();
+}
+
+Result<LinkProbeReport> probe_link(const LinkProbeOptions& /*options*/) {
+  return become_network_program();
+}
+
+Result<RemoteSpeculateReport> speculate_remotely(const RemoteSpeculateOptions& /*options*/) {
+  return become_network_program();
+}
+
+}  // namespace network
 
 }  // namespace edgewright::cli
