@@ -149,11 +149,13 @@ def compute(program, inputs):
     for operation in main.operations:
         if operation.op_type == "const":
             continue
-        arguments = {name: value_of(var) for name, var in operation.inputs.items()
-                     if var is not None}
+        arguments = {
+            name: value_of(var) for name, var in operation.inputs.items() if var is not None
+        }
         results = MEANING[operation.op_type](**arguments)
-        for output, result in zip(operation.outputs,
-                                  results if isinstance(results, list) else [results]):
+        for output, result in zip(
+            operation.outputs, results if isinstance(results, list) else [results]
+        ):
             values[id(output)] = result
     return [values[id(output)] for output in main.outputs]
 
@@ -163,12 +165,17 @@ def check_zoo(edgewright, zoo, folder):
     for path in ncnn_test.MODELS:
         model, name = zoo / f"{path}.onnx", path.rsplit("/", 1)[1]
         package = folder / f"{name}.mlpackage"
-        done = subprocess.run([edgewright, "convert", model, "-o", package], capture_output=True,
-                              text=True, check=False)
+        done = subprocess.run(
+            [edgewright, "convert", model, "-o", package],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode == 4 and name in REFUSED:
             print(f"{name}: refused: {done.stderr.strip()}")
-            failures += [f"{name}: {word} is not named" for word in REFUSED[name]
-                         if word not in done.stderr]
+            failures += [
+                f"{name}: {word} is not named" for word in REFUSED[name] if word not in done.stderr
+            ]
             continue
         if done.returncode != 0:
             failures.append(f"{name}: {done.stderr.strip()}")
@@ -195,8 +202,12 @@ def check_operators(edgewright, archive, folder):
     for name, files in ncnn_test.cases(archive):
         source, package = folder / "case.onnx", folder / "case.mlpackage"
         source.write_bytes(files["model"])
-        done = subprocess.run([edgewright, "convert", source, "-o", package], capture_output=True,
-                              text=True, check=False)
+        done = subprocess.run(
+            [edgewright, "convert", source, "-o", package],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode != 0:
             continue
         try:

@@ -24,13 +24,22 @@ except ImportError:
 
 LONGEST = 1500
 WHITE = " \t\n\r\u00a0\u2003\u3000\u200b\u2028\u0085 \n\n   \t\t"
-RANGES = ((0x4E00, 0x9FA5), (0x4E00, 0x9FA5), (0x1F300, 0x1F64F), (0x3040, 0x30FF),
-          (0xAC00, 0xD7A3), (0x0400, 0x04FF), (0x0600, 0x06FF), (0x0900, 0x097F), (0x20, 0x7E),
-          (0x300, 0x36F))
+RANGES = (
+    (0x4E00, 0x9FA5),
+    (0x4E00, 0x9FA5),
+    (0x1F300, 0x1F64F),
+    (0x3040, 0x30FF),
+    (0xAC00, 0xD7A3),
+    (0x0400, 0x04FF),
+    (0x0600, 0x06FF),
+    (0x0900, 0x097F),
+    (0x20, 0x7E),
+    (0x300, 0x36F),
+)
 
 
 def cut(text):
-    return [text[i:i + LONGEST] for i in range(0, len(text), LONGEST)]
+    return [text[i : i + LONGEST] for i in range(0, len(text), LONGEST)]
 
 
 def made_up(draw, size):
@@ -56,12 +65,16 @@ def texts(project):
 
 
 def ours(probe, path, parts):
-    done = subprocess.run([probe, "many", str(path)], capture_output=True, check=True,
-                          input=b"".join(part.encode() + b"\0" for part in parts))
+    done = subprocess.run(
+        [probe, "many", str(path)],
+        capture_output=True,
+        check=True,
+        input=b"".join(part.encode() + b"\0" for part in parts),
+    )
     numbers = struct.unpack(f"<{len(done.stdout) // 4}i", done.stdout)
     at, out = 0, []
     while at < len(numbers):
-        out.append(list(numbers[at + 1: at + 1 + numbers[at]]))
+        out.append(list(numbers[at + 1 : at + 1 + numbers[at]]))
         at += 1 + numbers[at]
     return out
 
@@ -82,8 +95,11 @@ def main():
         print(f"skipped: no tokenizers (tools/setup --language) or no {novel}")
         return 77
     folder = project / "tests" / "language" / "tokenizers"
-    paths = sorted(path for path in [*folder.glob("*.json"), *folder.glob("*.model")]
-                   if not path.name.endswith(".expected.json") and path.name != "texts.json")
+    paths = sorted(
+        path
+        for path in [*folder.glob("*.json"), *folder.glob("*.model")]
+        if not path.name.endswith(".expected.json") and path.name != "texts.json"
+    )
     whole = texts(project)
     lines = [line for part in whole for line in part.splitlines() if line]
     failed = 0
@@ -94,12 +110,18 @@ def main():
         wrong = [i for i, pair in enumerate(zip(expected, found)) if pair[0] != pair[1]]
         good = len(expected) == len(found) and not wrong
         failed += not good
-        print("ok  " if good else "FAIL", f"{path.name}: {len(parts)} texts, {size} bytes, "
-              f"{sum(map(len, expected))} tokens, {len(wrong)} texts differ", flush=True)
+        print(
+            "ok  " if good else "FAIL",
+            f"{path.name}: {len(parts)} texts, {size} bytes, "
+            f"{sum(map(len, expected))} tokens, {len(wrong)} texts differ",
+            flush=True,
+        )
         for i in wrong[:3]:
             at = next((k for k, (a, b) in enumerate(zip(expected[i], found[i])) if a != b), -1)
-            print(f"     from token {at}: {expected[i][at:at + 6]} but {found[i][at:at + 6]} in "
-                  f"{parts[i][:60]!r}")
+            print(
+                f"     from token {at}: {expected[i][at : at + 6]} but {found[i][at : at + 6]} in "
+                f"{parts[i][:60]!r}"
+            )
     return 1 if failed else 0
 
 

@@ -17,8 +17,14 @@ import tarfile
 import tempfile
 
 SKIP = 77
-MODELS = ("cifar10/resnet20", "cifar10/mobilenetv2", "cifar10/vit20", "third-party/face-rfb-320",
-          "third-party/squeezenet", "third-party/mnist")
+MODELS = (
+    "cifar10/resnet20",
+    "cifar10/mobilenetv2",
+    "cifar10/vit20",
+    "third-party/face-rfb-320",
+    "third-party/squeezenet",
+    "third-party/mnist",
+)
 # ONNX Runtime's squeezenet ends in labels and a map, which are no tensors.
 REFUSED = {"squeezenet": ("ArgMax", "ai.onnx.ml::ArrayFeatureExtractor", "ai.onnx.ml::ZipMap")}
 TOLERANCE = 1e-4
@@ -46,8 +52,12 @@ def run_ncnn(param, inputs, outputs):
     """The outputs by name; a list of them in order."""
     net = ncnn.Net()
     net.opt.num_threads = 1
-    for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic",
-                   "use_bf16_storage"):
+    for option in (
+        "use_fp16_packed",
+        "use_fp16_storage",
+        "use_fp16_arithmetic",
+        "use_bf16_storage",
+    ):
         setattr(net.opt, option, False)
     assert net.load_param(str(param)) == 0 and net.load_model(str(param.with_suffix(".bin"))) == 0
     extractor = net.create_extractor()
@@ -95,8 +105,9 @@ def check_zoo(edgewright, zoo, folder):
         image = numpy.random.default_rng(0).normal(size=shape).astype(numpy.float32)
         outputs = [output.name for output in session.get_outputs()]
         wanted = session.run(outputs, {port.name: image})
-        for output, found, right in zip(outputs, run_ncnn(param, {port.name: image}, outputs),
-                                        wanted):
+        for output, found, right in zip(
+            outputs, run_ncnn(param, {port.name: image}, outputs), wanted
+        ):
             error = relative_l2(found, right)
             print(f"{name}: {output}: relative L2 {error:.2g}")
             if not error <= TOLERANCE or found.size != right.size:
@@ -148,11 +159,15 @@ def check_case(edgewright, files, folder):
     inputs = dict(zip(names, tensors(files, "input")))
     # What the passes made of it may need fewer inputs than the case gives.
     text = param.read_text(encoding="utf-8")
-    inputs = {name: array for name, array in inputs.items()
-              if f" {name}" in text and array.dtype == numpy.float32}
+    inputs = {
+        name: array
+        for name, array in inputs.items()
+        if f" {name}" in text and array.dtype == numpy.float32
+    }
     outputs = [port.name for port in model.graph.output]
-    for name, found, right in zip(outputs, run_ncnn(param, inputs, outputs),
-                                  tensors(files, "output")):
+    for name, found, right in zip(
+        outputs, run_ncnn(param, inputs, outputs), tensors(files, "output")
+    ):
         if found.size != right.size or not relative_l2(found, right) <= 2e-3:
             return f"{name}: shape {found.shape} for {right.shape}, or other numbers"
     return ""

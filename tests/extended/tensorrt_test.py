@@ -40,8 +40,9 @@ def outputs_of(model, image=None):
 
 
 def convert(edgewright, *arguments):
-    done = subprocess.run([edgewright, "convert", *map(str, arguments)], capture_output=True,
-                          text=True, check=False)
+    done = subprocess.run(
+        [edgewright, "convert", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
     if done.returncode not in (0, 4):
         raise RuntimeError(f"exit {done.returncode}: {done.stderr.strip()}")
     return done
@@ -74,16 +75,33 @@ def rule_breaks(path):
 def check_quantised(edgewright, root, zoo, folder):
     data = folder / "calibration.npz"
     tool = root.parent / "shared" / "tools" / "cifar_npz.py"
-    subprocess.run([sys.executable, tool, zoo / "cifar10" / "cifar10-calib-512.bin", data],
-                   check=True, capture_output=True)
-    form = ["--precision", "int8", "--calibrate", data, "--quantize", "scheme=s8s8", "--quantize",
-            "activations=symmetric", "--quantize", "refuse=off"]
+    subprocess.run(
+        [sys.executable, tool, zoo / "cifar10" / "cifar10-calib-512.bin", data],
+        check=True,
+        capture_output=True,
+    )
+    form = [
+        "--precision",
+        "int8",
+        "--calibrate",
+        data,
+        "--quantize",
+        "scheme=s8s8",
+        "--quantize",
+        "activations=symmetric",
+        "--quantize",
+        "refuse=off",
+    ]
     source = zoo / "cifar10" / "resnet20.onnx"
     convert(edgewright, source, "-o", folder / "standard.onnx", *form)
     convert(edgewright, source, "-o", folder / "engine.onnx", "--to", "tensorrt", *form)
     failures = rule_breaks(folder / "engine.onnx")
-    failures += compare("resnet20 in int8", outputs_of(folder / "engine.onnx"),
-                        outputs_of(folder / "standard.onnx"), 1e-3)
+    failures += compare(
+        "resnet20 in int8",
+        outputs_of(folder / "engine.onnx"),
+        outputs_of(folder / "standard.onnx"),
+        1e-3,
+    )
     cache = (folder / "engine.cache").read_text(encoding="utf-8").splitlines()
     print(f"calibration cache: {len(cache) - 1} values")
     if not cache[0].startswith("TRT-") or len(cache) < 20:
@@ -91,8 +109,20 @@ def check_quantised(edgewright, root, zoo, folder):
     if "--int8" not in (folder / "engine.trtexec").read_text(encoding="utf-8"):
         failures.append("the command lacks --int8")
     # Without the scheme the writer says what to do.
-    done = convert(edgewright, source, "-o", folder / "refused.onnx", "--to", "tensorrt",
-                   "--precision", "int8", "--calibrate", data, "--quantize", "refuse=off")
+    done = convert(
+        edgewright,
+        source,
+        "-o",
+        folder / "refused.onnx",
+        "--to",
+        "tensorrt",
+        "--precision",
+        "int8",
+        "--calibrate",
+        data,
+        "--quantize",
+        "refuse=off",
+    )
     if done.returncode != 4 or "--quantize scheme=s8s8" not in done.stderr:
         failures.append(f"asymmetric ranges: exit {done.returncode}: {done.stderr}")
     return failures
@@ -112,8 +142,12 @@ def main():
                 continue  # its labels are no numbers to compare
             output = folder / (path.rsplit("/", 1)[1] + ".onnx")
             convert(edgewright, zoo / f"{path}.onnx", "-o", output, "--to", "tensorrt")
-            failures += compare(output.stem, outputs_of(output), outputs_of(zoo / f"{path}.onnx"),
-                                ncnn_test.TOLERANCE)
+            failures += compare(
+                output.stem,
+                outputs_of(output),
+                outputs_of(zoo / f"{path}.onnx"),
+                ncnn_test.TOLERANCE,
+            )
         failures += check_quantised(edgewright, root, zoo, folder)
     for failure in failures:
         print("FAILED", failure)
