@@ -52,8 +52,13 @@ ScheduleStep SplitSchedule::next(double now_us, const ReadyCut& cut, const Ready
   }
   if (!waiting) return wait;
   ScheduledRequest& request = requests_.at(*waiting);
-  const ReadyCut& chosen = cut_for(request, now_us, cut, local);
-  if (!chosen.is_local && in_flight() >= options_.in_flight) return wait;
+  const double latest_us = latest_local_us(request, local);
+  const bool must_be_local = options_.has_fallback && now_us >= latest_us;
+  const ReadyCut& chosen = must_be_local ? local : cut_for(request, now_us, cut, local);
+  if (!chosen.is_local && in_flight() >= options_.in_flight) {
+    if (options_.has_fallback) wait.until_us = std::min(wait.until_us, latest_us);
+    return wait;
+  }
   // Nothing is begun that would still run when one that is in flight must be taken back.
   if (in_flight() > 0 && options_.has_fallback && now_us + chosen.device_us >= wait.until_us) {
     return wait;
@@ -126,6 +131,17 @@ double SplitSchedule::give_up_us(const ScheduledRequest& request, double now_us)
       request.deadline_us - (1 + options_.margin) * device_us - options_.slack_us;
   // Where the device cannot do it in time any more, the server may have all the time there is.
   return give_up > now_us ? give_up : request.deadline_us - options_.slack_us;
+}
+
+// All that are in flight may have to be finished before it.
+double SplitSchedule::latest_local_us(const ScheduledRequest& request,
+                                      const ReadyCut& local) const {
+  double device_us = local.device_us;
+  for (const uint64_t id : unfinished_) {
+    const ScheduledRequest& other = requests_.at(id);
+    if (other.stage == RequestStage::kInFlight) device_us += other.cut.rest_us;
+  }
+  return request.deadline_us - (1 + options_.margin) * device_us - options_.slack_us;
 }
 
 const ReadyCut& SplitSchedule::cut_for(const ScheduledRequest& request, double now_us,

@@ -40,7 +40,7 @@ struct ScheduleOptions {
   // Room for what takes longer than expected, as a share of the device's times.
   double margin = 0.5;
   // And for waking up, in microseconds.
-  double slack_us = 2000;
+  double slack_us = 5000;
 };
 
 // What the device is to do next.
@@ -83,6 +83,7 @@ class SplitSchedule {
   void expire(double now_us);
   size_t in_flight() const;
   double give_up_us(const ScheduledRequest& request, double now_us) const;
+  double latest_local_us(const ScheduledRequest& request, const ReadyCut& local) const;
   const ReadyCut& cut_for(const ScheduledRequest& request, double now_us, const ReadyCut& cut,
                           const ReadyCut& local) const;
 

@@ -55,7 +55,7 @@ TEST(SplitSchedule, WhatTheServerDoesNotAnswerTheDeviceFinishesInTime) {
 
 TEST(SplitSchedule, WhatCannotComeBackInTimeIsNotSent) {
   SplitSchedule schedule({1});
-  schedule.add(0, 0, 16000);
+  schedule.add(0, 0, 19000);
   const ScheduleStep step = schedule.next(0, kCut, kLocal);
   EXPECT_EQ(step.kind, Kind::kRunHead);
   EXPECT_TRUE(schedule.request(0).cut.is_local);
@@ -81,6 +81,21 @@ TEST(SplitSchedule, WhatCouldNotBeBegunInTimeFails) {
   EXPECT_EQ(schedule.next(1000, kCut, kLocal).kind, Kind::kDone);
   EXPECT_EQ(schedule.request(0).stage, RequestStage::kFailed);
   EXPECT_TRUE(schedule.violations().empty());
+}
+
+TEST(SplitSchedule, WhoWaitsBehindASilentServerIsServedHereInTime) {
+  SplitSchedule schedule({1});
+  schedule.add(0, 0, 100000);
+  schedule.add(1, 0, 60000);
+  run_head(schedule, 0, 0);
+  EXPECT_TRUE(schedule.head_done(0, 5000));
+  const ScheduleStep wait = schedule.next(6000, kCut, kLocal);
+  ASSERT_EQ(wait.kind, Kind::kWait);
+  EXPECT_LE(wait.until_us + kLocal.device_us, 60000);
+  const ScheduleStep step = schedule.next(wait.until_us, kCut, kLocal);
+  ASSERT_EQ(step.kind, Kind::kRunHead);
+  EXPECT_EQ(step.request, 1U);
+  EXPECT_TRUE(schedule.request(1).cut.is_local);
 }
 
 // Plays a server that answers, refuses or stays silent at random, in virtual time.

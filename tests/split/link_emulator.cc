@@ -42,8 +42,8 @@ using asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kPacketBytes = 1500;
-// As much as a modem queues, so that a sender is held back by the link and not by memory.
-constexpr size_t kMostQueuedBytes = 64 * kPacketBytes;
+// What waits for the link is at most this far ahead of it; the sender keeps the rest.
+constexpr auto kMostAhead = std::chrono::milliseconds(20);
 
 struct Settings {
   double mbit_s[2] = {0, 0};  // up, down; 0: no limit
@@ -58,13 +58,19 @@ class Link {
   explicit Link(uint64_t seed) : random_(seed) {}
   Settings settings;
 
+  // When the last packet so far has left the queue.
+  Clock::time_point free(int direction) const { return at(free_ms_[direction]); }
   // When a packet that is ready now has crossed, `following` others being behind it.
   Clock::time_point delivered(int direction, size_t bytes, size_t following) {
     const double now_ms = milliseconds(Clock::now());
     double& free_ms = free_ms_[direction];
     const double begin_ms = std::max(now_ms, free_ms);
     if (settings.traces[direction]) {
-      free_ms = delivered_ms(*settings.traces[direction], begin_ms, static_cast<double>(bytes));
+      // Packets that follow each other share one busy time, or they would share opportunities.
+      if (now_ms >= free_ms) busy_[direction] = {now_ms, 0};
+      auto& [busy_ms, busy_bytes] = busy_[direction];
+      busy_bytes += static_cast<double>(bytes);
+      free_ms = delivered_ms(*settings.traces[direction], busy_ms, busy_bytes);
     } else if (settings.mbit_s[direction] > 0) {
       free_ms = begin_ms + static_cast<double>(bytes) * 8e-3 / settings.mbit_s[direction];
     } else {
@@ -73,11 +79,14 @@ class Link {
     const double crossed_ms = free_ms + settings.delay_ms + retransmission_ms(following);
     // TCP delivers in order.
     last_ms_[direction] = std::max(last_ms_[direction], crossed_ms);
-    return start_ + std::chrono::duration_cast<Clock::duration>(
-                        std::chrono::duration<double, std::milli>(last_ms_[direction]));
+    return at(last_ms_[direction]);
   }
 
  private:
+  Clock::time_point at(double time_ms) const {
+    return start_ + std::chrono::duration_cast<Clock::duration>(
+                        std::chrono::duration<double, std::milli>(time_ms));
+  }
   double milliseconds(Clock::time_point time) const {
     return std::chrono::duration<double, std::milli>(time - start_).count();
   }
@@ -98,6 +107,7 @@ class Link {
   Clock::time_point start_ = Clock::now();
   std::mt19937_64 random_;
   double free_ms_[2] = {0, 0}, last_ms_[2] = {0, 0};
+  std::pair<double, double> busy_[2];  // since when a direction has not been idle; bytes since then
 };
 
 // One direction of one connection.
@@ -109,7 +119,8 @@ class Flow : public std::enable_shared_from_this<Flow> {
         to_(std::move(to)),
         link_(link),
         direction_(direction),
-        timer_(from_->get_executor()) {}
+        timer_(from_->get_executor()),
+        room_(from_->get_executor()) {}
 
   void start() { read(); }
 
@@ -120,8 +131,14 @@ class Flow : public std::enable_shared_from_this<Flow> {
   };
 
   void read() {
-    if (is_reading_ || is_closed_ || queued_bytes_ >= kMostQueuedBytes) return;
+    if (is_reading_ || is_closed_) return;
     is_reading_ = true;
+    auto self = shared_from_this();
+    room_.expires_at(link_.free(direction_) - kMostAhead);
+    room_.async_wait([this, self](auto) { read_some(); });
+  }
+
+  void read_some() {
     auto self = shared_from_this();
     from_->async_read_some(asio::buffer(buffer_), [this, self](auto error, size_t count) {
       is_reading_ = false;
@@ -142,7 +159,6 @@ class Flow : public std::enable_shared_from_this<Flow> {
       Packet& packet = packets_.emplace_back();
       packet.bytes.assign(buffer_.data() + begin, buffer_.data() + begin + size);
       packet.due = link_.delivered(direction_, size, following);
-      queued_bytes_ += size;
     }
   }
 
@@ -164,10 +180,9 @@ class Flow : public std::enable_shared_from_this<Flow> {
         return;
       }
       asio::async_write(*to_, asio::buffer(packets_.front().bytes),
-                        [this, self](auto error, size_t count) {
+                        [this, self](auto error, size_t) {
                           is_writing_ = false;
                           packets_.pop_front();
-                          queued_bytes_ -= count;
                           if (error) {
                             is_closed_ = true;
                             packets_.clear();
@@ -186,10 +201,9 @@ class Flow : public std::enable_shared_from_this<Flow> {
   std::shared_ptr<tcp::socket> from_, to_;
   Link& link_;
   int direction_;
-  asio::steady_timer timer_;
+  asio::steady_timer timer_, room_;
   std::array<char, 16 * kPacketBytes> buffer_{};
   std::deque<Packet> packets_;
-  size_t queued_bytes_ = 0;
   bool is_reading_ = false, is_writing_ = false, is_closed_ = false;
 };
 
@@ -229,9 +243,6 @@ class Emulator {
         }
         client->set_option(tcp::no_delay(true), ignored);
         server->set_option(tcp::no_delay(true), ignored);
-        // A small buffer, so that a sender feels the queue of the link.
-        client->set_option(tcp::socket::receive_buffer_size(16384), ignored);
-        server->set_option(tcp::socket::receive_buffer_size(16384), ignored);
         std::make_shared<Flow>(client, server, link_, 0)->start();
         std::make_shared<Flow>(server, client, link_, 1)->start();
       });

@@ -79,6 +79,17 @@ const Case kCases[] = {
 })",
      {"Gelu", "ReduceMean"},
      {"Gelu", "ReduceMean"}},
+    // A BatchNormalization that no Conv takes in.
+    {"channel_normalisation",
+     R"(graph %main(%x: float32[1,2,3,3]) -> (%y) {
+  %s: float32[2] = {1.0, 2.0}
+  %b: float32[2] = {0.1, -0.2}
+  %m: float32[2] = {0.3, 0.4}
+  %v: float32[2] = {0.5, 4.0}
+  %y: float32[1,2,3,3] = BatchNormalization(%x, %s, %b, %m, %v)
+})",
+     {"BatchNormalization"},
+     {"Mul", "Add"}},
     {"activations",
      R"(graph %main(%x: float32[2,3]) -> (%y) {
   %a: float32[2,3] = HardSwish(%x)

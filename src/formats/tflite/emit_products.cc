@@ -1,5 +1,6 @@
 // Matrix products, softmax and reductions.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "formats/tflite/emit.h"
@@ -326,10 +327,46 @@ Status emit_lrn(Emitter& emitter, const Node& node) {
   return {};
 }
 
+// A factor and an addend per channel of axis 1, reckoned from the four constants.
+bool normalises_by_constants(const Node& node) {
+  if (!is_float(node.input(0)) || dims_of(node.inputs[0]).size() < 2) return false;
+  for (size_t i = 1; i < 5; ++i) {
+    const Tensor* tensor = node.constant_input(i);
+    if (tensor == nullptr || tensor->dtype() != DType::kFloat32) return false;
+  }
+  return node.output(1) == nullptr && node.attributes.get_int("training_mode", 0) == 0;
+}
+Status emit_batch_normalization(Emitter& emitter, const Node& node) {
+  const Layout layout = emitter.layout_of(node);
+  const auto at = [&](size_t input, int64_t i) {
+    return static_cast<double>(node.constant_input(input)->data<float>()[i]);
+  };
+  Dims dims(dims_of(node.inputs[0]).size(), 1);
+  const int64_t channels = node.constant_input(1)->element_count();
+  dims[static_cast<size_t>(axis_in(layout, 1, dims.size()))] = channels;
+  std::vector<float> factors, addends;
+  for (int64_t i = 0; i < channels; ++i) {
+    const double epsilon = node.attributes.get_float("epsilon", 1e-5f);
+    const double factor = at(1, i) / std::sqrt(at(4, i) + epsilon);
+    factors.push_back(static_cast<float>(factor));
+    addends.push_back(static_cast<float>(at(2, i) - at(3, i) * factor));
+  }
+  const std::string& name = node.outputs[0]->name;
+  const int factor = emitter.constant(Tensor::of<float>(dims, factors), name + "/factor");
+  const int addend = emitter.constant(Tensor::of<float>(dims, addends), name + "/addend");
+  const Emitter::Result1 result = Emitter::like(node.outputs[0], layout);
+  const int product = emitter.add(Operator::MUL, 1, {emitter.real(node.inputs[0], layout), factor},
+                                  result, schema::MulOptionsT());
+  emitter.give(node.outputs[0], layout, Form::kReal,
+               emitter.add(Operator::ADD, 1, {product, addend}, result, schema::AddOptionsT()));
+  return {};
+}
+
 std::vector<EmitRow> make_rows() {
   std::vector<EmitRow> rows = {
       {"MatMul", emit_matmul, is_matmul},
       {"Gemm", emit_gemm, is_gemm},
+      {"BatchNormalization", emit_batch_normalization, normalises_by_constants},
       {"LayerNormalization", emit_layer_normalization, normalises_layer},
       {"Softmax", emit_softmax, is_float_node},
       {"LogSoftmax", emit_softmax, is_float_node},
