@@ -268,6 +268,7 @@ Result<PackedModel> pack_model(ModelConfig config, const NamedWeights& weights,
       continue;
     }
     std::vector<language::SourceMatrix> sources;
+    sources.reserve(parts.size());
     for (const StoredWeight& part : parts) sources.push_back(source_of(part));
     packer.plan(name, sources);
   }

@@ -30,6 +30,7 @@ Line line_through(const TwoSizes& sizes, double small_us, double large_us) {
 std::vector<double> resampled(const std::vector<double>& values, std::mt19937_64& random) {
   std::uniform_int_distribution<size_t> any(0, values.size() - 1);
   std::vector<double> drawn;
+  drawn.reserve(values.size());
   for (size_t i = 0; i < values.size(); ++i) drawn.push_back(values[any(random)]);
   return drawn;
 }

@@ -40,7 +40,7 @@ RequestReader::RequestReader(Connection& connection, const HttpLimits& limits)
     : connection_(connection), limits_(limits) {}
 RequestReader::~RequestReader() = default;
 
-RequestReader::Outcome RequestReader::refuse(Refusal why, HttpReply& refusal) const {
+RequestReader::Outcome RequestReader::refuse(const Refusal& why, HttpReply& refusal) const {
   refusal = reply_of(why);
   return Outcome::kRefused;
 }

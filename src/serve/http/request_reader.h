@@ -33,7 +33,7 @@ class RequestReader {
 
  private:
   struct Parser;
-  Outcome refuse(Refusal why, HttpReply& refusal) const;
+  Outcome refuse(const Refusal& why, HttpReply& refusal) const;
   Outcome parse(HttpReply& refusal);
   Outcome after_header(HttpReply& refusal);
   IoClock::time_point body_deadline() const;
