@@ -18,11 +18,12 @@ test: build
 
 # With the shared models and suites beside the project, and the tools to compare with.
 test-extended: build
-	@tools/setup --bench --cross --litert --llama --metrics --profile
+	@tools/setup --bench --browser --cross --language --litert --llama --metrics --profile --serve \
+	  --targets
 	@$(ctest) --preset extended
 
 bench: build
-	@tools/setup --bench --nncf --llama
+	@tools/setup --bench --nncf --llama --serve
 	@$(cmake) --build --preset release -- bench_engine
 	@.deps/bench/bin/python bench/compare.py
 	@.deps/bench/bin/python bench/compare.py --batch 8 --threads 2
@@ -31,6 +32,8 @@ bench: build
 	@.deps/bench/bin/python bench/compare_int8.py
 	@.deps/bench/bin/python bench/compare_int8.py --batch 32
 	@.deps/llama/bin/python bench/language/compare_llama.py
+	@$(cmake) --build --preset release -- serve_cost
+	@.deps/serve/bin/python bench/serve_cost.py
 
 demo: build
 	@tools/setup --demo

@@ -23,7 +23,9 @@ struct Outcome {
 
 // Options that mean the same in every command.
 struct CommonOptions {
-  std::string json;  // file, or "-" for stdout
+  std::string json;    // file, or "-" for stdout
+  std::string report;  // file for the page
+  std::string command_line;
   int threads = 1;
   uint64_t seed = 0;
   std::vector<std::string> operators;  // shared libraries
@@ -56,10 +58,13 @@ Action declare_power_govern(CLI::App& app, CommonOptions& common);
 Action declare_power_plan(CLI::App& app, CommonOptions& common);
 Action declare_power_simulate(CLI::App& app, CommonOptions& common);
 Action declare_run(CLI::App& app, CommonOptions& common);
+Action declare_serve(CLI::App& app, CommonOptions& common);
+Action declare_link_probe(CLI::App& app, CommonOptions& common);
 Action declare_link_show(CLI::App& app, CommonOptions& common);
 Action declare_split_codecs(CLI::App& app, CommonOptions& common);
 Action declare_split_offload(CLI::App& app, CommonOptions& common);
 Action declare_split_plan(CLI::App& app, CommonOptions& common);
+Action declare_split_run(CLI::App& app, CommonOptions& common);
 Action declare_targets_check(CLI::App& app, CommonOptions& common);
 Action declare_split_privacy(CLI::App& app, CommonOptions& common);
 Action declare_split_protect(CLI::App& app, CommonOptions& common);
@@ -85,6 +90,10 @@ std::function<void(std::string_view, size_t, size_t)> progress_bar();
 std::string table(const std::vector<std::vector<std::string>>& rows);
 // "1.83 M", "41.0 k": at most three digits before the unit prefix.
 std::string with_prefix(double value);
+// Prints an error, or what a command gave back; writes --json and --report. The exit code.
+int fail(const Error& error);
+int finish(const Result<Outcome>& outcome, const CommonOptions& common);
+
 std::string warnings_text(const std::vector<std::string>& warnings);
 
 }  // namespace edgewright::cli

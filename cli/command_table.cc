@@ -24,7 +24,11 @@ constexpr Command kCommands[] = {
     {"device show", "a device of the catalogue or of a file", declare_device_show},
     {"link show", "a link of the catalogue or of a file, and what a message over it takes",
      declare_link_show},
+    {"link probe", "measure the way to a server: rates and round trip, with confidence",
+     declare_link_probe},
     {"split plan", "where to cut a model between a device and a server", declare_split_plan},
+    {"split run", "run a cut model: the device's half here, the rest at a server",
+     declare_split_run},
     {"targets check", "what of a model runs on another framework, and what falls back",
      declare_targets_check},
     {"split codecs", "what activation codecs cost and lose at a cut", declare_split_codecs},
@@ -43,6 +47,7 @@ constexpr Command kCommands[] = {
      declare_power_simulate},
     {"power govern", "hold an operating point on the real interfaces", declare_power_govern},
     {"power energy", "the energy in windows of a recorded trace", declare_power_energy},
+    {"serve", "models over HTTP and gRPC (Open Inference Protocol)", declare_serve},
     {"deploy", "all of it: convert, quantise, prove, predict, plan; one bundle", declare_deploy},
 };
 

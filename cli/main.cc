@@ -1,8 +1,5 @@
-#include <unistd.h>
-
 #include <cstdio>
 #include <exception>
-#include <fstream>
 
 #include "command.h"
 #include "edgewright/result.h"
@@ -13,6 +10,8 @@ namespace {
 void add_common(CLI::App& command, CommonOptions& common) {
   command.add_option("--json", common.json, "write the JSON document to FILE ('-': stdout)")
       ->type_name("FILE|-");
+  command.add_option("--report", common.report, "write a page for people, in one HTML file")
+      ->type_name("FILE.html");
   command.add_option("--threads", common.threads, "threads of the engine")
       ->check(CLI::Range(1, 1024));
   command.add_option("--seed", common.seed, "seed of everything random");
@@ -40,31 +39,12 @@ CLI::App* add_command(CLI::App& app, const Command& command) {
                                 std::string(command.summary));
 }
 
-int fail(const Error& error) {
-  std::fprintf(stderr, "edgewright: %s\n", error.message.c_str());
-  return static_cast<int>(error.kind);
-}
-
-int finish(const Result<Outcome>& outcome, const CommonOptions& common) {
-  if (!outcome.ok()) return fail(outcome.error());
-  if (common.json == "-") {
-    std::fputs(outcome->json.c_str(), stdout);
-  } else {
-    std::fputs(outcome->text.c_str(), stdout);
-  }
-  if (!common.json.empty() && common.json != "-") {
-    std::ofstream file(common.json, std::ios::binary);
-    file << outcome->json;
-    if (!file.flush()) return fail(usage_error("cannot write {}", common.json));
-  }
-  return outcome->passed ? 0 : static_cast<int>(ErrorKind::kCheckFailed);
-}
-
 int run(int argc, char** argv) {
   CLI::App app("Edgewright: convert, check and run models on edge devices", "edgewright");
   app.set_version_flag("--version", std::string(version()));
   app.require_subcommand(1);
   CommonOptions common;
+  common.command_line = fmt::format("edgewright {}", fmt::join(argv + 1, argv + argc, " "));
   std::vector<std::pair<CLI::App*, Action>> actions;
   for (const Command& command : command_table()) {
     CLI::App* sub = add_command(app, command);

@@ -21,6 +21,10 @@ if(EDGEWRIGHT_MOLD AND NOT CMAKE_CROSSCOMPILING)
   add_link_options(-fuse-ld=mold)
 endif()
 
+# A program needs the libraries that it calls, not all those that its rooms could call: gRPC's take
+# longer to load than most commands run.
+add_link_options(-Wl,--as-needed)
+
 function(edgewright_settings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Werror -Wno-missing-field-initializers
     # GCC 12 warns of overlapping copies in its own std::string (GCC bug 105651).
@@ -44,6 +48,7 @@ macro(edgewright_dependencies)
   find_program(EDGEWRIGHT_FLATC flatc REQUIRED)
   find_package(PkgConfig REQUIRED)
   find_package(Boost REQUIRED)
+  find_package(OpenSSL REQUIRED)
   pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
   pkg_check_modules(CAPSTONE REQUIRED IMPORTED_TARGET capstone)
   pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc)
@@ -59,7 +64,57 @@ macro(edgewright_dependencies)
     endif()
   endif()
   message(STATUS "oneDNN kernels: ${EDGEWRIGHT_HAVE_ONEDNN}")
+  edgewright_server_dependencies()
 endmacro()
+
+# What the inference server needs beside everything else; without it there is no server.
+macro(edgewright_server_dependencies)
+  option(EDGEWRIGHT_SERVER "build the inference server where its libraries are found" ON)
+  set(EDGEWRIGHT_HAVE_SERVER OFF)
+  if(EDGEWRIGHT_SERVER)
+    pkg_check_modules(GRPC QUIET IMPORTED_TARGET grpc++)
+    pkg_check_modules(PROMETHEUS QUIET IMPORTED_TARGET prometheus-cpp-core)
+    pkg_check_modules(OPENSSL QUIET IMPORTED_TARGET openssl)
+    find_program(EDGEWRIGHT_GRPC_PLUGIN grpc_cpp_plugin)
+    find_path(EDGEWRIGHT_BEAST boost/beast/http/parser.hpp)
+    if(GRPC_FOUND AND PROMETHEUS_FOUND AND OPENSSL_FOUND AND EDGEWRIGHT_GRPC_PLUGIN AND
+       EDGEWRIGHT_BEAST)
+      set(EDGEWRIGHT_HAVE_SERVER ON)
+    endif()
+  endif()
+  message(STATUS "inference server: ${EDGEWRIGHT_HAVE_SERVER}")
+endmacro()
+
+# Drops the sources, and the tests, that need libraries which are not there.
+function(edgewright_drop_absent variable)
+  set(kept ${${variable}})
+  if(NOT EDGEWRIGHT_HAVE_ONEDNN)
+    list(FILTER kept EXCLUDE REGEX "_onednn\\.cc$")
+  endif()
+  if(NOT EDGEWRIGHT_HAVE_SERVER)
+    list(FILTER kept EXCLUDE REGEX "/src/(serve/(http|grpc)|api/serve)/")
+  endif()
+  set(${variable} ${kept} PARENT_SCOPE)
+endfunction()
+
+# The messages and the service of gRPC, compiled from their description.
+function(edgewright_grpc_messages target)
+  set(folder ${PROJECT_SOURCE_DIR}/src/serve/grpc)
+  set(made ${CMAKE_BINARY_DIR}/grpc)
+  file(MAKE_DIRECTORY ${made})
+  set(sources ${made}/inference.pb.cc ${made}/inference.grpc.pb.cc)
+  add_custom_command(OUTPUT ${sources} ${made}/inference.pb.h ${made}/inference.grpc.pb.h
+    COMMAND protobuf::protoc --proto_path=${folder} --cpp_out=${made} --grpc_out=${made}
+      --plugin=protoc-gen-grpc=${EDGEWRIGHT_GRPC_PLUGIN} ${folder}/inference.proto
+    DEPENDS ${folder}/inference.proto VERBATIM)
+  # What is generated is not ours to warn about.
+  set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -w)
+  target_sources(${target} PRIVATE ${sources})
+  # Private: rooms that see the server must not be compiled anew for it.
+  target_include_directories(${target} SYSTEM PRIVATE ${made})
+  target_link_libraries(${target} PRIVATE PkgConfig::GRPC PkgConfig::PROMETHEUS PkgConfig::OPENSSL
+    protobuf::libprotobuf)
+endfunction()
 
 # Third-party libraries that a room may see; every other room goes without.
 set(edgewright_external_base fmt::fmt nlohmann_json::nlohmann_json sodium Threads::Threads)
@@ -71,6 +126,7 @@ set(edgewright_external_kernels PkgConfig::HWY)
 set(edgewright_external_profile SQLite::SQLite3 PkgConfig::CAPSTONE)
 set(edgewright_external_device fdt PkgConfig::HWLOC)
 set(edgewright_external_split blosc sodium)
+set(edgewright_external_serve Boost::headers OpenSSL::SSL)
 
 # The data files of src/device/catalogue as one source: they are found by name without any folder.
 function(edgewright_catalogue output)
@@ -160,6 +216,32 @@ function(edgewright_flatbuffers target schema)
   target_include_directories(${target} SYSTEM PUBLIC ${CMAKE_BINARY_DIR}/generated)
 endfunction()
 
+# The page of --report: web/ and the plot library as one file, and that as one source. `sources` is
+# set to it. Without the bundler the source holds an empty page, and --report says why.
+function(edgewright_report_page sources)
+  set(web ${PROJECT_SOURCE_DIR}/.deps/web)
+  set(work ${CMAKE_BINARY_DIR}/report_page)
+  set(embed ${PROJECT_SOURCE_DIR}/cmake/embed_report_page.cmake)
+  file(GLOB_RECURSE modules CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/web/src/*.js)
+  set(page ${PROJECT_SOURCE_DIR}/web/page.html)
+  set(style ${PROJECT_SOURCE_DIR}/web/style.css)
+  find_program(EDGEWRIGHT_ESBUILD esbuild PATHS ${web}/bin NO_DEFAULT_PATH
+    NO_CMAKE_FIND_ROOT_PATH)
+  set(bundle "")
+  if(EDGEWRIGHT_ESBUILD)
+    set(bundle COMMAND ${CMAKE_COMMAND} -E env NODE_PATH=${web}/node_modules ${EDGEWRIGHT_ESBUILD}
+      ${PROJECT_SOURCE_DIR}/web/src/main.js ${style} --bundle --minify --format=iife
+      --target=es2022 --charset=utf8 --log-level=warning --outdir=${work} --entry-names=[name])
+  endif()
+  message(STATUS "report page: ${EDGEWRIGHT_ESBUILD}")
+  add_custom_command(OUTPUT ${work}/report_page.cc ${bundle}
+    COMMAND ${CMAKE_COMMAND} -DPAGE=${page} -DBUNDLED=${EDGEWRIGHT_ESBUILD} -DFOLDER=${work}
+      -P ${embed}
+    DEPENDS ${modules} ${page} ${style} ${embed} ${PROJECT_SOURCE_DIR}/web/package-lock.json
+    COMMENT "Bundling the report page" VERBATIM)
+  set(${sources} ${work}/report_page.cc PARENT_SCOPE)
+endfunction()
+
 # Every room is one static library edgewright::<room>, linked as src/layers.txt says.
 function(edgewright_rooms layers_file)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${layers_file})
@@ -170,9 +252,7 @@ function(edgewright_rooms layers_file)
     separate_arguments(dependencies)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${room}/*.cc)
     list(FILTER sources EXCLUDE REGEX "_(test|bench)\\.cc$")
-    if(NOT EDGEWRIGHT_HAVE_ONEDNN)
-      list(FILTER sources EXCLUDE REGEX "_onednn\\.cc$")
-    endif()
+    edgewright_drop_absent(sources)
     if(NOT sources)
       continue()
     endif()
@@ -183,6 +263,10 @@ function(edgewright_rooms layers_file)
     if(room STREQUAL "targets")
       edgewright_support_tables(${CMAKE_BINARY_DIR}/support_tables.cc)
       list(APPEND sources ${CMAKE_BINARY_DIR}/support_tables.cc)
+    endif()
+    if(room STREQUAL report)
+      edgewright_report_page(page_source)
+      list(APPEND sources ${page_source})
     endif()
     add_library(edgewright_${room} STATIC ${sources})
     add_library(edgewright::${room} ALIAS edgewright_${room})
@@ -200,6 +284,9 @@ function(edgewright_rooms layers_file)
     if(room STREQUAL formats)
       edgewright_flatbuffers(edgewright_formats formats/tflite/schema.fbs)
     endif()
+    if(room STREQUAL serve AND EDGEWRIGHT_HAVE_SERVER)
+      edgewright_grpc_messages(edgewright_serve)
+    endif()
     set_property(GLOBAL APPEND PROPERTY EDGEWRIGHT_ROOMS ${room})
   endforeach()
   if(TARGET edgewright_kernels AND EDGEWRIGHT_HAVE_ONEDNN)
@@ -216,6 +303,7 @@ function(edgewright_room_tests)
   get_property(rooms GLOBAL PROPERTY EDGEWRIGHT_ROOMS)
   foreach(room ${rooms})
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${room}/*_test.cc)
+    edgewright_drop_absent(sources)
     if(sources)
       edgewright_test(${room}_test SOURCES ${sources} ROOMS ${room})
     endif()

@@ -15,6 +15,7 @@ build_packages=(
   libflatbuffers-dev
   libfmt-dev
   libgmock-dev
+  libgrpc++-dev
   libgtest-dev
   libhwloc-dev
   libhwy-dev
@@ -23,6 +24,7 @@ build_packages=(
   libpugixml-dev
   libsodium-dev
   libsqlite3-dev
+  libssl-dev
   libtomlplusplus-dev
   libutf8proc-dev
   libzip-dev
@@ -31,7 +33,9 @@ build_packages=(
   ninja-build
   nlohmann-json3-dev
   pkg-config
+  prometheus-cpp-dev
   protobuf-compiler
+  protobuf-compiler-grpc
   python3-dev
   python3-venv
   zlib1g-dev
@@ -212,6 +216,39 @@ install_onednn() {
 # What builds and tests the Python package.
 install_python() { make_venv "$deps/python" python.txt; }
 
+# The plot library and the bundler of the report page, each by version and integrity hash. Where
+# there is no npm, one from PyPI serves. Without them everything but the page is built.
+install_web() {
+  local folder=$deps/web npm=npm
+  rm -rf "$folder"
+  mkdir -p "$folder/bin"
+  if ! command -v npm >/dev/null; then
+    make_venv "$deps/work/npm" npm.txt
+    npm=$deps/work/npm/bin/npm
+  fi
+  cp "$root/web/package.json" "$root/web/package-lock.json" "$folder"
+  if ! (cd "$folder" && PATH=$deps/work/npm/bin:$PATH "$npm" ci --ignore-scripts --no-audit \
+    --no-fund --loglevel=error --fetch-retries=1 --fetch-timeout=60000 >&2); then
+    say "cannot fetch the plot library; the program will be built without --report"
+  fi
+  local bundler
+  for bundler in "$folder"/node_modules/@esbuild/*/bin/esbuild; do
+    if [[ -x $bundler ]]; then ln -sf "..${bundler#"$folder"}" "$folder/bin/esbuild"; fi
+  done
+  rm -rf "$deps/work/npm"
+}
+
+# A browser, and what drives it.
+step_browser() {
+  step browser browser "$(inputs 1 browser.txt)" install_browser
+}
+install_browser() {
+  make_venv "$deps/browser" browser.txt
+  if [[ -z $(command -v chromium chromium-browser google-chrome) ]]; then
+    install_packages chromium
+  fi
+}
+
 step_bench() {
   step bench bench "$(inputs 1 bench.txt)" install_bench
 }
@@ -251,6 +288,19 @@ install_profile() {
   if [[ $machine == x86_64 ]]; then install_packages likwid; fi
 }
 
+# The clients and servers of others that the server is tested and measured with.
+step_serve() { step serve serve "$(inputs 1 serve.txt)" install_serve; }
+install_serve() { make_venv "$deps/serve" serve.txt; }
+step_targets() {
+  step targets targets "$(inputs 1 targets.txt)" install_targets
+}
+install_targets() { make_venv "$deps/targets" targets.txt; }
+
+step_torch() {
+  step torch torch "$(inputs 1 torch.txt)" install_torch
+}
+install_torch() { make_venv "$deps/torch" torch.txt; }
+
 step_demo() {
   step demo photos \
     "$(inputs 1 demo.txt photos.txt) $(digest "$root/tools/make_demo_data.py")" install_demo
@@ -264,6 +314,11 @@ install_demo() {
     --output "$deps/photos"
   rm -rf "$work"
 }
+
+step_language() {
+  step language language "$(inputs 1 language.txt)" install_language
+}
+install_language() { make_venv "$deps/language" language.txt; }
 
 # llama.cpp as its Python package builds it, for the instruction sets of this very machine. GCC 12
 # tells itself that ldtilecfg reads 8 bytes of its 64 and drops the stores of the rest, so that

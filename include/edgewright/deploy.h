@@ -103,4 +103,10 @@ Result<DeployReport> deploy(const DeployOptions& options);
 Result<DeployReport> check_bundle(const std::string& bundle, int threads = 1);
 std::string to_json(const DeployReport& report);
 
+// Writes one self-contained HTML page that shows a document of any to_json: charts, tables that
+// sort and filter, no network. kUnsupported when the program was built without the page, kBadInput
+// for text that is no such document.
+Status write_report(const std::string& document, const std::string& path,
+                    const std::string& command_line = "");
+
 }  // namespace edgewright

@@ -58,7 +58,7 @@ struct GenerateOptions {
   std::string speculate;
   bool log_probabilities = false;
   bool ignore_end = false;  // go on where the model ends its text
-  // Measure the memory's speed too, once: takes a tenth of a second and 256 MiB.
+  // Measure the memory's speed too, once: takes a tenth of a second and at most 256 MiB.
   bool measure_bandwidth = true;
   // Text as it becomes certain; returns false to cancel. May be empty.
   std::function<bool(std::string_view text)> on_text;
@@ -70,7 +70,9 @@ struct LanguageFigures {
   double ttft_us = 0;  // from the call to the first token
   double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;
   double bytes_per_token = 0;  // weights and cache that one decoded token reads
-  double bandwidth_share = 0;  // bytes_per_token * decode rate / measured memory bandwidth
+  double bandwidth_share = 0;  // bytes_per_token * decode rate / memory_bandwidth_bytes_per_s
+  // Of reading bytes_per_token (at most 256 MiB) again and again: the speed of the cache that holds
+  // the weights, or of memory.
   double memory_bandwidth_bytes_per_s = 0;
   int64_t weight_bytes = 0, cache_bytes = 0, peak_rss_bytes = 0;
 };

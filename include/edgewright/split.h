@@ -37,7 +37,9 @@ struct SplitOptions {
   double sent_bits = 0;              // of each sent float by an activation codec; 0: as it is
   double server_price_per_hour = 0;  // in the currency of the link's price per GB
   bool map = false;                  // also the best cut over bandwidth x latency
-  std::string output;                // folder for device.onnx and server.onnx; empty: none
+  // Folder for device.onnx, server.onnx, and repository/ with the server's halves for `split run`
+  // in Triton's layout; empty: none.
+  std::string output;
   uint64_t seed = 0;
 };
 

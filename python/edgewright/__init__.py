@@ -10,6 +10,7 @@ keys are attributes too; every class and function says its keywords in its docst
 >>> [y] = session.run(None, {"x": array})
 """
 
+import importlib
 import os
 import typing
 
@@ -105,3 +106,10 @@ def cache_file(name: str) -> str:
     "roofs.json" for profile's `roofs_cache`, "timings" for `timing_cache`."""
     root = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     return os.path.join(root, "edgewright", name)
+
+
+def __getattr__(name: str) -> "typing.Any":
+    # PyTorch takes seconds to load: only who asks for it pays.
+    if name == "torch":
+        return importlib.import_module(".torch", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

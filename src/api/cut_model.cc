@@ -10,21 +10,6 @@
 namespace edgewright {
 namespace {
 
-Result<TensorMap> run_half(OpenedModel& half, const TensorMap& given) {
-  std::vector<Datum> data;
-  for (const auto& port : half->inputs()) {
-    const auto it = given.find(port.name);
-    if (it == given.end()) return usage_error("input '{}' is missing", port.name);
-    data.emplace_back(it->second);
-  }
-  EDGEWRIGHT_ASSIGN(const auto results, half->run(data));
-  TensorMap outputs;
-  for (size_t i = 0; i < results.size(); ++i) {
-    if (results[i].is_tensor()) outputs[half->outputs()[i].name] = results[i].tensor();
-  }
-  return outputs;
-}
-
 Result<OpenedModel> open_half(const Model& model, int threads) {
   if (model.graph->nodes().empty()) return OpenedModel{};
   InferenceOptions options;
@@ -46,24 +31,40 @@ Result<Tensor> sample_of(const Tensor& array, int64_t index, const Dims& dims) {
   return sample;
 }
 
-CutSamples random_samples(const CutModel& model, size_t count, uint64_t seed) {
+CutSamples random_samples(const std::vector<std::string>& names, const std::vector<Dims>& dims_of,
+                          size_t count, uint64_t seed) {
   CutSamples samples;
   std::mt19937_64 random(seed);
   std::normal_distribution<float> normal;
   for (size_t i = 0; i < count; ++i) {
     TensorMap& inputs = samples.inputs.emplace_back();
-    for (size_t input = 0; input < model.inputs().size(); ++input) {
-      const Dims& dims = model.input_dims(input);
+    for (size_t input = 0; input < names.size(); ++input) {
+      const Dims& dims = dims_of[input];
       std::vector<float> values(
           static_cast<size_t>(checked_element_count(dims).ok() ? *checked_element_count(dims) : 0));
       for (float& value : values) value = normal(random);
-      inputs[model.inputs()[input]] = Tensor::of<float>(dims, values);
+      inputs[names[input]] = Tensor::of<float>(dims, values);
     }
   }
   return samples;
 }
 
 }  // namespace
+
+Result<TensorMap> run_opened(OpenedModel& half, const TensorMap& given) {
+  std::vector<Datum> data;
+  for (const auto& port : half->inputs()) {
+    const auto it = given.find(port.name);
+    if (it == given.end()) return usage_error("input '{}' is missing", port.name);
+    data.emplace_back(it->second);
+  }
+  EDGEWRIGHT_ASSIGN(const auto results, half->run(data));
+  TensorMap outputs;
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (results[i].is_tensor()) outputs[half->outputs()[i].name] = results[i].tensor();
+  }
+  return outputs;
+}
 
 Result<Placement> placement_at(const GraphWork& work, const std::string& cut) {
   const auto& layers = work.work.layers;
@@ -111,7 +112,7 @@ Result<TensorMap> CutModel::run_device(const TensorMap& inputs, double* device_u
   TensorMap made;
   const auto start = std::chrono::steady_clock::now();
   if (device_.session) {
-    EDGEWRIGHT_ASSIGN(made, run_half(device_, inputs));
+    EDGEWRIGHT_ASSIGN(made, run_opened(device_, inputs));
   }
   if (device_us != nullptr) {
     *device_us =
@@ -132,19 +133,25 @@ Result<TensorMap> CutModel::run_server(const TensorMap& sent) {
   if (!server_.session) {
     return usage_error("nothing is left to run behind '{}'; cut earlier", cut_);
   }
-  return run_half(server_, sent);
+  return run_opened(server_, sent);
 }
 
 Result<CutSamples> cut_samples(const CutModel& model, const std::string& data, size_t count,
                                uint64_t seed) {
-  if (data.empty()) return random_samples(model, count, seed);
+  return input_samples(model.inputs(), model.all_input_dims(), data, count, seed);
+}
+
+Result<CutSamples> input_samples(const std::vector<std::string>& names,
+                                 const std::vector<Dims>& dims, const std::string& data,
+                                 size_t count, uint64_t seed) {
+  if (data.empty()) return random_samples(names, dims, count, seed);
   EDGEWRIGHT_ASSIGN(const auto arrays, load_data(data));
   CutSamples samples;
-  for (size_t input = 0; input < model.inputs().size(); ++input) {
-    const std::string& name = model.inputs()[input];
+  for (size_t input = 0; input < names.size(); ++input) {
+    const std::string& name = names[input];
     auto it = arrays.find(name);
     // The only array beside the labels is the only input, whatever it is called.
-    if (it == arrays.end() && model.inputs().size() == 1) {
+    if (it == arrays.end() && names.size() == 1) {
       it = std::ranges::find_if(arrays, [](const auto& row) { return row.first != "labels"; });
     }
     if (it == arrays.end()) return bad_input("{} holds no array '{}'", data, name);
@@ -156,7 +163,7 @@ Result<CutSamples> cut_samples(const CutModel& model, const std::string& data, s
     }
     for (size_t i = 0; i < samples.inputs.size(); ++i) {
       EDGEWRIGHT_ASSIGN(samples.inputs[i][name],
-                        sample_of(array, static_cast<int64_t>(i), model.input_dims(input)));
+                        sample_of(array, static_cast<int64_t>(i), dims[input]));
     }
   }
   if (samples.inputs.empty()) return bad_input("{} holds no samples", data);

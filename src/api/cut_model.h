@@ -20,6 +20,7 @@ class CutModel {
   // Inputs of the whole model, in its order.
   const std::vector<std::string>& inputs() const { return inputs_; }
   const Dims& input_dims(size_t index) const { return input_dims_[index]; }
+  const std::vector<Dims>& all_input_dims() const { return input_dims_; }
   const std::string& cut() const { return cut_; }
   const std::vector<std::string>& sent_names() const { return halves_.sent; }
 
@@ -36,6 +37,9 @@ class CutModel {
   OpenedModel device_, server_;  // without a session where a half is empty
 };
 
+// One run of an opened half: tensors by name.
+Result<TensorMap> run_opened(OpenedModel& half, const TensorMap& given);
+
 // The placement that runs the layers up to the named one on the device.
 Result<Placement> placement_at(const GraphWork& work, const std::string& cut);
 
@@ -47,5 +51,10 @@ struct CutSamples {
 };
 Result<CutSamples> cut_samples(const CutModel& model, const std::string& data, size_t count,
                                uint64_t seed);
+
+// The same for a model with these inputs.
+Result<CutSamples> input_samples(const std::vector<std::string>& names,
+                                 const std::vector<Dims>& dims, const std::string& data,
+                                 size_t count, uint64_t seed);
 
 }  // namespace edgewright

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "api/export_tensorrt.h"
+#include "formats/coreml/coreml.h"
+#include "formats/ncnn/ncnn.h"
 #include "formats/openvino/openvino.h"
 #include "formats/tflite/tflite.h"
 
@@ -19,6 +22,18 @@ Files write_tflite(const Model& model, const std::string& path, const ExportSett
   return export_tflite(model, path, {.half_weights = settings.half_weights});
 }
 
+Files write_coreml(const Model& model, const std::string& path, const ExportSettings& settings) {
+  return export_coreml(model, path, {.half_weights = settings.half_weights});
+}
+
+Files write_ncnn(const Model& model, const std::string& path, const ExportSettings& settings) {
+  return export_ncnn(model, path, {.half_weights = settings.half_weights});
+}
+
+Files write_tensorrt(const Model& model, const std::string& path, const ExportSettings& settings) {
+  return export_tensorrt(model, path, settings.half_weights);
+}
+
 // Operators of opset 23 and later (Attention, RotaryEmbedding) are younger than what the runtimes
 // recognise by themselves: their parts serve better.
 constexpr int kOpset = 22;
@@ -26,6 +41,9 @@ constexpr int kOpset = 22;
 constexpr std::array kFormats = std::to_array<ExportFormat>({
     {"openvino", ".xml", "OpenVINO", kOpset, false, openvino_has, write_openvino, import_openvino},
     {"tflite", ".tflite", "TFLite", kOpset, true, tflite_has, write_tflite, import_tflite, true},
+    {"coreml", ".mlpackage", "Core ML", kOpset, true, coreml_has, write_coreml, nullptr},
+    {"ncnn", ".param", "ncnn", kOpset, true, ncnn_has, write_ncnn, nullptr},
+    {"tensorrt", ".onnx", "TensorRT", kTensorrtOpset, false, tensorrt_has, write_tensorrt, nullptr},
 });
 
 }  // namespace

@@ -193,7 +193,9 @@ void LanguageModel::State::add_memory_figures(double context, bool measure,
   figures.peak_rss_bytes = peak_rss_bytes();
   if (!measure) return;
   // Measured last: it takes memory of its own.
-  if (bandwidth == 0) bandwidth = measure_read_bandwidth(pool);
+  if (bandwidth == 0) {
+    bandwidth = measure_read_bandwidth(pool, static_cast<size_t>(figures.bytes_per_token));
+  }
   figures.memory_bandwidth_bytes_per_s = bandwidth;
   figures.bandwidth_share = figures.bytes_per_token * figures.decode_tokens_per_s / bandwidth;
 }

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "api/server_half.h"
 #include "api/split_subject.h"
 #include "edgewright/split.h"
 #include "formats/onnx/onnx.h"
@@ -158,6 +159,42 @@ Status write_halves(const SplitSubject& subject, const Placement& placement,
   return {};
 }
 
+// The cuts that `split run` may want to change between: the best one and those that are best on
+// other links.
+std::vector<std::string> cuts_worth_having(const SplitReport& report) {
+  constexpr size_t kMost = 8;
+  std::vector<std::string> cuts = {report.best.cut, "input"};
+  if (report.runner_up) cuts.push_back(report.runner_up->cut);
+  for (const SplitCrossing& crossing : report.crossings) {
+    cuts.push_back(crossing.from);
+    cuts.push_back(crossing.to);
+  }
+  std::vector<std::string> kept;
+  for (const std::string& cut : cuts) {
+    const bool is_known = std::ranges::find(kept, cut) != kept.end();
+    if (cut != "output" && !is_known && kept.size() < kMost) kept.push_back(cut);
+  }
+  return kept;
+}
+
+// Server halves in Triton's layout, and the model by which links are measured.
+Status write_repository(const SplitSubject& subject, const SplitOptions& options,
+                        SplitReport& report) {
+  const std::string folder = (std::filesystem::path(options.output) / "repository").string();
+  EDGEWRIGHT_ASSIGN(const HalfNames names, HalfNames::of(options.model));
+  for (const std::string& cut : cuts_worth_having(report)) {
+    EDGEWRIGHT_ASSIGN(const Placement placement, placement_at(*subject.graph_work, cut));
+    EDGEWRIGHT_ASSIGN(const ModelHalves halves,
+                      split_model(*subject.model, *subject.graph_work, placement));
+    if (halves.server.graph->nodes().empty()) continue;
+    EDGEWRIGHT_ASSIGN(const auto files, write_to_repository(halves.server, names.at(cut), folder));
+    report.files.insert(report.files.end(), files.begin(), files.end());
+  }
+  EDGEWRIGHT_ASSIGN(const auto files, write_echo_model(folder));
+  report.files.insert(report.files.end(), files.begin(), files.end());
+  return {};
+}
+
 Status fill_report(const SplitSubject& subject, const SplitGoal& goal, const SplitOptions& options,
                    SplitReport& report) {
   const SplitProblem& problem = subject.problem;
@@ -189,6 +226,7 @@ Status fill_report(const SplitSubject& subject, const SplitGoal& goal, const Spl
   }
   if (!options.output.empty()) {
     EDGEWRIGHT_TRY(write_halves(subject, choice.best.placement, options.output, report));
+    EDGEWRIGHT_TRY(write_repository(subject, options, report));
   }
   return {};
 }

@@ -160,18 +160,18 @@ Result<DefenceFigures> try_defence(const Bench& bench, const Defence& defence,
   double bytes = 0, agreeing = 0, right = 0;
   for (size_t i = 0; i < bench.rows.size(); ++i) {
     const auto start = Clock::now();
-    EDGEWRIGHT_ASSIGN(Defended defended, defence.apply(tools, bench.rows[i]));
+    EDGEWRIGHT_ASSIGN(const Protected sent, defence.protect(tools, bench.rows[i]));
     times.push_back(since(start));
-    bytes += defended.bytes / double(bench.rows.size());
+    bytes += sent.bytes / double(bench.rows.size());
+    EDGEWRIGHT_ASSIGN(received.emplace_back(), defence.receive(tools, sent));
     EDGEWRIGHT_ASSIGN(const auto outputs,
-                      bench.model.run_server(unflat(bench.sent[i], defended.received)));
+                      bench.model.run_server(unflat(bench.sent[i], received.back())));
     const size_t found = top_answer(outputs);
     agreeing += found == bench.answers[i] ? 1 : 0;
     if (!bench.samples.labels.empty()) {
       right += found == static_cast<size_t>(bench.samples.labels[i]) ? 1 : 0;
     }
-    seen.push_back(std::move(defended.seen));
-    received.push_back(std::move(defended.received));
+    seen.push_back(sent.seen());
   }
   std::ranges::sort(times);
   figures.overhead_us = defence.name == "none" ? 0 : times[times.size() / 2];

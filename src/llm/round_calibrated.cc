@@ -14,8 +14,9 @@ namespace {
 // Share of the mean second moment that is added to every column, so that the matrix can be
 // inverted.
 constexpr double kDamping = 0.01;
-constexpr size_t kMomentBudgetBytes = size_t{1} << 30;
 constexpr int kWindow = 512;
+// Rounds of refinement: later ones change almost nothing.
+constexpr int kRefinements = 4;
 
 // Lower Cholesky factor in place; columns are processed in blocks of rows in parallel.
 void factorise(std::span<double> a, size_t n, ThreadPool& pool) {
@@ -101,6 +102,15 @@ float best_scale(std::span<const float> values, std::span<const float> importanc
   return best;
 }
 
+// out += factor * x. Runs of fixed length, which compilers make vectors of.
+void add_scaled(const float* x, float factor, size_t count, float* out) {
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    for (size_t lane = 0; lane < 16; ++lane) out[i + lane] += factor * x[i + lane];
+  }
+  for (; i < count; ++i) out[i] += factor * x[i];
+}
+
 void round_row(std::span<float> row, std::span<const float> u, size_t group, int8_t* values,
                float* scales) {
   const size_t n = row.size();
@@ -117,10 +127,79 @@ void round_row(std::span<float> row, std::span<const float> u, size_t group, int
     const float scale = scales[j / group];
     values[j] = code_of(row[j], scale);
     const float error = (row[j] - scale * static_cast<float>(values[j])) / u[j * n + j];
-    const float* factors = &u[j * n];
-    for (size_t k = j + 1; k < n; ++k) row[k] -= error * factors[k];
+    add_scaled(&u[j * n + j + 1], -error, n - j - 1, &row[j + 1]);
   }
 }
+
+// One row of codes and scales under refinement. The error is e^T H e of e = rounded - original, H
+// the second moments; `slope_` is H e.
+class RowRefinement {
+ public:
+  RowRefinement(std::span<const float> original, std::span<const float> moments, size_t group,
+                int8_t* codes, float* scales)
+      : n_(original.size()), group_(group), h_(moments), codes_(codes), scales_(scales) {
+    slope_.resize(n_);
+    for (size_t j = 0; j < n_; ++j) {
+      const float off = scales_[j / group_] * static_cast<float>(codes_[j]) - original[j];
+      add_scaled(&h_[j * n_], off, n_, slope_.data());
+    }
+  }
+
+  void run() {
+    for (int round = 0; round < kRefinements; ++round) {
+      for (size_t g = 0; g < n_ / group_; ++g) move_scale(g);
+      if (!move_codes()) return;
+    }
+  }
+
+ private:
+  // The scale with the least error for the codes of its group, as fp16 where the type stores it so.
+  void move_scale(size_t g) {
+    const size_t begin = g * group_;
+    double along = 0;
+    double curvature = 0;
+    for (size_t i = begin; i < begin + group_; ++i) {
+      const auto code = static_cast<float>(codes_[i]);
+      along += static_cast<double>(code * slope_[i]);
+      float product = 0;
+      for (size_t j = begin; j < begin + group_; ++j) {
+        product += h_[i * n_ + j] * static_cast<float>(codes_[j]);
+      }
+      curvature += static_cast<double>(code * product);
+    }
+    if (curvature <= 0) return;
+    float scale = scales_[g] - static_cast<float>(along / curvature);
+    if (group_ == 32) scale = Half::to_float(Half::from_float(scale));
+    const double step = static_cast<double>(scale) - static_cast<double>(scales_[g]);
+    if (2 * step * along + step * step * curvature >= 0) return;
+    for (size_t i = begin; i < begin + group_; ++i) {
+      const float change = static_cast<float>(step) * static_cast<float>(codes_[i]);
+      if (change != 0) add_scaled(&h_[i * n_], change, n_, slope_.data());
+    }
+    scales_[g] = scale;
+  }
+
+  // Every code in turn takes the value with the least error beside the others'; whether one did.
+  bool move_codes() {
+    bool moved = false;
+    for (size_t j = 0; j < n_; ++j) {
+      const float scale = scales_[j / group_];
+      const float best = scale * static_cast<float>(codes_[j]) - slope_[j] / h_[j * n_ + j];
+      const int8_t code = code_of(best, scale);
+      if (code == codes_[j]) continue;
+      add_scaled(&h_[j * n_], scale * static_cast<float>(code - codes_[j]), n_, slope_.data());
+      codes_[j] = code;
+      moved = true;
+    }
+    return moved;
+  }
+
+  size_t n_, group_;
+  std::span<const float> h_;
+  int8_t* codes_;
+  float* scales_;
+  std::vector<float> slope_;
+};
 
 // Second moments of the inputs of some matrices, by name.
 class Moments {
@@ -139,13 +218,7 @@ class Moments {
         const float* x = &rows[row * columns];
         const float factor = x[i];
         if (factor == 0) continue;
-        float* out = sum + i * columns;
-        size_t j = 0;
-        // Runs of fixed length, which compilers make vectors of.
-        for (; j + 16 <= i + 1; j += 16) {
-          for (size_t lane = 0; lane < 16; ++lane) out[j + lane] += factor * x[j + lane];
-        }
-        for (; j <= i; ++j) out[j] += factor * x[j];
+        add_scaled(x, factor, i + 1, sum + i * columns);
       }
     });
   }
@@ -169,24 +242,6 @@ class Moments {
   std::map<std::string, std::vector<float>> sums_;
 };
 
-// Layers [begin, end) whose matrices are rounded by one walk over the tokens.
-struct LayerRange {
-  int begin, end;
-};
-
-std::vector<LayerRange> ranges_of(const ModelConfig& config) {
-  const auto hidden = static_cast<size_t>(config.hidden);
-  const auto ffn = static_cast<size_t>(config.ffn);
-  const auto heads = static_cast<size_t>(config.heads) * static_cast<size_t>(config.head_dim);
-  const size_t layer = sizeof(float) * (2 * hidden * hidden + ffn * ffn + heads * heads);
-  const int count = static_cast<int>(std::clamp<size_t>(kMomentBudgetBytes / layer, 1, 4));
-  std::vector<LayerRange> ranges;
-  for (int begin = 0; begin < config.layers; begin += count) {
-    ranges.push_back({begin, std::min(config.layers, begin + count)});
-  }
-  return ranges;
-}
-
 constexpr const char* kMatrices[] = {"qkv", "output", "gate_up", "down"};
 
 class Calibration {
@@ -200,18 +255,16 @@ class Calibration {
   Result<PackedModel> run(std::span<const int> tokens, const Progress& progress) {
     // Matrices that are not rounded yet compute as they are stored.
     const Precision stored = precision_table()[0];
-    for (const LayerRange range : ranges_of(config_)) {
+    for (int layer = 0; layer < config_.layers; ++layer) {
       EDGEWRIGHT_ASSIGN(PackedModel model,
                         pack_model(config_, weights_, stored, pool_, nullptr, &sources_));
       Moments moments;
-      for (int layer = range.begin; layer < range.end; ++layer) want(moments, layer);
+      want(moments, layer);
       walk(std::make_shared<const PackedModel>(std::move(model)), tokens, moments);
-      for (int layer = range.begin; layer < range.end; ++layer) {
-        for (const char* name : kMatrices) round(fmt::format("layers.{}.{}", layer, name), moments);
-        if (progress) {
-          progress("rounding by calibration", static_cast<size_t>(layer) + 1,
-                   static_cast<size_t>(config_.layers));
-        }
+      for (const char* name : kMatrices) round(fmt::format("layers.{}.{}", layer, name), moments);
+      if (progress) {
+        progress("rounding by calibration", static_cast<size_t>(layer) + 1,
+                 static_cast<size_t>(config_.layers));
       }
     }
     return pack_model(config_, weights_, precision_, pool_, progress, &sources_);
@@ -279,6 +332,7 @@ class Calibration {
 RoundedRows round_rows(std::span<const float> weights, size_t rows,
                        std::span<double> second_moments, size_t columns, size_t group,
                        ThreadPool& pool) {
+  const std::vector<float> moments(second_moments.begin(), second_moments.end());
   const std::vector<float> u = inverse_factor(second_moments, columns, pool);
   RoundedRows out;
   out.rows = rows;
@@ -286,9 +340,12 @@ RoundedRows round_rows(std::span<const float> weights, size_t rows,
   out.values.resize(rows * columns);
   out.scales.resize(rows * columns / group);
   pool.parallel_for(rows, [&](size_t row, int) {
-    std::vector<float> copy(weights.begin() + static_cast<ptrdiff_t>(row * columns),
-                            weights.begin() + static_cast<ptrdiff_t>((row + 1) * columns));
-    round_row(copy, u, group, &out.values[row * columns], &out.scales[row * columns / group]);
+    const auto original = weights.subspan(row * columns, columns);
+    std::vector<float> copy(original.begin(), original.end());
+    int8_t* codes = &out.values[row * columns];
+    float* scales = &out.scales[row * columns / group];
+    round_row(copy, u, group, codes, scales);
+    RowRefinement(original, moments, group, codes, scales).run();
   });
   return out;
 }

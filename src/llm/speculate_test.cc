@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "llm/engine.h"
 #include "llm/random_model.h"
 
@@ -61,6 +63,67 @@ TEST_P(SpeculateTest, TokensAreThoseOfTheTargetAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Temperatures, SpeculateTest, testing::Values(0.0f, 1.0f));
+
+// Of a chi-square variable: the value that it exceeds once in a hundred times (Wilson and Hilferty
+// 1931; 2.326 is that of a normal variable).
+double chi_square_limit(double degrees) {
+  const double part = 2.0 / (9.0 * degrees);
+  return degrees * std::pow(1 - part + 2.326 * std::sqrt(part), 3);
+}
+
+// The seventh token of an answer comes from the first round with a draft. Its frequencies over many
+// seeds against those of the target alone over other seeds: two samples of one distribution.
+TEST(SpeculationDistributionTest, ChiSquareDoesNotTellItFromTheTarget) {
+  constexpr int kSmall = 12;
+  constexpr size_t kPlace = 6;
+  constexpr uint64_t kRuns = 3000;
+  ThreadPool pool(1);
+  const std::shared_ptr<const Tokenizer> tokenizer = number_tokenizer(kSmall);
+  const auto make = [&](int layers, uint64_t seed) {
+    auto made = random_model(small_config(32, layers, 2, 1, 32, kSmall), "int8", seed, pool);
+    return std::make_shared<const PackedModel>(*std::move(made));
+  };
+  const auto target = make(2, 1);
+  const auto draft = make(1, 2);
+  const auto request = [&](uint64_t seed) {
+    TextRequest made;
+    made.prompt = {1, 5, 3, 5};
+    made.max_tokens = kPlace + 4;
+    made.ignore_end = true;
+    made.sampling.temperature = 1;
+    made.sampling.seed = seed;
+    return made;
+  };
+  Decoder decoder(target, pool);
+  KvCache cache(target->config, language::CacheType::kF16, 4);
+  Engine engine(target, tokenizer, pool, {.context = 64, .reuse_prefixes = false});
+  std::vector<double> counts[2] = {std::vector<double>(kSmall), std::vector<double>(kSmall)};
+  int64_t proposed = 0;
+  for (uint64_t seed = 0; seed < kRuns; ++seed) {
+    ASSERT_TRUE(engine.submit(request(seed)).ok());
+    while (engine.step()) {
+    }
+    const TextResult plain = engine.take_finished().at(0);
+    auto proposer = draft_model(draft, pool, 64);
+    SpeculationFigures figures;
+    const TextResult quick = run_speculative(decoder, cache, *proposer, request(seed + 1000000),
+                                             *tokenizer, 64, figures);
+    proposed += figures.proposed;
+    ++counts[0][static_cast<size_t>(plain.tokens.at(kPlace))];
+    ++counts[1][static_cast<size_t>(quick.tokens.at(kPlace))];
+  }
+  EXPECT_GT(proposed, static_cast<int64_t>(kRuns));
+  double statistic = 0;
+  double degrees = -1;
+  for (size_t token = 0; token < kSmall; ++token) {
+    const double both = counts[0][token] + counts[1][token];
+    if (both == 0) continue;
+    ++degrees;
+    statistic += std::pow(counts[0][token] - counts[1][token], 2) / both;
+  }
+  EXPECT_GE(degrees, 5);
+  EXPECT_LT(statistic, chi_square_limit(degrees));
+}
 
 TEST(DraftPolicyTest, DraftsOnlyWhereTheyPay) {
   DraftPolicy cheap;

@@ -21,8 +21,8 @@ constexpr int kMaxAttempts = 4;
 constexpr double kSteadySpread = 1.15;
 constexpr double kSteadyCpuShare = 0.9;
 // Making a kernel counts as this share of a run: code that is generated whenever a plan is opened
-// has to win more than a microsecond per run to be worth the start-up that it costs.
-constexpr double kSetUpShare = 0.01;
+// has to win back what its making costs within twenty runs.
+constexpr double kSetUpShare = 0.05;
 
 double microseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::micro>(Clock::now() - start).count();

@@ -23,6 +23,10 @@ std::string place(const PlanStep& step) {
 // A larger arena is not taken on the word of a plan file alone.
 constexpr size_t kMostFaultedIn = size_t{64} << 20;
 
+// Taken whole where that wastes at most a quarter: one fault instead of 512, and fewer misses of
+// the address translation while it runs.
+constexpr size_t kHugePage = size_t{2} << 20;
+
 // Takes the pages of working memory at once: one by one, when they are first touched, they take a
 // good part of the first inference. Where the kernel cannot, nothing is lost.
 void fault_in(std::byte* memory, size_t size_bytes) {
@@ -38,13 +42,19 @@ void fault_in(std::byte* memory, size_t size_bytes) {
 }
 
 Result<std::shared_ptr<std::byte>> allocate_aligned(size_t size_bytes) {
-  const size_t rounded = (size_bytes + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
+  const size_t huge = (size_bytes + kHugePage - 1) / kHugePage * kHugePage;
+  const bool in_huge_pages = size_bytes <= kMostFaultedIn && huge - size_bytes <= size_bytes / 4;
+  const size_t alignment = in_huge_pages ? kHugePage : kTensorAlignment;
+  const size_t rounded = (size_bytes + alignment - 1) / alignment * alignment;
   if (rounded == 0 || rounded < size_bytes || rounded > static_cast<size_t>(kMaxTensorBytes)) {
     if (size_bytes == 0) return std::shared_ptr<std::byte>();
     return internal_error("{} bytes of working memory are more than is allowed", size_bytes);
   }
-  auto* memory = static_cast<std::byte*>(std::aligned_alloc(kTensorAlignment, rounded));
+  auto* memory = static_cast<std::byte*>(std::aligned_alloc(alignment, rounded));
   if (memory == nullptr) return internal_error("no memory for {} bytes", rounded);
+#ifdef MADV_HUGEPAGE
+  if (in_huge_pages) ::madvise(memory, rounded, MADV_HUGEPAGE);
+#endif
   fault_in(memory, rounded);
   return std::shared_ptr<std::byte>(memory, [](std::byte* pointer) { std::free(pointer); });
 }

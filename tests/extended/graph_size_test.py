@@ -91,11 +91,7 @@ def measure(name, zoo, folder):
 
 def broken_rules(name, results):
     counts = {tool: len(nodes) for tool, nodes in results.items()}
-    others = [
-        counts[tool]
-        for tool in TOOLS
-        if tool in results and is_standard(results[tool])
-    ]
+    others = [counts[tool] for tool in TOOLS if tool in results and is_standard(results[tool])]
     if counts["standard"] > min(others):
         yield f"{name}: {counts['standard']} standard nodes, another tool {min(others)}"
     if min(counts["ort"], counts["standard"]) > counts.get("onnxruntime", 10**9):

@@ -36,25 +36,39 @@ class Checks:
         print("ok  " if good else "FAIL", text, flush=True)
 
     def perplexity(self, model, *words, windows=120):
-        report = self.run("perplexity", model, self.text, "--windows", windows, "--tokenizer",
-                          self.tokenizer, *words)
+        report = self.run(
+            "perplexity",
+            model,
+            self.text,
+            "--windows",
+            windows,
+            "--tokenizer",
+            self.tokenizer,
+            *words,
+        )
         if "failed" in report:
             self.check(False, f"perplexity {model}: {report['message']}")
             return float("nan")
         return report["perplexity"]
 
     def generate(self, model, *words):
-        return self.run("generate", model, "--prompt", PROMPT, "--tokenizer", self.tokenizer,
-                        *words)
+        return self.run(
+            "generate", model, "--prompt", PROMPT, "--tokenizer", self.tokenizer, *words
+        )
 
     def tokens(self, text):
-        done = subprocess.run([self.probe, "tokens", self.tokenizer], input=text.encode(),
-                              capture_output=True, check=True)
+        done = subprocess.run(
+            [self.probe, "tokens", self.tokenizer],
+            input=text.encode(),
+            capture_output=True,
+            check=True,
+        )
         return list(struct.unpack(f"<{len(done.stdout) // 4}i", done.stdout))
 
     def logits(self, model, tokens, precision="fp32", cache="fp32", way="prompt"):
         """Raw float32 bytes, the logits after each token."""
         command = [self.probe, "logits", str(model), precision, cache, way]
-        done = subprocess.run(command, input=struct.pack(f"<{len(tokens)}i", *tokens),
-                              capture_output=True, check=True)
+        done = subprocess.run(
+            command, input=struct.pack(f"<{len(tokens)}i", *tokens), capture_output=True, check=True
+        )
         return done.stdout

@@ -36,7 +36,8 @@ class Llama:
 
     def __init__(self, path):
         self.model = llama_cpp.llama_model_load_from_file(
-            str(path).encode(), llama_cpp.llama_model_default_params())
+            str(path).encode(), llama_cpp.llama_model_default_params()
+        )
         if not self.model:
             raise RuntimeError(f"llama.cpp cannot read {path}")
         parameters = llama_cpp.llama_context_default_params()
@@ -62,15 +63,16 @@ class Llama:
             batch.seq_id[i][0], batch.logits[i] = 0, True
         if llama_cpp.llama_decode(self.context, batch) != 0:
             raise RuntimeError("llama_decode failed")
-        found = numpy.ctypeslib.as_array(llama_cpp.llama_get_logits(self.context),
-                                         (len(tokens), self.vocabulary)).copy()
+        found = numpy.ctypeslib.as_array(
+            llama_cpp.llama_get_logits(self.context), (len(tokens), self.vocabulary)
+        ).copy()
         llama_cpp.llama_batch_free(batch)
         return found
 
     def perplexity(self, tokens):
         total = 0.0
         for window in range(WINDOWS):
-            part = tokens[window * WINDOW: (window + 1) * WINDOW + 1]
+            part = tokens[window * WINDOW : (window + 1) * WINDOW + 1]
             logits = self.logits(part[:-1]).astype(numpy.float64)
             highest = logits.max(axis=1)
             sums = numpy.log(numpy.exp(logits - highest[:, None]).sum(axis=1)) + highest
@@ -82,8 +84,9 @@ def quantise(source, target, type_name):
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{type_name}")
     parameters.nthread = 2
-    done = llama_cpp.llama_model_quantize(str(source).encode(), str(target).encode(),
-                                          ctypes.byref(parameters))
+    done = llama_cpp.llama_model_quantize(
+        str(source).encode(), str(target).encode(), ctypes.byref(parameters)
+    )
     if done != 0:
         raise RuntimeError(f"llama.cpp cannot make {type_name}")
 
@@ -104,8 +107,10 @@ def check_ours_read(checks, folder, tokens):
             theirs = llama.perplexity(tokens)
         ours = checks.perplexity(path, windows=WINDOWS)
         off = 100 * (ours / theirs - 1)
-        checks.check(abs(off) <= CLOSE, f"our GGUF of {precision}: {theirs:.4f} by llama.cpp, "
-                     f"{ours:.4f} by us ({off:+.3f} %)")
+        checks.check(
+            abs(off) <= CLOSE,
+            f"our GGUF of {precision}: {theirs:.4f} by llama.cpp, {ours:.4f} by us ({off:+.3f} %)",
+        )
     return folder / "ours-fp16.gguf"
 
 
@@ -118,8 +123,10 @@ def check_theirs_read(checks, folder, source, tokens):
             theirs = llama.perplexity(tokens)
         ours = checks.perplexity(path, windows=WINDOWS)
         off = 100 * (ours / theirs - 1)
-        checks.check(abs(off) <= CLOSE, f"their {type_name}: {theirs:.4f} by llama.cpp, "
-                     f"{ours:.4f} by us ({off:+.3f} %)")
+        checks.check(
+            abs(off) <= CLOSE,
+            f"their {type_name}: {theirs:.4f} by llama.cpp, {ours:.4f} by us ({off:+.3f} %)",
+        )
 
 
 def check_no_worse(checks, folder, name, tokens):
@@ -135,9 +142,11 @@ def check_no_worse(checks, folder, name, tokens):
         made = checks.run("convert", checks.novel / name, "-o", ours_file, "--precision", precision)
         ours = checks.perplexity(ours_file, windows=WINDOWS)
         bits, most = made["bits_per_weight"], bits_per_weight(theirs_file)
-        checks.check(ours <= theirs * 1.0002 and bits <= most + 0.005,
-                     f"{name}: {precision} {ours:.4f} of {bits:.2f} bits, {type_name} {theirs:.4f} "
-                     f"of {most:.2f}")
+        checks.check(
+            ours <= theirs * 1.0002 and bits <= most + 0.005,
+            f"{name}: {precision} {ours:.4f} of {bits:.2f} bits, {type_name} {theirs:.4f} "
+            f"of {most:.2f}",
+        )
 
 
 def main():

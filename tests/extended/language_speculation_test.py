@@ -23,8 +23,11 @@ def prompts(text, count):
     lines = [line for line in text.splitlines() if len(line) > 400]
     step = max(1, len(text) // count)
     text = " ".join(lines)
-    return [text[i * step: i * step + 120 + 5 * (i % 40)] for i in range(count)
-            if len(text[i * step:]) > 400]
+    return [
+        text[i * step : i * step + 120 + 5 * (i % 40)]
+        for i in range(count)
+        if len(text[i * step :]) > 400
+    ]
 
 
 def main():
@@ -55,12 +58,15 @@ def main():
                 gains[name].append(quick["decode_tokens_per_s"] / plain["decode_tokens_per_s"])
                 speculation = quick["speculation"]
                 predicted[name].append(
-                    speculation["predicted_speedup"] / speculation["measured_speedup"])
+                    speculation["predicted_speedup"] / speculation["measured_speedup"]
+                )
         checks.check(len(texts) >= 0.9 * count, f"{len(texts)} prompts")
         for name in drafts:
             checks.check(different[name] == 0, f"{name}: {different[name]} texts differ")
-            print(f"     {name}: {statistics.median(gains[name]):.2f} times the speed (median), "
-                  f"predicted over measured {statistics.median(predicted[name]):.2f}")
+            print(
+                f"     {name}: {statistics.median(gains[name]):.2f} times the speed (median), "
+                f"predicted over measured {statistics.median(predicted[name]):.2f}"
+            )
     return 1 if checks.failed else 0
 
 

@@ -36,8 +36,10 @@ class NovelChecks(Checks):
         expected = self.reference[name]["ppl_dev"]
         found = self.perplexity(source, *EXACT)
         off = 100 * (found / expected - 1)
-        self.check(abs(off) <= 0.1, f"{source.name}: perplexity {found:.4f}, expected "
-                   f"{expected:.4f} ({off:+.3f} %)")
+        self.check(
+            abs(off) <= 0.1,
+            f"{source.name}: perplexity {found:.4f}, expected {expected:.4f} ({off:+.3f} %)",
+        )
         return found
 
     def check_greedy(self, name, source):
@@ -46,8 +48,9 @@ class NovelChecks(Checks):
         start = report.get("prompt_tokens", 0)
         wanted = expected[start:]
         found = report.get("tokens", [])[: len(wanted)]
-        self.check(len(wanted) > 0 and found == wanted,
-                   f"{source.name}: {len(wanted)} greedy tokens")
+        self.check(
+            len(wanted) > 0 and found == wanted, f"{source.name}: {len(wanted)} greedy tokens"
+        )
 
     def check_logits(self, name):
         try:
@@ -73,14 +76,24 @@ class NovelChecks(Checks):
             for way in ("prompt", "stepwise"):
                 found = numpy.frombuffer(self.logits(source, tokens, way=way), numpy.float32)
                 off = float(numpy.abs(found.reshape(expected.shape) - expected).max())
-                self.check(off <= 1e-3, f"{source.name} {way}: logits of {length} tokens off by at "
-                           f"most {off:.1e}")
+                self.check(
+                    off <= 1e-3,
+                    f"{source.name} {way}: logits of {length} tokens off by at most {off:.1e}",
+                )
 
     def check_quantised(self, name, fp32):
         source = self.novel / name
         packed = self.folder / f"{name}-calibrated.ewlm"
-        made = self.run("convert", source, "-o", packed, "--precision", "int4", "--calibrate",
-                        self.novel / "wikitext-2-valid.txt")
+        made = self.run(
+            "convert",
+            source,
+            "-o",
+            packed,
+            "--precision",
+            "int4",
+            "--calibrate",
+            self.novel / "wikitext-2-valid.txt",
+        )
         self.check("failed" not in made, f"{name}: calibrated")
         found = {
             "int8": self.perplexity(source, "--precision", "int8"),
@@ -91,8 +104,10 @@ class NovelChecks(Checks):
         for form, limit in MOST[name].items():
             off = 100 * (found[form] / fp32 - 1)
             asked = "" if limit is None else f", at most +{limit} %"
-            self.check(limit is None or off <= limit,
-                       f"{name} {form}: {found[form]:.4f} ({off:+.3f} %{asked})")
+            self.check(
+                limit is None or off <= limit,
+                f"{name} {form}: {found[form]:.4f} ({off:+.3f} %{asked})",
+            )
 
 
 def main():

@@ -58,7 +58,8 @@ def verify(folder, inputs, candidate, labels):
     command = [PROGRAM, "verify", folder / "model.onnx", folder / "candidate.npz"]
     done = subprocess.run(
         [*map(str, command), "--data", str(folder / "data.npz"), "--json", "-"],
-        capture_output=True, check=False,
+        capture_output=True,
+        check=False,
     )
     if done.returncode not in (0, 1):
         raise SystemExit(f"verify: exit code {done.returncode}: {done.stderr.decode()}")
@@ -115,25 +116,33 @@ def regression(folder, random):
         check(f"mse {side}", document["task"]["mse"][side], mse, 1e-5)
         check(f"mae {side}", document["task"]["mae"][side], mae, 1e-5)
     squares = [((labels.astype(float) - v) ** 2).mean(1) for v in (values, other)]
-    check("paired t p-value", document["task"]["mse"]["p_value"],
-          scipy.stats.ttest_rel(*squares).pvalue, 1e-4)
+    check(
+        "paired t p-value",
+        document["task"]["mse"]["p_value"],
+        scipy.stats.ttest_rel(*squares).pvalue,
+        1e-4,
+    )
 
 
 def language(folder, random):
     logits = (3 * random.standard_normal((20, 12, 30))).astype(np.float32)
-    labels = np.where(random.random((20, 12)) < 0.6, logits.argmax(2),
-                      random.integers(0, 30, (20, 12))).astype(np.int64)
+    labels = np.where(
+        random.random((20, 12)) < 0.6, logits.argmax(2), random.integers(0, 30, (20, 12))
+    ).astype(np.int64)
     other = (logits + random.standard_normal(logits.shape)).astype(np.float32)
     document = verify(folder, {"y": logits}, {"y": other}, labels)
     scorer = rouge_scorer.RougeScorer(["rougeL"])
     for side, values in (("reference", logits), ("candidate", other)):
         losses = [
-            sklearn.metrics.log_loss(l, scipy.special.softmax(v.astype(float), 1),
-                                     labels=range(30))
+            sklearn.metrics.log_loss(l, scipy.special.softmax(v.astype(float), 1), labels=range(30))
             for l, v in zip(labels, values)
         ]
-        check(f"perplexity {side}", document["task"]["perplexity"][side],
-              math.exp(np.mean(losses)), 1e-5)
+        check(
+            f"perplexity {side}",
+            document["task"]["perplexity"][side],
+            math.exp(np.mean(losses)),
+            1e-5,
+        )
         answers = [" ".join(map(str, row)) for row in values.argmax(2)]
         truths = [" ".join(map(str, row)) for row in labels]
         bleu = sacrebleu.corpus_bleu(answers, [truths], tokenize="none", force=True)
@@ -148,23 +157,33 @@ def coco_map(boxes, scores, labels):
         images.append({"id": i})
         for row in rows[rows[:, 0] >= 0]:
             left, top, right, bottom = map(float, row[1:])
-            annotations.append({
-                "id": len(annotations) + 1, "image_id": i, "category_id": int(row[0]),
-                "bbox": [left, top, right - left, bottom - top], "iscrowd": 0,
-                "area": (right - left) * (bottom - top),
-            })
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": i,
+                    "category_id": int(row[0]),
+                    "bbox": [left, top, right - left, bottom - top],
+                    "iscrowd": 0,
+                    "area": (right - left) * (bottom - top),
+                }
+            )
         for box, row in zip(boxes[i], scores[i]):
             left, top, right, bottom = map(float, box)
             for category in range(1, scores.shape[2]):
                 if row[category] >= 0.05:
-                    results.append({
-                        "image_id": i, "category_id": category, "score": float(row[category]),
-                        "bbox": [left, top, right - left, bottom - top],
-                    })
+                    results.append(
+                        {
+                            "image_id": i,
+                            "category_id": category,
+                            "score": float(row[category]),
+                            "bbox": [left, top, right - left, bottom - top],
+                        }
+                    )
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
         truth.dataset = {
-            "images": images, "annotations": annotations,
+            "images": images,
+            "annotations": annotations,
             "categories": [{"id": c} for c in range(1, scores.shape[2])],
         }
         truth.createIndex()
@@ -185,6 +204,7 @@ def detection(folder, random):
         for j in range(count):
             if random.random() < 0.7:
                 labels[i, j] = [random.integers(1, classes), *truth[j]]
+
     def noisy(spread):
         moved = truth + spread * random.standard_normal((images, count, 4))
         scores = random.random((images, count, classes)).astype(np.float32) * 0.5
@@ -193,14 +213,27 @@ def detection(folder, random):
                 if labels[i, j, 0] > 0:
                     scores[i, j, int(labels[i, j, 0])] += 0.4
         return moved.astype(np.float32), scores
+
     boxes, scores = noisy(0.8)
     other_boxes, other_scores = noisy(1.6)
-    document = verify(folder, {"boxes": boxes, "scores": scores},
-                      {"boxes": other_boxes, "scores": other_scores}, labels)
-    check("mAP reference", document["task"]["map"]["reference"],
-          100 * coco_map(boxes, scores, labels), 1e-6)
-    check("mAP candidate", document["task"]["map"]["candidate"],
-          100 * coco_map(other_boxes, other_scores, labels), 1e-6)
+    document = verify(
+        folder,
+        {"boxes": boxes, "scores": scores},
+        {"boxes": other_boxes, "scores": other_scores},
+        labels,
+    )
+    check(
+        "mAP reference",
+        document["task"]["map"]["reference"],
+        100 * coco_map(boxes, scores, labels),
+        1e-6,
+    )
+    check(
+        "mAP candidate",
+        document["task"]["map"]["candidate"],
+        100 * coco_map(other_boxes, other_scores, labels),
+        1e-6,
+    )
 
 
 def main():

@@ -22,7 +22,8 @@ def main():
         subprocess.run([*pip, "pytest"], check=True)
         done = subprocess.run(
             [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", root / "python" / "tests"],
-            cwd=folder, check=False,
+            cwd=folder,
+            check=False,
         )
     return done.returncode
 

@@ -151,7 +151,8 @@ class Zoo:
                 return None if image is None else {"input": image[None]}
 
         calibrator = create_calibrator(
-            str(path), calibrate_method=CalibrationMethod.Entropy,
+            str(path),
+            calibrate_method=CalibrationMethod.Entropy,
             augmented_model_path=str(self.folder / "augmented.onnx"),
         )
         calibrator.collect_data(Reader(self.calibration))

@@ -53,7 +53,8 @@ class OpenVino:
     def __init__(self, path):
         # Otherwise what stays in float runs in bfloat16 on processors that have it.
         self.model = openvino.Core().compile_model(
-            str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+            str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+        )
 
     def __call__(self, feeds):
         results = self.model(feeds)
@@ -79,16 +80,18 @@ class Writers:
         self.failures = []
 
     def run_program(self, *arguments):
-        done = subprocess.run([self.program, *map(str, arguments)], capture_output=True, text=True,
-                              check=False)
+        done = subprocess.run(
+            [self.program, *map(str, arguments)], capture_output=True, text=True, check=False
+        )
         if done.returncode != 0:
             raise RuntimeError(done.stderr.strip())
         return done.stdout
 
     def convert(self, model, target, *arguments):
         path = self.folder / (pathlib.Path(model).name + ENDINGS[target])
-        self.run_program("convert", self.zoo / f"{model}.onnx", "-o", path, *MODELS[model],
-                         *arguments)
+        self.run_program(
+            "convert", self.zoo / f"{model}.onnx", "-o", path, *MODELS[model], *arguments
+        )
         return path
 
     def judge(self, name, value, bound):
@@ -114,8 +117,17 @@ class Writers:
             # Its labels are texts; the tensors before them are compared.
             source = self.folder / "squeezenet.onnx"
             self.run_program("convert", self.zoo / f"{model}.onnx", "-o", source, *MODELS[model])
-        self.run_program("run", source, *arguments, "--backend", "reference", "-o",
-                         self.folder / "outputs", "--json", document)
+        self.run_program(
+            "run",
+            source,
+            *arguments,
+            "--backend",
+            "reference",
+            "-o",
+            self.folder / "outputs",
+            "--json",
+            document,
+        )
         outputs = json.loads(document.read_text())["outputs"]
         return feeds, {o["name"]: numpy.load(o["file"]) for o in outputs}
 

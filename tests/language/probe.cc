@@ -33,13 +33,15 @@ Status write_tokens(const std::string& path, bool many) {
                     is_language_model(path) ? find_tokenizer(path, "") : find_tokenizer("", path));
   EDGEWRIGHT_ASSIGN(const auto tokenizer, open_tokenizer(source, 0));
   const std::string text = standard_input();
+  // The package `tokenizers` takes the names of special tokens for them wherever they stand.
+  const bool special = source.kind == TokenizerSource::Kind::kJson;
   if (!many) {
     write(tokenizer->encode(text, false));
     return {};
   }
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = text.find('\0', begin);
-    const std::vector<int> tokens = tokenizer->encode(text.substr(begin, end - begin), false);
+    const std::vector<int> tokens = tokenizer->encode(text.substr(begin, end - begin), special);
     write(std::vector<int>{static_cast<int>(tokens.size())});
     write(tokens);
     begin = end == std::string::npos ? text.size() : end + 1;

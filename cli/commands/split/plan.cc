@@ -115,7 +115,8 @@ Action declare_split_plan(CLI::App& app, CommonOptions& common) {
   app.add_option("--input-as", split.input_as, "how the input is sent: tensor, raw, jpeg or BYTES");
   app.add_option("--sent-bits", split.sent_bits, "of each sent activation (see split codecs)");
   app.add_flag("--map", split.map, "also the best cut over bandwidth x latency");
-  app.add_option("-o,--output", split.output, "write device.onnx and server.onnx")
+  app.add_option("-o,--output,--write-halves", split.output,
+                 "write device.onnx, server.onnx and a repository of server halves")
       ->type_name("FOLDER");
   return [options, &common]() -> Result<Outcome> {
     EDGEWRIGHT_ASSIGN(options->split.limits, parse_limits(options->limits));

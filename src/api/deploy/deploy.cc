@@ -11,6 +11,7 @@
 #include "edgewright/language.h"
 #include "edgewright/profile.h"
 #include "edgewright/verify.h"
+#include "report/page.h"
 
 namespace edgewright {
 namespace {
@@ -206,8 +207,11 @@ Status finish_bundle(Deployment& d, const std::string& main_model) {
   EDGEWRIGHT_TRY(d.bundle.write("manifest.json", manifest.dump(2) + "\n"));
   EDGEWRIGHT_ASSIGN(const std::string measurements, measure(d, main_model));
   EDGEWRIGHT_TRY(d.bundle.write("measurements.json", measurements));
-  return d.bundle.write("report.html",
-                        deployment_page(manifest, Json::parse(measurements, nullptr, false)));
+  const auto page = report_page(deployment_document(d.bundle, manifest).dump(), "");
+  if (page.ok()) return d.bundle.write("report.html", *page);
+  if (page.error().kind != ErrorKind::kUnsupported) return page.error();
+  d.report.warnings.push_back(page.error().message);
+  return {};
 }
 
 Result<DeployReport> deploy(const DeployOptions& options) {

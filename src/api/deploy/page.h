@@ -1,12 +1,12 @@
 #pragma once
 
-#include <string>
-
+#include "api/deploy/bundle.h"
 #include "base/json.h"
 
 namespace edgewright {
 
-// The bundle's report.html: one self-contained page from its manifest and measurements.
-std::string deployment_page(const Json& manifest, const Json& measurements);
+// What the bundle's report.html shows: the manifest, and below it, under `parts`, the documents of
+// the bundle's files that are there.
+Json deployment_document(const Bundle& bundle, const Json& manifest);
 
 }  // namespace edgewright

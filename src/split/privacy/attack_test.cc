@@ -85,7 +85,7 @@ TEST(Attack, SealedBytesTeachNothing) {
   const Defence& sealed = defences()[5];
   ASSERT_TRUE(sealed.is_sealed);
   Rows seen;
-  for (const auto& row : world.seen) seen.push_back(sealed.apply(tools, row)->seen);
+  for (const auto& row : world.seen) seen.push_back(sealed.protect(tools, row)->seen());
   const Rows known(seen.begin(), seen.begin() + 150);
   const Rows inputs(world.inputs.begin(), world.inputs.begin() + 150);
   const auto decoder = LearnedDecoder::train(known, inputs, DecoderKernel::kLinear, 1);
@@ -114,13 +114,14 @@ TEST(Defences, ReceiveWhatWasSentUpToTheirLoss) {
   const World world(5);
   const DefenceTools tools(kSeen, 1e6, 1e-6);
   for (const Defence& defence : defences()) {
-    const auto defended = defence.apply(tools, world.seen[0]);
-    ASSERT_TRUE(defended.ok()) << defence.name;
-    EXPECT_EQ(defended->received.size(), kSeen);
+    const auto sent = defence.protect(tools, world.seen[0]);
+    ASSERT_TRUE(sent.ok()) << defence.name;
+    const auto received = defence.receive(tools, *sent);
+    ASSERT_TRUE(received.ok()) << defence.name;
+    EXPECT_EQ(received->size(), kSeen);
     const bool halves = defence.name.find("projection") != std::string_view::npos;
-    EXPECT_LT(relative_error(world.seen[0], defended->received), halves ? 1.0 : 0.02)
-        << defence.name;
-    EXPECT_GT(defended->bytes, 0);
+    EXPECT_LT(relative_error(world.seen[0], *received), halves ? 1.0 : 0.02) << defence.name;
+    EXPECT_GT(sent->bytes, 0);
   }
 }
 

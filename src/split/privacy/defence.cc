@@ -1,13 +1,33 @@
 #include "split/privacy/defence.h"
 
+#include <cstring>
+
 #include "split/codec/codec.h"
 
 namespace edgewright {
 namespace {
 
 using Row = std::vector<float>;
+constexpr std::string_view kContext = "activation";
 
-double plain_bytes(const Row& row) { return 4 * static_cast<double>(row.size()); }
+Protected as_numbers(Row row) {
+  const double bytes = 4 * static_cast<double>(row.size());
+  return {std::move(row), {}, bytes};
+}
+
+Protected as_sealed(const DefenceTools& tools, const Row& row) {
+  Protected sent;
+  sent.sealed = seal(std::as_bytes(std::span(row)), kContext, tools.key);
+  sent.bytes = static_cast<double>(sent.sealed.size());
+  return sent;
+}
+
+Result<Row> opened(const DefenceTools& tools, const Protected& sent) {
+  EDGEWRIGHT_ASSIGN(const auto bytes, open_seal(sent.sealed, kContext, tools.key));
+  Row row(bytes.size() / sizeof(float));
+  std::memcpy(row.data(), bytes.data(), row.size() * sizeof(float));
+  return row;
+}
 
 Row noisy(const DefenceTools& tools, Row row) {
   clip_norm(row, tools.clip);
@@ -15,20 +35,10 @@ Row noisy(const DefenceTools& tools, Row row) {
   return row;
 }
 
-// Sealed bytes as numbers, so that a decoder can try to learn from them.
-Row as_numbers(std::span<const std::byte> bytes, size_t count) {
-  Row numbers(count, 0);
-  for (size_t i = 0; i < count && i < bytes.size(); ++i) {
-    numbers[i] = static_cast<float>(std::to_integer<int>(bytes[i])) / 128 - 1;
-  }
-  return numbers;
-}
+Result<Protected> send_plain(const DefenceTools&, const Row& row) { return as_numbers(row); }
+Result<Row> take_plain(const DefenceTools&, const Protected& sent) { return sent.numbers; }
 
-Result<Defended> nothing(const DefenceTools&, const Row& row) {
-  return Defended{row, row, plain_bytes(row)};
-}
-
-Result<Defended> rounded(const DefenceTools&, const Row& row) {
+Result<Protected> send_rounded(const DefenceTools&, const Row& row) {
   ActivationCodec codec;
   codec.form = ActivationForm::kInt8;
   ActivationEncoder encoder(codec);
@@ -37,54 +47,65 @@ Result<Defended> rounded(const DefenceTools&, const Row& row) {
   EDGEWRIGHT_ASSIGN(const auto bytes, encoder.encode(tensor));
   EDGEWRIGHT_ASSIGN(const Tensor decoded, decoder.decode(bytes));
   const auto values = decoded.elements<float>();
-  const Row received(values.begin(), values.end());
-  return Defended{received, received, static_cast<double>(bytes.size())};
+  return Protected{Row(values.begin(), values.end()), {}, static_cast<double>(bytes.size())};
 }
 
-Result<Defended> rotated(const DefenceTools& tools, const Row& row) {
-  Row seen = row;
-  tools.rotation.apply(seen);
-  Row received = seen;
-  tools.rotation.undo(received);
-  return Defended{std::move(seen), std::move(received), plain_bytes(row)};
+Result<Protected> send_rotated(const DefenceTools& tools, const Row& row) {
+  Row rotated = row;
+  tools.rotation.apply(rotated);
+  return as_numbers(std::move(rotated));
+}
+Result<Row> take_rotated(const DefenceTools& tools, const Protected& sent) {
+  Row row = sent.numbers;
+  tools.rotation.undo(row);
+  return row;
 }
 
-Result<Defended> projected(const DefenceTools& tools, const Row& row) {
-  Row seen = tools.projection.apply(row);
-  Row received = tools.projection.restore(seen);
-  const double bytes = plain_bytes(seen);
-  return Defended{std::move(seen), std::move(received), bytes};
+Result<Protected> send_projected(const DefenceTools& tools, const Row& row) {
+  return as_numbers(tools.projection.apply(row));
+}
+Result<Row> take_projected(const DefenceTools& tools, const Protected& sent) {
+  return tools.projection.restore(sent.numbers);
 }
 
-Result<Defended> noised(const DefenceTools& tools, const Row& row) {
-  const Row seen = noisy(tools, row);
-  return Defended{seen, seen, plain_bytes(row)};
+Result<Protected> send_noisy(const DefenceTools& tools, const Row& row) {
+  return as_numbers(noisy(tools, row));
 }
 
-Result<Defended> sealed(const DefenceTools& tools, const Row& row) {
-  const auto bytes = seal(std::as_bytes(std::span(row)), "activation", tools.key);
-  return Defended{as_numbers(bytes, row.size()), row, static_cast<double>(bytes.size())};
+Result<Protected> send_sealed(const DefenceTools& tools, const Row& row) {
+  return as_sealed(tools, row);
 }
 
 // Noise first: whatever is done to what is private leaves it private.
-Result<Defended> everything(const DefenceTools& tools, const Row& row) {
-  const Row shrunk = tools.projection.apply(noisy(tools, row));
-  const auto bytes = seal(std::as_bytes(std::span(shrunk)), "activation", tools.key);
-  return Defended{as_numbers(bytes, shrunk.size()), tools.projection.restore(shrunk),
-                  static_cast<double>(bytes.size())};
+Result<Protected> send_everything(const DefenceTools& tools, const Row& row) {
+  return as_sealed(tools, tools.projection.apply(noisy(tools, row)));
+}
+Result<Row> take_everything(const DefenceTools& tools, const Protected& sent) {
+  EDGEWRIGHT_ASSIGN(const Row projected, opened(tools, sent));
+  return tools.projection.restore(projected);
 }
 
 constexpr Defence kDefences[] = {
-    {"none", Guarantee::kNone, false, nothing},
-    {"int8", Guarantee::kNone, false, rounded},
-    {"rotation", Guarantee::kObfuscation, false, rotated},
-    {"projection", Guarantee::kObfuscation, false, projected},
-    {"noise", Guarantee::kDifferential, false, noised},
-    {"encryption", Guarantee::kSecrecy, true, sealed},
-    {"projection+noise+encryption", Guarantee::kBoth, true, everything},
+    {"none", Guarantee::kNone, false, send_plain, take_plain},
+    {"int8", Guarantee::kNone, false, send_rounded, take_plain},
+    {"rotation", Guarantee::kObfuscation, false, send_rotated, take_rotated},
+    {"projection", Guarantee::kObfuscation, false, send_projected, take_projected},
+    {"noise", Guarantee::kDifferential, false, send_noisy, take_plain},
+    {"encryption", Guarantee::kSecrecy, true, send_sealed, opened},
+    {"projection+noise+encryption", Guarantee::kBoth, true, send_everything, take_everything},
 };
 
 }  // namespace
+
+std::vector<float> Protected::seen() const {
+  if (sealed.empty()) return numbers;
+  // As many as the sealed numbers are, so that a decoder can try to learn from them.
+  std::vector<float> values(sealed.size() / sizeof(float));
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<float>(std::to_integer<int>(sealed[i])) / 128 - 1;
+  }
+  return values;
+}
 
 std::span<const Defence> defences() { return kDefences; }
 

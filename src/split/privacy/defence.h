@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -10,11 +11,14 @@
 
 namespace edgewright {
 
-// What a defence makes of an activation.
-struct Defended {
-  std::vector<float> seen;      // by whoever listens on the way, as numbers
-  std::vector<float> received;  // what the server works with
-  double bytes = 0;             // sent
+// What leaves the device: numbers, or where they are sealed bytes that say nothing without the key.
+struct Protected {
+  std::vector<float> numbers;
+  std::vector<std::byte> sealed;
+  double bytes = 0;  // sent
+
+  // What somebody on the way can put into a decoder.
+  std::vector<float> seen() const;
 };
 
 // Keys, matrices and noise that the defences of one stream share.
@@ -45,7 +49,9 @@ struct Defence {
   std::string_view name;
   Guarantee guarantee = Guarantee::kNone;
   bool is_sealed = false;
-  Result<Defended> (*apply)(const DefenceTools& tools, const std::vector<float>& row) = nullptr;
+  // The device's part, and the server's: what it works with.
+  Result<Protected> (*protect)(const DefenceTools& tools, const std::vector<float>& row) = nullptr;
+  Result<std::vector<float>> (*receive)(const DefenceTools& tools, const Protected& sent) = nullptr;
 };
 
 // none, int8, rotation, projection, noise, encryption, projection+noise+encryption; the first is

@@ -1,10 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <filesystem>
 #include <random>
 #include <tuple>
+#include <utility>
 
 #include "base/file.h"
 #include "split/privacy/accountant.h"
@@ -188,6 +190,62 @@ TEST(Shares, OneServersViewSaysNothing) {
     EXPECT_LT(std::fabs(correlation), 6 * std::sqrt(count / 3.0));
     for (const int bit : ones) EXPECT_NEAR(bit, count / 2.0, 6 * std::sqrt(count / 4.0));
   }
+}
+
+// Moments and tail of the standard normal distribution: 3 standard errors of each estimate.
+TEST(Noise, IsStandardNormal) {
+  constexpr size_t kCount = 4000000;
+  std::vector<double> values(kCount);
+  secure_normals(values);
+  double sum = 0, square = 0, fourth = 0;
+  size_t beyond_two = 0, beyond_tail = 0;
+  for (const double value : values) {
+    sum += value;
+    square += value * value;
+    fourth += value * value * value * value;
+    beyond_two += std::fabs(value) > 2 ? 1 : 0;
+    beyond_tail += std::fabs(value) > 3.7 ? 1 : 0;
+  }
+  const double count = kCount, root = std::sqrt(count);
+  EXPECT_NEAR(sum / count, 0, 4 / root);
+  EXPECT_NEAR(square / count, 1, 4 * std::sqrt(2.0) / root);
+  EXPECT_NEAR(fourth / count, 3, 4 * std::sqrt(96.0) / root);
+  for (const auto& [bound, found] : {std::pair(2.0, beyond_two), std::pair(3.7, beyond_tail)}) {
+    const double share = 2 * normal_cdf(-bound);
+    EXPECT_NEAR(static_cast<double>(found) / count, share, 4 * std::sqrt(share) / root) << bound;
+  }
+}
+
+// The greatest distance between the empirical distribution and the true one, against the 0.1 %
+// point of Kolmogorov's distribution, 1.95.
+TEST(Noise, HasNoStepsBetweenLayers) {
+  constexpr size_t kCount = 1000000;
+  std::vector<double> values(kCount);
+  secure_normals(values);
+  std::ranges::sort(values);
+  double distance = 0;
+  for (size_t i = 0; i < kCount; ++i) {
+    const double below = static_cast<double>(i) / kCount;
+    distance = std::max(distance, std::fabs(normal_cdf(values[i]) - below));
+  }
+  EXPECT_LT(distance * std::sqrt(static_cast<double>(kCount)), 2.0);
+}
+
+TEST(Noise, LiesOnTheGrid) {
+  std::vector<float> values(5000, 0.3f);
+  add_noise(values, 3);
+  const double grid = 2 * 0x1p-20;
+  for (const float value : values) {
+    const double steps = static_cast<double>(value) / grid;
+    EXPECT_EQ(steps, std::round(steps));
+  }
+}
+
+TEST(Noise, KeyStreamsAreOfDifferentKeys) {
+  std::vector<uint64_t> first(100), second(100);
+  secure_words(first);
+  secure_words(second);
+  EXPECT_NE(first, second);
 }
 
 }  // namespace

@@ -8,10 +8,17 @@ namespace edgewright {
 
 // Random numbers for privacy: always from the system's cryptographic generator, seeded by nobody.
 void secure_bytes(std::span<std::byte> bytes);
+// Many at once: the key stream of ChaCha20 (RFC 8439) under a key from the system that is used for
+// this call only, which is far cheaper than asking the system for each word.
+void secure_words(std::span<uint64_t> words);
 uint64_t secure_word();
-// From the standard normal distribution: Box and Muller on 53-bit uniforms, of which no value is
-// cut off at fewer than 8.5 standard deviations. Floating point leaves traces of its own (Mironov,
-// CCS 2012); sums are rounded to a grid of 2^-20 of the noise before they leave (see noise.h).
+// From the standard normal distribution, by the ziggurat of 256 layers (Marsaglia and Tsang, "The
+// ziggurat method for generating random variables", Journal of Statistical Software 5, 2000) with
+// layer, sign and place in the layer from different bits of a word (Doornik, "An improved ziggurat
+// method", 2005); the tail has no end. One draw in a hundred takes longer, so the time of many
+// tells next to nothing of any. Floating point leaves traces of its own (Mironov, CCS 2012); sums
+// are rounded to a grid of 2^-20 of the noise before they leave (see noise.h).
 double secure_normal();
+void secure_normals(std::span<double> values);
 
 }  // namespace edgewright

@@ -1,0 +1,79 @@
+#include "network.h"
+
+namespace edgewright::cli {
+namespace {
+
+struct Options {
+  std::vector<std::string> shapes;
+  bool no_fallback = false;
+  SplitRunOptions run;
+};
+
+std::string summary(const SplitRunReport& report) {
+  std::string out = fmt::format(
+      "cut after {}: median {:.3f} ms, p90 {:.3f}, p99 {:.3f}, {:.1f} requests/s\n", report.cut,
+      report.latency_us / 1e3, report.p90_us / 1e3, report.p99_us / 1e3, report.throughput_per_s);
+  out += fmt::format(
+      "{} requests: {} answered by the server, {} by the device, {} begun there and finished "
+      "here, {} failed, {} late; {} tries repeated\n",
+      report.requests, report.answered_by_server, report.answered_by_device,
+      report.resumed_on_device, report.failed, report.late, report.retried);
+  if (report.accuracy) out += fmt::format("accuracy {:.2f} %\n", 100 * *report.accuracy);
+  if (!report.server.empty()) {
+    out += fmt::format(
+        "{}: {:.4g} Mbit/s up, {:.4g} down, {:.3g} ms, {:.2g} times as slow as "
+        "when measured\n",
+        report.server, report.uplink_mbit_s, report.downlink_mbit_s, report.round_trip_ms,
+        report.server_slowdown);
+  }
+  std::vector<std::vector<std::string>> rows = {
+      {"cut", "planned ms", "measured ms", "requests", "device ms", "server ms", "sent"}};
+  for (const SplitRunCut& cut : report.cuts) {
+    rows.push_back({cut.cut, fmt::format("{:.3f}", cut.planned_us / 1e3),
+                    cut.measured_us ? fmt::format("{:.3f}", *cut.measured_us / 1e3) : "-",
+                    fmt::format("{}", cut.requests), fmt::format("{:.3f}", cut.device_us / 1e3),
+                    fmt::format("{:.3f}", cut.server_us / 1e3), with_prefix(cut.sent_bytes) + "B"});
+  }
+  out += "\n" + table(rows);
+  for (const SplitRunEvent& event : report.events) {
+    out += fmt::format("at {:.0f} ms {}: from {} to {}{}\n", event.time_ms, event.what, event.from,
+                       event.to, event.why.empty() ? "" : " (" + event.why + ")");
+  }
+  for (const std::string& failure : report.failures) out += "not answered: " + failure + "\n";
+  for (const RunOutput& output : report.outputs) out += "wrote " + output.file + "\n";
+  return out + warnings_text(report.warnings);
+}
+
+}  // namespace
+
+Action declare_split_run(CLI::App& app, CommonOptions& common) {
+  auto options = std::make_shared<Options>();
+  SplitRunOptions& run = options->run;
+  app.add_option("MODEL", run.model, "the whole ONNX model")->required();
+  app.add_option("--server", run.server.url, "has the model's second halves (split plan --output)")
+      ->type_name("http://HOST:PORT")
+      ->required();
+  app.add_option("--cut", run.cut, "the last layer here; default: the quickest that it has");
+  app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
+  app.add_option("--data", run.data, "inputs; default: random ones")->type_name("FILE.npz");
+  app.add_option("--requests", run.requests, "how many");
+  app.add_option("--interval-ms", run.interval_ms, "between them; 0: as the device has room");
+  app.add_option("--deadline-ms", run.deadline_ms, "of each, from its arrival");
+  app.add_option("--in-flight", run.in_flight, "requests beyond the device at one time");
+  app.add_flag("--no-fallback", options->no_fallback, "what the server does not answer fails");
+  app.add_option("--token-file", run.server.token_file, "holds a bearer token");
+  app.add_option("--authorities", run.server.authorities, "certificates to trust")
+      ->type_name("FILE.pem");
+  app.add_option("-o,--output", run.output, "outputs of the last request")->type_name("FOLDER");
+  return [options, &common]() -> Result<Outcome> {
+    EDGEWRIGHT_ASSIGN(options->run.shapes, parse_shapes(options->shapes));
+    options->run.fallback = !options->no_fallback;
+    options->run.threads = common.threads;
+    options->run.seed = common.seed;
+    options->run.progress = [](const std::string& what) { fmt::print(stderr, "{}\n", what); };
+    EDGEWRIGHT_ASSIGN(const SplitRunReport report, network::run_split(options->run));
+    return Outcome{summary(report), to_json(report), report.passed};
+  };
+}
+
+}  // namespace edgewright::cli

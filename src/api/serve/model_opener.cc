@@ -1,0 +1,86 @@
+#include "api/serve/model_opener.h"
+
+#include "api/language_open.h"
+#include "api/open_backend.h"
+
+namespace edgewright {
+namespace {
+
+Result<ServedPort> served_port(const Session::Port& port) {
+  if (!port.type.is_tensor()) {
+    return unsupported("'{}' is {}; only tensors are served", port.name, type_text(port.type));
+  }
+  ServedPort served{port.name, port.type.dtype, !port.type.shape.has_value(), {}};
+  if (served.any_rank) return served;
+  for (const Dim& dim : *port.type.shape) served.shape.push_back(dim.is_known() ? dim.value : -1);
+  return served;
+}
+
+Result<std::vector<ServedPort>> served_ports(const std::vector<Session::Port>& ports) {
+  std::vector<ServedPort> list;
+  for (const Session::Port& port : ports) {
+    EDGEWRIGHT_ASSIGN(ServedPort served, served_port(port));
+    list.push_back(std::move(served));
+  }
+  return list;
+}
+
+class OpenedServedModel : public ServedModel {
+ public:
+  OpenedServedModel(OpenedModel model, std::vector<ServedPort> inputs,
+                    std::vector<ServedPort> outputs)
+      : model_(std::move(model)), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
+
+  const std::vector<ServedPort>& inputs() const override { return inputs_; }
+  const std::vector<ServedPort>& outputs() const override { return outputs_; }
+
+  Result<std::vector<Tensor>> run(std::span<const Tensor> inputs) override {
+    const std::vector<Datum> data(inputs.begin(), inputs.end());
+    EDGEWRIGHT_ASSIGN(const std::vector<Datum> results, model_->run(data));
+    std::vector<Tensor> outputs;
+    for (size_t i = 0; i < results.size(); ++i) {
+      if (!results[i].is_tensor()) return unsupported("'{}' is no tensor", outputs_[i].name);
+      // The engine takes an output's memory back when nobody holds it, which only its own thread
+      // may find out.
+      EDGEWRIGHT_ASSIGN(Tensor output, clone(results[i].tensor()));
+      outputs.push_back(std::move(output));
+    }
+    return outputs;
+  }
+
+ private:
+  OpenedModel model_;
+  std::vector<ServedPort> inputs_, outputs_;
+};
+
+Result<std::unique_ptr<ServedModel>> open_tensors(const std::string& path, int threads) {
+  InferenceOptions options;
+  options.threads = threads;
+  EDGEWRIGHT_ASSIGN(OpenedModel model, open_backend(path, options));
+  EDGEWRIGHT_ASSIGN(std::vector<ServedPort> inputs, served_ports(model->inputs()));
+  EDGEWRIGHT_ASSIGN(std::vector<ServedPort> outputs, served_ports(model->outputs()));
+  return std::unique_ptr<ServedModel>(
+      std::make_unique<OpenedServedModel>(std::move(model), std::move(inputs), std::move(outputs)));
+}
+
+Result<LanguageParts> open_language(const std::string& path, int threads) {
+  LanguageOptions options;
+  options.threads = threads;
+  ThreadPool pool(threads);
+  EDGEWRIGHT_ASSIGN(PackedModel packed, open_packed_model(path, options, pool));
+  LanguageParts parts;
+  parts.model = std::make_shared<const PackedModel>(std::move(packed));
+  EDGEWRIGHT_ASSIGN(parts.tokenizer,
+                    open_tokenizer(parts.model->tokenizer, parts.model->config.vocabulary));
+  if (parts.tokenizer->size() > parts.model->config.vocabulary) {
+    return bad_input("the tokenizer has {} tokens, the model only {}", parts.tokenizer->size(),
+                     parts.model->config.vocabulary);
+  }
+  return parts;
+}
+
+}  // namespace
+
+ModelOpener model_opener() { return {open_tensors, open_language}; }
+
+}  // namespace edgewright

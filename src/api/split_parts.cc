@@ -1,0 +1,132 @@
+#include "api/split_parts.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "api/split_subject.h"
+
+namespace edgewright {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Result<OpenedModel> open_part(const Model& model, int threads) {
+  if (model.graph->nodes().empty()) return OpenedModel{};
+  InferenceOptions options;
+  options.threads = threads;
+  return open_backend(clone(*model.graph), options);
+}
+
+// The median of at least five runs and a fifth of a second.
+template <class Run>
+Result<double> median_us(Run&& run) {
+  constexpr size_t kFewest = 5, kMost = 200;
+  constexpr double kEnoughUs = 200000;
+  EDGEWRIGHT_TRY(run());
+  std::vector<double> times;
+  double total_us = 0;
+  while (times.size() < kFewest || (total_us < kEnoughUs && times.size() < kMost)) {
+    const auto start = Clock::now();
+    EDGEWRIGHT_TRY(run());
+    times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
+    total_us += times.back();
+  }
+  const auto middle = times.begin() + std::ssize(times) / 2;
+  std::ranges::nth_element(times, middle);
+  return *middle;
+}
+
+double bytes_of(const NamedValues& values, const std::vector<std::string>& names) {
+  double bytes = 0;
+  for (const std::string& name : names) {
+    const auto it = values.find(name);
+    bytes += it == values.end() ? 0 : static_cast<double>(it->second.size_bytes());
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SplitParts>> SplitParts::open(const std::string& path,
+                                                     const Options& options) {
+  auto parts = std::make_unique<SplitParts>();
+  parts->options_ = options;
+  EDGEWRIGHT_ASSIGN(parts->model_, model_to_cut(path, options.shapes));
+  EDGEWRIGHT_ASSIGN(parts->work_, graph_work(*parts->model_.graph));
+  for (const LayerWork& layer : parts->work_.work.layers) parts->layers_.push_back(layer.name);
+  for (const Value* input : parts->model_.graph->inputs()) {
+    if (input->is_constant()) continue;
+    const auto dims = input->type.shape ? known_dims(*input->type.shape) : std::nullopt;
+    if (!dims) {
+      return unsupported("input '{}' has type {}; fix its shape with --shape", input->name,
+                         type_text(input->type));
+    }
+    parts->inputs_.push_back(input->name);
+    parts->input_dims_.push_back(*dims);
+  }
+  return parts;
+}
+
+Status SplitParts::add_cut(const std::string& name, const std::string& server_model,
+                           const NamedValues& inputs) {
+  RunnableCut cut;
+  cut.times.name = name;
+  cut.times.is_local = name == "output";
+  cut.server_model = server_model;
+  Part part;
+  if (cut.times.is_local) {
+    EDGEWRIGHT_ASSIGN(part.head, open_part(model_, options_.threads));
+  } else {
+    EDGEWRIGHT_ASSIGN(const Placement placement, placement_at(work_, name));
+    EDGEWRIGHT_ASSIGN(ModelHalves halves, split_model(model_, work_, placement));
+    if (halves.server.graph->nodes().empty()) {
+      return usage_error("nothing is left for the server behind '{}'; cut earlier, or --cut output",
+                         name);
+    }
+    EDGEWRIGHT_ASSIGN(part.head, open_part(halves.device, options_.threads));
+    if (options_.fallback) {
+      EDGEWRIGHT_ASSIGN(part.rest, open_part(halves.server, options_.threads));
+    }
+    cut.sent = halves.sent;
+    cut.device_outputs = halves.device_outputs;
+    cut.server_outputs = halves.server_outputs;
+  }
+  parts_.push_back(std::move(part));
+  cuts_.push_back(std::move(cut));
+  return measure(cuts_.size() - 1, inputs);
+}
+
+Status SplitParts::measure(size_t index, const NamedValues& inputs) {
+  RunnableCut& cut = cuts_[index];
+  NamedValues made, rest;
+  EDGEWRIGHT_ASSIGN(cut.times.device_us, median_us([&]() -> Status {
+                      EDGEWRIGHT_ASSIGN(made, run_head(index, inputs));
+                      return {};
+                    }));
+  if (cut.times.is_local) return {};
+  for (const std::string& name : cut.sent) {
+    cut.sample[name] = made.contains(name) ? made.at(name) : inputs.at(name);
+  }
+  cut.times.sent_bytes = bytes_of(cut.sample, cut.sent);
+  if (!options_.fallback) return {};
+  EDGEWRIGHT_ASSIGN(cut.times.rest_us, median_us([&]() -> Status {
+                      EDGEWRIGHT_ASSIGN(rest, run_rest(index, cut.sample));
+                      return {};
+                    }));
+  cut.times.result_bytes = bytes_of(rest, cut.server_outputs);
+  return {};
+}
+
+Result<NamedValues> SplitParts::run_head(size_t cut, const NamedValues& inputs) {
+  if (!parts_[cut].head.session) return NamedValues();
+  return run_opened(parts_[cut].head, inputs);
+}
+
+Result<NamedValues> SplitParts::run_rest(size_t cut, const NamedValues& sent) {
+  if (!parts_[cut].rest.session) {
+    return usage_error("cut '{}' has no second half on this device", cuts_[cut].times.name);
+  }
+  return run_opened(parts_[cut].rest, sent);
+}
+
+}  // namespace edgewright

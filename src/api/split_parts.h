@@ -1,0 +1,51 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/cut_model.h"
+#include "serve/split_runner.h"
+
+namespace edgewright {
+
+// The device's side of several cuts of one model, all ready to run: the first half of each, its
+// second half in case the server fails, and the whole model.
+class SplitParts : public DeviceParts {
+ public:
+  struct Options {
+    InputShapes shapes;
+    int threads = 1;
+    bool fallback = true;  // also second halves and the whole model
+  };
+  static Result<std::unique_ptr<SplitParts>> open(const std::string& path, const Options& options);
+
+  const std::vector<std::string>& layers() const { return layers_; }
+  // The whole model's inputs.
+  const std::vector<std::string>& inputs() const { return inputs_; }
+  const std::vector<Dims>& input_dims() const { return input_dims_; }
+
+  // Makes a cut ready and measures it with these inputs; "output": everything here. The cut's
+  // number is its place in cuts().
+  Status add_cut(const std::string& name, const std::string& server_model,
+                 const NamedValues& inputs);
+  std::vector<RunnableCut>& cuts() { return cuts_; }
+
+  Result<NamedValues> run_head(size_t cut, const NamedValues& inputs) override;
+  Result<NamedValues> run_rest(size_t cut, const NamedValues& sent) override;
+
+ private:
+  struct Part {
+    OpenedModel head, rest;  // without a session where a half is empty or not wanted
+  };
+  Status measure(size_t cut, const NamedValues& inputs);
+
+  Options options_;
+  Model model_;
+  GraphWork work_;
+  std::vector<std::string> layers_, inputs_;
+  std::vector<Dims> input_dims_;
+  std::vector<Part> parts_;
+  std::vector<RunnableCut> cuts_;
+};
+
+}  // namespace edgewright

@@ -1,0 +1,325 @@
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "api/server_connection.h"
+#include "api/server_half.h"
+#include "api/split_parts.h"
+#include "edgewright/serve.h"
+#include "serve/link_probe.h"
+#include "serve/protocol/datatype.h"
+
+namespace edgewright {
+namespace {
+
+// Each takes memory for three plans; more than these would seldom be taken.
+constexpr size_t kMostCuts = 8;
+constexpr double kSetUpUs = 30e6;  // that a question before the run may take
+
+double at_share(const std::vector<double>& sorted, double share) {
+  if (sorted.empty()) return 0;
+  const auto rank = static_cast<size_t>(std::ceil(share * static_cast<double>(sorted.size())));
+  return sorted[std::clamp<size_t>(rank, 1, sorted.size()) - 1];
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return at_share(values, 0.5);
+}
+
+// A cut by name and the model that the server has for it.
+using CutNames = std::vector<std::pair<std::string, std::string>>;
+
+Result<CutNames> cuts_of_server(InferenceClient& client, const HalfNames& names,
+                                const std::vector<std::string>& layers,
+                                const SplitRunOptions& options) {
+  if (!options.cut.empty()) return CutNames{{options.cut, names.at(options.cut)}};
+  auto listed = client.ready_models(deadline_in(kSetUpUs));
+  if (!listed.ok()) {
+    return std::move(listed).error().at(
+        "without a list of the server's models a cut must be "
+        "named with --cut");
+  }
+  const std::set<std::string> ready(listed->begin(), listed->end());
+  CutNames cuts;
+  for (const std::string& layer : layers) {
+    if (ready.contains(names.at(layer)) && cuts.size() < kMostCuts) {
+      cuts.emplace_back(layer, names.at(layer));
+    }
+  }
+  if (cuts.empty()) {
+    return unsupported(
+        "the server has none of the halves {}* of this model; write them with split plan "
+        "--output and put them into its repository",
+        names.prefix());
+  }
+  return cuts;
+}
+
+// The server's half must take what the device's half sends: name, type and shape.
+Status check_half(InferenceClient& client, const RunnableCut& cut) {
+  EDGEWRIGHT_ASSIGN(const oip::ModelMetadata metadata,
+                    client.model(cut.server_model, cut.server_version, deadline_in(kSetUpUs)));
+  for (const std::string& name : cut.sent) {
+    const Tensor& tensor = cut.sample.at(name);
+    const auto it = std::ranges::find(metadata.inputs, name, &oip::TensorMetadata::name);
+    const std::string_view datatype = oip::datatype_name(tensor.dtype());
+    if (it == metadata.inputs.end()) {
+      return unsupported(
+          "{}: the server's half takes no input '{}'; it is of another cut or "
+          "version of the model",
+          cut.server_model, name);
+    }
+    bool fits = it->datatype == datatype && it->shape.size() == tensor.dims().size();
+    for (size_t i = 0; fits && i < it->shape.size(); ++i) {
+      fits = it->shape[i] < 0 || it->shape[i] == tensor.dims()[i];
+    }
+    if (!fits) {
+      return unsupported("{}: input '{}' is {} [{}] at the server and {} [{}] here",
+                         cut.server_model, name, it->datatype, fmt::join(it->shape, ","), datatype,
+                         fmt::join(tensor.dims(), ","));
+    }
+  }
+  return {};
+}
+
+// Everything that is ready before the first request.
+struct Ready {
+  std::unique_ptr<SplitParts> parts;
+  CutSamples samples;
+  LinkEstimate link;
+  RunnerOptions runner;
+  std::string server;
+};
+
+Status add_cuts(InferenceClient& client, const SplitRunOptions& options, Ready& ready) {
+  const NamedValues& first = ready.samples.inputs[0];
+  if (options.cut != "output") {
+    EDGEWRIGHT_ASSIGN(const HalfNames names, HalfNames::of(options.model));
+    EDGEWRIGHT_ASSIGN(const CutNames cuts,
+                      cuts_of_server(client, names, ready.parts->layers(), options));
+    for (const auto& [cut, model] : cuts) {
+      EDGEWRIGHT_TRY(ready.parts->add_cut(cut, model, first));
+      EDGEWRIGHT_TRY(check_half(client, ready.parts->cuts().back()));
+    }
+  }
+  if (options.fallback || options.cut == "output") {
+    EDGEWRIGHT_TRY(ready.parts->add_cut("output", "", first));
+  }
+  if (!options.cut.empty()) ready.runner.fixed_cut = 0;
+  return {};
+}
+
+// How long the idle server takes for its half: what an exchange takes beyond the link.
+Status measure_server(InferenceClient& client, Ready& ready) {
+  constexpr int kRepeats = 7;
+  for (RunnableCut& cut : ready.parts->cuts()) {
+    if (cut.times.is_local) continue;
+    std::vector<double> times;
+    for (int i = 0; i < kRepeats; ++i) {
+      RemoteAnswer answer =
+          client.infer(request_for(cut, cut.sample, ready.runner.binary), deadline_in(kSetUpUs));
+      // A server without the extension for binary data gets numbers as text.
+      if (!answer.ok() && answer.outcome == RemoteOutcome::kRefused && ready.runner.binary) {
+        ready.runner.binary = false;
+        answer = client.infer(request_for(cut, cut.sample, false), deadline_in(kSetUpUs));
+      }
+      if (!answer.ok()) return check_failed("{}", answer.message);
+      times.push_back(answer.elapsed_us);
+      cut.times.result_bytes = 0;
+      for (const auto& output : answer.response.outputs) {
+        cut.times.result_bytes += static_cast<double>(output.tensor.size_bytes());
+      }
+    }
+    cut.times.server_us = 0;
+    // The first one warms the server up.
+    times.erase(times.begin());
+    cut.times.server_us = std::max(1.0, median(times) - exchange_us(cut.times, ready.link));
+  }
+  return {};
+}
+
+Result<LinkEstimate> measure_link(InferenceClient& client, const SplitRunOptions& options) {
+  constexpr size_t kRepeats = 7, kLargestBytes = 1 << 20;
+  const auto deadline = deadline_in(kSetUpUs);
+  LinkProbe probe(client, deadline);
+  EDGEWRIGHT_ASSIGN(const LinkMeasurement found,
+                    probe.measure(kRepeats, kLargestBytes, options.seed, deadline));
+  // So quick that nothing can be told counts as 10 Gbit/s.
+  constexpr double kMost = 10000;
+  LinkEstimate link;
+  link.uplink_mbit_s = std::min(kMost, found.uplink.mbit_s.value);
+  link.downlink_mbit_s = std::min(
+      kMost, found.downlink_mbit_s ? found.downlink_mbit_s->value : found.uplink.mbit_s.value);
+  link.round_trip_us = found.round_trip_us.value;
+  return link;
+}
+
+Result<Ready> make_ready(const SplitRunOptions& options, const ServerConnection& server) {
+  Ready ready;
+  EDGEWRIGHT_ASSIGN(ready.parts, SplitParts::open(options.model, {options.shapes, options.threads,
+                                                                  options.fallback}));
+  EDGEWRIGHT_ASSIGN(ready.samples,
+                    input_samples(ready.parts->inputs(), ready.parts->input_dims(), options.data,
+                                  static_cast<size_t>(options.requests), options.seed));
+  ready.runner.seed = options.seed;
+  ready.runner.schedule.in_flight = static_cast<size_t>(options.in_flight);
+  ready.runner.schedule.has_fallback = options.fallback;
+  EDGEWRIGHT_ASSIGN(const auto client, server.open());
+  if (options.cut == "output") {
+    ready.link = {1, 1, 1, 1};
+    EDGEWRIGHT_TRY(add_cuts(*client, options, ready));
+    return ready;
+  }
+  EDGEWRIGHT_ASSIGN(const auto facts, client->server(deadline_in(kSetUpUs)));
+  ready.server = facts.name + " " + facts.version;
+  EDGEWRIGHT_TRY(add_cuts(*client, options, ready));
+  EDGEWRIGHT_ASSIGN(ready.link, measure_link(*client, options));
+  EDGEWRIGHT_TRY(measure_server(*client, ready));
+  return ready;
+}
+
+void count_answers(const RunnerResult& result, SplitRunReport& report) {
+  std::set<std::string> failures;
+  for (const SplitAnswer& answer : result.answers) {
+    report.answered_by_server += answer.by == AnsweredBy::kServer ? 1 : 0;
+    report.answered_by_device += answer.by == AnsweredBy::kDevice ? 1 : 0;
+    report.resumed_on_device += answer.by == AnsweredBy::kDeviceAfterServer ? 1 : 0;
+    report.failed += answer.by == AnsweredBy::kNobody ? 1 : 0;
+    report.late += answer.is_late ? 1 : 0;
+    report.retried += answer.attempts > 1 ? answer.attempts - 1 : 0;
+    constexpr size_t kMostFailures = 10;
+    if (!answer.failure.empty() && failures.size() < kMostFailures) failures.insert(answer.failure);
+  }
+  report.failures.assign(failures.begin(), failures.end());
+  report.dropped_answers = static_cast<int64_t>(result.dropped_answers);
+  report.passed = report.failed == 0 && report.late == 0;
+}
+
+const char* who(AnsweredBy by) {
+  switch (by) {
+    case AnsweredBy::kNobody: return "nobody";
+    case AnsweredBy::kDevice: return "device";
+    case AnsweredBy::kServer: return "server";
+    case AnsweredBy::kDeviceAfterServer: return "resumed";
+  }
+  return "";
+}
+
+void fill_timeline(const RunnerResult& result, SplitRunReport& report) {
+  constexpr size_t kMostRows = 10000;
+  for (const SplitAnswer& answer : result.answers) {
+    if (report.timeline.size() == kMostRows) return;
+    report.timeline.push_back({answer.arrived_us / 1e3, answer.latency_us / 1e3, who(answer.by)});
+  }
+}
+
+void fill_times(const RunnerResult& result, double total_us, const Ready& ready,
+                SplitRunReport& report) {
+  std::vector<double> latencies;
+  std::vector<std::vector<double>> by_cut(ready.parts->cuts().size());
+  for (const SplitAnswer& answer : result.answers) {
+    if (answer.by == AnsweredBy::kNobody) continue;
+    latencies.push_back(answer.latency_us);
+    if (answer.by != AnsweredBy::kDeviceAfterServer) {
+      by_cut[answer.cut].push_back(answer.latency_us);
+    }
+  }
+  std::ranges::sort(latencies);
+  report.latency_us = at_share(latencies, 0.5);
+  report.p90_us = at_share(latencies, 0.9);
+  report.p99_us = at_share(latencies, 0.99);
+  report.throughput_per_s = static_cast<double>(latencies.size()) / total_us * 1e6;
+  for (size_t i = 0; i < by_cut.size(); ++i) {
+    const RunnableCut& cut = ready.parts->cuts()[i];
+    SplitRunCut& row = report.cuts.emplace_back();
+    row.cut = cut.times.name;
+    row.server_model = cut.server_model;
+    row.device_us = cut.times.device_us;
+    row.rest_us = cut.times.rest_us;
+    row.server_us = cut.times.server_us;
+    row.sent_bytes = cut.times.sent_bytes;
+    row.result_bytes = cut.times.result_bytes;
+    row.planned_us = latency_us(cut.times, ready.link);
+    row.requests = std::ssize(by_cut[i]);
+    if (!by_cut[i].empty()) row.measured_us = median(by_cut[i]);
+  }
+  report.uplink_mbit_s = result.link.uplink_mbit_s;
+  report.downlink_mbit_s = result.link.downlink_mbit_s;
+  report.round_trip_ms = result.link.round_trip_us / 1e3;
+  report.server_slowdown = result.link.server_slowdown;
+}
+
+void fill_accuracy(const RunnerResult& result, const CutSamples& samples, SplitRunReport& report) {
+  if (samples.labels.empty()) return;
+  double right = 0;
+  for (size_t i = 0; i < result.answers.size(); ++i) {
+    for (const auto& [name, tensor] : result.answers[i].outputs) {
+      if (tensor.dtype() != DType::kFloat32 || tensor.element_count() == 0) continue;
+      const auto values = tensor.elements<float>();
+      const auto top = std::ranges::max_element(values) - values.begin();
+      right += top == samples.labels[i % samples.labels.size()] ? 1 : 0;
+      break;
+    }
+  }
+  report.accuracy = right / static_cast<double>(result.answers.size());
+}
+
+Status write_outputs(const NamedValues& outputs, const std::string& folder,
+                     SplitRunReport& report) {
+  if (folder.empty()) return {};
+  for (const auto& [name, tensor] : outputs) {
+    EDGEWRIGHT_ASSIGN(const std::string file, save_output(folder, name, tensor));
+    report.outputs.push_back({name, std::string(dtype_name(tensor.dtype())), file, tensor.dims()});
+  }
+  return {};
+}
+
+Status check(const SplitRunOptions& options) {
+  if (options.requests < 1 || options.requests > 1000000 || !(options.interval_ms >= 0) ||
+      !(options.deadline_ms > 0) || options.in_flight < 1 || options.in_flight > 64) {
+    return usage_error(
+        "found {} requests every {} ms with deadlines of {} ms and {} in flight; expected 1 to "
+        "1000000 requests, deadlines above 0 and 1 to 64 in flight",
+        options.requests, options.interval_ms, options.deadline_ms, options.in_flight);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<SplitRunReport> run_split(const SplitRunOptions& options) {
+  EDGEWRIGHT_TRY(check(options));
+  EDGEWRIGHT_ASSIGN(const ServerConnection server, ServerConnection::of(options.server));
+  EDGEWRIGHT_ASSIGN(Ready ready, make_ready(options, server));
+  const auto& cuts = ready.parts->cuts();
+  SplitRunner runner(
+      *ready.parts, cuts, [&server] { return server.open(); }, ready.link, ready.runner);
+  if (options.progress) options.progress("ready");
+  const auto start = std::chrono::steady_clock::now();
+  EDGEWRIGHT_ASSIGN(const RunnerResult result,
+                    runner.run(static_cast<size_t>(options.requests), 1e3 * options.interval_ms,
+                               1e3 * options.deadline_ms, [&ready](size_t request) -> NamedValues {
+                                 return ready.samples.inputs[request % ready.samples.inputs.size()];
+                               }));
+  const double total_us =
+      std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+  SplitRunReport report;
+  report.server = ready.server;
+  report.requests = options.requests;
+  report.cut = cuts[result.answers.back().cut].times.name;
+  count_answers(result, report);
+  fill_times(result, total_us, ready, report);
+  fill_timeline(result, report);
+  fill_accuracy(result, ready.samples, report);
+  for (const RunnerEvent& event : result.events) {
+    report.events.push_back({event.time_us / 1e3, event.what, event.from, event.to, event.why});
+  }
+  if (!ready.runner.binary) {
+    report.warnings.emplace_back("the server takes no binary tensors; numbers travel as text");
+  }
+  EDGEWRIGHT_TRY(write_outputs(result.answers.back().outputs, options.output, report));
+  return report;
+}
+
+}  // namespace edgewright

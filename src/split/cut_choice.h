@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace edgewright {
+
+// What a link and the server behind it are like now.
+struct LinkEstimate {
+  double uplink_mbit_s = 0, downlink_mbit_s = 0;  // 10^6 bits a second
+  double round_trip_us = 0;                       // of the smallest exchange
+  double server_slowdown = 1;                     // of the server's times against the measured ones
+};
+
+// A cut that is ready to run: what it takes where.
+struct ReadyCut {
+  std::string name;      // the last layer on the device; "output": all of them
+  double device_us = 0;  // up to the cut
+  double rest_us = 0;    // of the rest, when the device does that too
+  double server_us = 0;  // of the rest on the idle server
+  double sent_bytes = 0, result_bytes = 0;
+  bool is_local = false;  // nothing is sent
+};
+
+// round trip + bytes / rates + server's time; 0 for a local cut.
+double exchange_us(const ReadyCut& cut, const LinkEstimate& link);
+// The device's part and the exchange.
+double latency_us(const ReadyCut& cut, const LinkEstimate& link);
+// The quickest; `cuts` must not be empty.
+size_t best_cut(std::span<const ReadyCut> cuts, const LinkEstimate& link);
+
+// Keeps to a cut until another is better by a share of its latency, so that noise does not make it
+// flutter between two that are nearly the same.
+class CutChoice {
+ public:
+  // `fixed`: the only one to take, whatever the link is like.
+  CutChoice(std::vector<ReadyCut> cuts, const LinkEstimate& link, double hysteresis = 0.1,
+            std::optional<size_t> fixed = std::nullopt);
+
+  const std::vector<ReadyCut>& cuts() const { return cuts_; }
+  const ReadyCut& cut() const { return cuts_[current_]; }
+  size_t current() const { return current_; }
+  const LinkEstimate& link() const { return link_; }
+  // True when the cut has changed.
+  bool update(const LinkEstimate& link);
+
+ private:
+  std::vector<ReadyCut> cuts_;
+  LinkEstimate link_;
+  double hysteresis_;
+  bool is_fixed_;
+  size_t current_;
+};
+
+}  // namespace edgewright

@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+"""ML programs that `convert --to coreml` writes, read by coremltools.
+
+usage: coreml_test.py EDGEWRIGHT ROOT [zoo|operators]
+
+coremltools reads specification and weights into its own program, whose operators check their
+arguments and infer their types; these must be the ones declared. Core ML itself runs on Apple's
+machines only: in its place the zoo's programs are computed here, by the meaning that coremltools
+documents for each operator, and compared with ONNX Runtime: within 1e-4 relative.
+"""
+
+import collections
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import ncnn_test
+
+SKIP = 77
+REFUSED = {"squeezenet": ("ai.onnx.ml::ArrayFeatureExtractor", "ai.onnx.ml::ZipMap")}
+
+try:
+    import coremltools
+    import numpy
+    import onnxruntime
+    from coremltools.converters.mil.frontend.milproto import load as milproto
+except ImportError as error:
+    print(f"skipped: {error}; tools/setup --targets installs it")
+    sys.exit(SKIP)
+
+
+def program_of(package):
+    """coremltools' program; raises where it does not take ours."""
+    model = coremltools.models.MLModel(str(package), skip_model_load=True)
+    spec = model.get_spec()
+    declared = {}
+    for block in spec.mlProgram.functions["main"].block_specializations.values():
+        for operation in block.operations:
+            for output in operation.outputs:
+                tensor = output.type.tensorType
+                declared[output.name] = [dim.constant.size for dim in tensor.dimensions]
+    program = milproto.load(spec, spec.specificationVersion, model.weights_dir)
+    for operation in program.functions["main"].operations:
+        for output in operation.outputs:
+            wanted = declared.get(output.name)
+            if wanted is not None and list(output.shape) != wanted:
+                raise ValueError(f"{output.name} is declared {wanted}, inferred {output.shape}")
+    return spec, program
+
+
+def windows(x, kernel, strides, dilations, pads, fill):
+    """Every window of the spatial axes: [batch, channel, place..., kernel...]."""
+    rank = len(kernel)
+    width = [(0, 0), (0, 0)] + [(pads[2 * i], pads[2 * i + 1]) for i in range(rank)]
+    x = numpy.pad(x, width, constant_values=fill)
+    reach = [(kernel[i] - 1) * dilations[i] + 1 for i in range(rank)]
+    view = numpy.lib.stride_tricks.sliding_window_view(x, reach, tuple(range(2, 2 + rank)))
+    steps = (slice(None), slice(None), *(slice(None, None, step) for step in strides))
+    return view[(*steps, *(slice(None, None, step) for step in dilations))]
+
+
+def conv(x, weight, strides, dilations, pad, groups, bias=None, pad_type="custom"):
+    assert pad_type == "custom"
+    kernel = weight.shape[2:]
+    view = windows(x, kernel, strides, dilations, pad, 0)
+    batch, channels = x.shape[:2]
+    place = view.shape[2 : 2 + len(kernel)]
+    area = int(numpy.prod(kernel))
+    rows = view.reshape(batch, groups, channels // groups, int(numpy.prod(place)), area)
+    columns = weight.reshape(groups, weight.shape[0] // groups, channels // groups, area)
+    result = numpy.einsum("bgcpa,goca->bgop", rows, columns, optimize=True)
+    result = result.reshape(batch, weight.shape[0], *place)
+    return result if bias is None else result + bias.reshape(1, -1, *[1] * len(kernel))
+
+
+def max_pool(x, kernel_sizes, strides, pad, pad_type="custom", ceil_mode=False):
+    assert pad_type == "custom" and not ceil_mode
+    rank = len(kernel_sizes)
+    view = windows(x, kernel_sizes, strides, [1] * rank, pad, -numpy.inf)
+    return view.max(axis=tuple(range(-rank, 0)))
+
+
+def softmax(x, axis):
+    powers = numpy.exp(x - x.max(axis=axis, keepdims=True))
+    return powers / powers.sum(axis=axis, keepdims=True)
+
+
+def layer_norm(x, axes, gamma, epsilon, beta=0.0):
+    axes = tuple(axes)
+    centred = x - x.mean(axis=axes, keepdims=True)
+    variance = (centred**2).mean(axis=axes, keepdims=True)
+    return centred / numpy.sqrt(variance + epsilon) * gamma + beta
+
+
+def gelu(x, mode):
+    assert mode == "EXACT"
+    from math import erf
+
+    return x * 0.5 * (1 + numpy.vectorize(erf)(x / numpy.sqrt(2)))
+
+
+def slice_by_index(x, begin, end, stride, begin_mask, end_mask, squeeze_mask):
+    assert not (any(begin_mask) or any(end_mask) or any(squeeze_mask))
+    return x[tuple(slice(b, e, s) for b, e, s in zip(begin, end, stride))]
+
+
+def matmul(x, y, transpose_x, transpose_y):
+    x = numpy.swapaxes(x, -1, -2) if transpose_x else x
+    return x @ (numpy.swapaxes(y, -1, -2) if transpose_y else y)
+
+
+def split(x, axis, split_sizes):
+    return numpy.split(x, numpy.cumsum(split_sizes)[:-1], axis=axis)
+
+
+MEANING = {
+    "add": lambda x, y: x + y,
+    "clip": lambda x, alpha, beta: numpy.clip(x, alpha, beta),
+    "concat": lambda values, axis, interleave: numpy.concatenate(values, axis=axis),
+    "conv": conv,
+    "exp": lambda x: numpy.exp(x),
+    "gelu": gelu,
+    "layer_norm": layer_norm,
+    "matmul": matmul,
+    "max_pool": max_pool,
+    "mul": lambda x, y: x * y,
+    "reduce_mean": lambda x, axes, keep_dims: x.mean(axis=tuple(axes), keepdims=bool(keep_dims)),
+    "relu": lambda x: numpy.maximum(x, 0),
+    "reshape": lambda x, shape: x.reshape(shape),
+    "slice_by_index": slice_by_index,
+    "softmax": softmax,
+    "split": split,
+    "sub": lambda x, y: x - y,
+    "transpose": lambda x, perm: x.transpose(perm),
+}
+
+
+def compute(program, inputs):
+    """The program's outputs in order."""
+    main = program.functions["main"]
+    values = {id(var): inputs[name].astype(float) for name, var in main.inputs.items()}
+
+    def value_of(var):
+        if isinstance(var, (list, tuple)):
+            return [value_of(element) for element in var]
+        return values[id(var)] if id(var) in values else var.val
+
+    for operation in main.operations:
+        if operation.op_type == "const":
+            continue
+        arguments = {
+            name: value_of(var) for name, var in operation.inputs.items() if var is not None
+        }
+        results = MEANING[operation.op_type](**arguments)
+        for output, result in zip(
+            operation.outputs, results if isinstance(results, list) else [results]
+        ):
+            values[id(output)] = result
+    return [values[id(output)] for output in main.outputs]
+
+
+def check_zoo(edgewright, zoo, folder):
+    failures = []
+    for path in ncnn_test.MODELS:
+        model, name = zoo / f"{path}.onnx", path.rsplit("/", 1)[1]
+        package = folder / f"{name}.mlpackage"
+        done = subprocess.run(
+            [edgewright, "convert", model, "-o", package],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 4 and name in REFUSED:
+            print(f"{name}: refused: {done.stderr.strip()}")
+            failures += [
+                f"{name}: {word} is not named" for word in REFUSED[name] if word not in done.stderr
+            ]
+            continue
+        if done.returncode != 0:
+            failures.append(f"{name}: {done.stderr.strip()}")
+            continue
+        spec, program = program_of(package)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        port = session.get_inputs()[0]
+        shape = [size if isinstance(size, int) else 1 for size in port.shape]
+        image = numpy.random.default_rng(0).normal(size=shape).astype(numpy.float32)
+        wanted = session.run(None, {port.name: image})
+        found = compute(program, {spec.description.input[0].name: image})
+        for output, ours, right in zip(session.get_outputs(), found, wanted):
+            error = ncnn_test.relative_l2(ours, right)
+            print(f"{name}: {output.name}: relative L2 {error:.2g}")
+            if not error <= ncnn_test.TOLERANCE or list(ours.shape) != list(right.shape):
+                failures.append(f"{name}: {output.name}: {error}")
+    return failures
+
+
+def check_operators(edgewright, archive, folder):
+    failures, count = [], collections.Counter()
+    for name, files in ncnn_test.cases(archive):
+        source, package = folder / "case.onnx", folder / "case.mlpackage"
+        source.write_bytes(files["model"])
+        done = subprocess.run(
+            [edgewright, "convert", source, "-o", package],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            continue
+        try:
+            program_of(package)
+            count["right"] += 1
+        except Exception as error:
+            count["wrong"] += 1
+            failures.append(f"{name}: {type(error).__name__}: {str(error)[:200]}")
+    print(f"{count['right']} cases loaded, {count['wrong']} refused by coremltools")
+    return failures
+
+
+def main():
+    edgewright, root, what = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
+    shared = root.parent / "shared"
+    if not shared.is_dir():
+        print(f"skipped: {shared} is not here")
+        return SKIP
+    with tempfile.TemporaryDirectory() as folder:
+        if what == "zoo":
+            failures = check_zoo(edgewright, shared / "zoo", pathlib.Path(folder))
+        else:
+            archive = shared / "conformance" / "onnx-backend-node-1.22.tar.xz"
+            failures = check_operators(edgewright, archive, pathlib.Path(folder))
+    for failure in failures:
+        print("FAILED", failure)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,367 @@
+"""The server over HTTP: what it answers, what it refuses, how it ends.
+
+usage: http_test.py PROGRAM PROJECT_ROOT
+"""
+
+import concurrent.futures
+import contextlib
+import json
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from server import Server, write_adder  # noqa: E402
+
+PROGRAM, ROOT = sys.argv[1:3]
+MODELS = pathlib.Path(ROOT) / "examples" / "models"
+BATCHED = """max_batch_size: 8
+dynamic_batching { max_queue_delay_microseconds: 2000 }
+"""
+
+
+class Http(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.repository = pathlib.Path(cls.folder.name) / "repository"
+        write_adder(cls.repository, "adder")
+        write_adder(cls.repository, "adder", version=2, bias=2.0)
+        write_adder(cls.repository, "batched", config=BATCHED)
+        words = cls.repository / "words" / "1"
+        words.mkdir(parents=True)
+        shutil.copy(MODELS / "novel-7m-int8.ewlm", words / "model.ewlm")
+        (cls.repository / "broken" / "1").mkdir(parents=True)
+        (cls.repository / "broken" / "1" / "model.onnx").write_bytes(b"no model")
+        cls.server = Server(PROGRAM, cls.repository, "--model-control", "--max-body-mb", "1")
+        cls.addClassCleanup(cls.end)
+
+    @classmethod
+    def end(cls):
+        if cls.server.process.poll() is None:
+            cls.server.end()
+
+    def ask(self, method, path, document=None, status=200):
+        found, content = self.server.ask(method, path, document)
+        self.assertEqual(found, status, content)
+        return content
+
+    def test_health_and_metadata(self):
+        self.ask("GET", "/v2/health/live")
+        self.ask("GET", "/v2/health/ready")
+        self.assertEqual(self.ask("GET", "/v2")["name"], "edgewright")
+        model = self.ask("GET", "/v2/models/batched")
+        self.assertEqual(model["inputs"], [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}])
+        self.ask("GET", "/v2/models/adder/versions/2/ready")
+        self.ask("GET", "/v2/models/adder/versions/3/ready", status=404)
+        self.ask("GET", "/v2/models/nothing/ready", status=404)
+        self.ask("GET", "/v2/models/broken/ready", status=503)
+        config = self.ask("GET", "/v2/models/batched/config")
+        self.assertEqual(config["max_batch_size"], 8)
+        self.assertEqual(config["input"][0]["dims"], [4])
+        index = {
+            (row["name"], row["version"]): row for row in self.ask("POST", "/v2/repository/index")
+        }
+        self.assertEqual(index["adder", "2"]["state"], "READY")
+        self.assertEqual(index["broken", ""]["state"], "UNAVAILABLE")
+
+    def test_infers_in_both_forms(self):
+        self.assertEqual(self.server.infer("adder", [[1, 2, 3, 4]]), ("2", [[3, 4, 5, 6]]))
+        document = {
+            "id": "a",
+            "inputs": [
+                {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [[0.5, 1, 2, 3]]}
+            ],
+            "outputs": [{"name": "y"}],
+        }
+        answer = self.ask("POST", "/v2/models/adder/infer", document)
+        self.assertEqual(answer["id"], "a")
+        self.assertEqual(answer["outputs"][0]["data"], [2.5, 3, 4, 5])
+        document["outputs"][0]["parameters"] = {"classification": 2}
+        answer = self.ask("POST", "/v2/models/batched/infer", document)
+        self.assertEqual(answer["outputs"][0]["data"], ["4.000000:3", "3.000000:2"])
+
+    def test_refuses_with_a_reason(self):
+        good = {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}
+        cases = [
+            (dict(good, shape=[1, 3], data=[1, 2, 3]), 400, "shape"),
+            (dict(good, datatype="INT32"), 400, "INT32"),
+            (dict(good, name="z"), 400, "'z'"),
+            (dict(good, parameters={"shared_memory_region": "r"}), 501, "shared memory"),
+        ]
+        for given, status, reason in cases:
+            answer = self.ask("POST", "/v2/models/adder/infer", {"inputs": [given]}, status)
+            self.assertIn(reason, answer["error"])
+        self.ask("POST", "/v2/models/adder/infer", {"inputs": []}, 400)
+        large = dict(good, shape=[9, 4], data=[0] * 36)
+        self.assertIn(
+            "batch", self.ask("POST", "/v2/models/batched/infer", {"inputs": [large]}, 400)["error"]
+        )
+        sequence = {"inputs": [good], "parameters": {"sequence_id": 4}}
+        self.ask("POST", "/v2/models/adder/infer", sequence, 501)
+        self.ask("DELETE", "/v2/models/adder", status=405)
+        self.ask("GET", "/nothing", status=404)
+        self.ask("POST", "/v2/systemsharedmemory/region/r/register", {}, 501)
+
+    def test_batches_and_counts(self):
+        rows = [[float(i), 0, 0, 0] for i in range(64)]
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            made = list(pool.map(lambda row: self.server.infer("batched", [row]), rows))
+        self.assertEqual([result[1][0][0] for result in made], [i + 1.0 for i in range(64)])
+        statistics = self.ask("GET", "/v2/models/batched/stats")["model_stats"][0]
+        self.assertGreaterEqual(statistics["inference_count"], 64)
+        self.assertLess(statistics["execution_count"], statistics["inference_count"])
+        metrics = self.server.request("GET", "/metrics")[2].decode()
+        self.assertIn('edgewright_inference_requests_total{model="batched"', metrics)
+
+    def raw(self, data, wait=15):
+        """What the server sends for these bytes before it closes."""
+        with socket.create_connection(("127.0.0.1", self.server.http_port), timeout=wait) as peer:
+            peer.sendall(data)
+            received = b""
+            while True:
+                try:
+                    piece = peer.recv(65536)
+                except ConnectionResetError:
+                    return received
+                if not piece:
+                    return received
+                received += piece
+
+    def test_survives_what_is_no_good_http(self):
+        self.assertIn(b" 400 ", self.raw(b"nonsense\r\n\r\n"))
+        self.assertIn(b" 413 ", self.raw(b"GET / HTTP/1.1\r\nA: " + b"x" * 40000 + b"\r\n\r\n"))
+        length = b"POST /v2/models/adder/infer HTTP/1.1\r\nHost: h\r\nContent-Length: "
+        self.assertIn(b" 413 ", self.raw(length + b"99999999\r\n\r\n"))
+        self.assertIn(b" 400 ", self.raw(length + b"-1\r\n\r\n"))
+        both = b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"
+        self.assertIn(b" 400 ", self.raw(b"POST / HTTP/1.1\r\nHost: h\r\n" + both))
+        self.assertIn(b" 501 ", self.raw(length + b"3\r\nContent-Encoding: gzip\r\n\r\nabc"))
+        self.ask("GET", "/v2/health/live")
+
+    def test_slow_senders_are_cut_off(self):
+        start = time.monotonic()
+        self.assertIn(b" 408 ", self.raw(b"GET /v2 HTTP/1.1\r\n", wait=30))
+        self.assertLess(time.monotonic() - start, 25)
+
+    def test_chunks_and_pipelines(self):
+        body = json.dumps(
+            {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
+        ).encode()
+        chunks = b"".join(
+            b"%x\r\n%s\r\n" % (len(body[i : i + 7]), body[i : i + 7])
+            for i in range(0, len(body), 7)
+        )
+        request = (
+            b"POST /v2/models/adder/infer HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        last = b"GET /v2/health/live HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+        received = self.raw((request + chunks + b"0\r\n\r\n") * 2 + last)
+        self.assertEqual(received.count(b"HTTP/1.1 200 OK"), 3)
+        self.assertEqual(received.count(b'"data":[3,4,5,6]'), 2)
+
+    def test_completes_text(self):
+        order = {"model": "words", "prompt": "It was a cold", "max_tokens": 12, "temperature": 0}
+        whole = self.ask("POST", "/v1/completions", order)
+        self.assertEqual(whole["usage"]["completion_tokens"], 12)
+        status, headers, content = self.server.request(
+            "POST", "/v1/completions", json.dumps(dict(order, stream=True))
+        )
+        self.assertEqual(status, 200)
+        self.assertEqual(headers["Content-Type"], "text/event-stream")
+        events = [line[6:] for line in content.decode().split("\n\n") if line]
+        self.assertEqual(events.pop(), "[DONE]")
+        pieces = [json.loads(event)["choices"][0] for event in events]
+        self.assertEqual("".join(piece["text"] for piece in pieces), whole["choices"][0]["text"])
+        self.assertEqual(pieces[-1]["finish_reason"], "length")
+        chat = {
+            "model": "words",
+            "messages": [{"role": "user", "content": "Hello"}],
+            "max_tokens": 4,
+        }
+        self.assertEqual(
+            self.ask("POST", "/v1/chat/completions", chat)["object"], "chat.completion"
+        )
+        self.assertIn(
+            "'n'", self.ask("POST", "/v1/completions", dict(order, n=2), 501)["error"]["message"]
+        )
+        self.ask("POST", "/v1/completions", dict(order, temperature=-1), 400)
+        self.ask("POST", "/v1/completions", dict(order, model="adder"), 400)
+        self.assertEqual([row["id"] for row in self.ask("GET", "/v1/models")["data"]], ["words"])
+
+    def test_texts_run_together(self):
+        order = {"model": "words", "prompt": "The sea", "max_tokens": 16, "temperature": 0}
+        alone = self.ask("POST", "/v1/completions", order)["choices"][0]["text"]
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            made = list(
+                pool.map(lambda _: self.server.ask("POST", "/v1/completions", order), range(6))
+            )
+        for status, answer in made:
+            self.assertEqual(status, 200)
+            self.assertEqual(answer["choices"][0]["text"], alone)
+
+    def test_loads_and_unloads(self):
+        write_adder(self.repository, "late", bias=5.0)
+        self.ask("POST", "/v2/repository/models/late/load")
+        self.assertEqual(self.server.infer("late", [[0, 0, 0, 0]])[1], [[5, 5, 5, 5]])
+        write_adder(self.repository, "late", version=3, bias=7.0)
+        self.ask("POST", "/v2/repository/models/late/load", {})
+        self.assertEqual(self.server.infer("late", [[0, 0, 0, 0]]), ("3", [[7, 7, 7, 7]]))
+        self.ask("POST", "/v2/repository/models/late/unload")
+        self.ask("GET", "/v2/models/late/ready", status=503)
+        self.ask("POST", "/v2/repository/models/..%2f..%2fetc/load", status=400)
+        self.ask("POST", "/v2/repository/models/broken/load", status=400)
+
+
+class Starts(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = pathlib.Path(self.folder.name)
+        self.repository = self.path / "repository"
+        write_adder(self.repository, "adder", columns=1)
+
+    def test_wrong_usage_and_bad_repositories(self):
+        empty = self.path / "empty"
+        empty.mkdir()
+        bad = self.path / "bad"
+        write_adder(bad, "adder", config="ensemble_scheduling { }")
+        for arguments, code in (
+            (["serve"], 2),
+            (["serve", self.repository, "--http-port", "-1", "--grpc-port", "-1"], 2),
+            (["serve", self.repository, "--certificate", "c.pem"], 2),
+            (["serve", self.path / "nothing"], 3),
+            (["serve", empty], 3),
+            (["serve", bad], 3),
+        ):
+            done = subprocess.run(
+                [PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=60
+            )
+            self.assertEqual(done.returncode, code, f"{arguments}: {done.stderr}")
+
+    def test_tokens_limits_and_control(self):
+        tokens = self.path / "tokens"
+        tokens.write_text("alice 0123456789abcdef\nbob fedcba9876543210 # of the second floor\n")
+        server = Server(PROGRAM, self.repository, "--tokens", str(tokens), "--client-rate", "5")
+        try:
+            self.assertEqual(server.ask("GET", "/v2/health/ready")[0], 200)
+            self.assertEqual(server.ask("GET", "/v2")[0], 401)
+            wrong = {"Authorization": "Bearer 0123456789abcdeg"}
+            self.assertEqual(server.ask("GET", "/v2", headers=wrong)[0], 401)
+            alice = {"Authorization": "Bearer 0123456789abcdef"}
+            bob = {"Authorization": "Bearer fedcba9876543210"}
+            self.assertEqual(server.ask("GET", "/v2", headers=alice)[0], 200)
+            order = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [1]}]}
+            statuses = [
+                server.ask("POST", "/v2/models/adder/infer", order, alice)[0] for _ in range(30)
+            ]
+            self.assertEqual(statuses[0], 200)
+            self.assertIn(429, statuses)
+            self.assertEqual(server.ask("POST", "/v2/models/adder/infer", order, bob)[0], 200)
+            status, answer = server.ask("POST", "/v2/repository/models/adder/unload", headers=alice)
+            self.assertEqual(status, 403)
+            self.assertIn("--model-control", answer["error"])
+        finally:
+            server.end()
+
+    def test_too_many_connections_are_told_so(self):
+        server = Server(PROGRAM, self.repository, "--max-connections", "2")
+        held = [socket.create_connection(("127.0.0.1", server.http_port)) for _ in range(2)]
+        try:
+            time.sleep(0.3)
+            status, answer = server.ask("GET", "/v2/health/live")
+            self.assertEqual(status, 503)
+            self.assertIn("connections", answer["error"])
+        finally:
+            for connection in held:
+                connection.close()
+        time.sleep(0.3)
+        self.assertEqual(server.ask("GET", "/v2/health/live")[0], 200)
+        server.end()
+
+    def test_ends_gracefully(self):
+        words = self.repository / "words" / "1"
+        words.mkdir(parents=True)
+        shutil.copy(MODELS / "novel-7m-int8.ewlm", words / "model.ewlm")
+        server = Server(PROGRAM, self.repository)
+        idle = socket.create_connection(("127.0.0.1", server.http_port))
+        order = {"model": "words", "prompt": "The sea", "max_tokens": 300, "temperature": 0}
+        answers = []
+        running = threading.Thread(
+            target=lambda: answers.append(server.ask("POST", "/v1/completions", order))
+        )
+        running.start()
+        while (
+            server.request("GET", "/metrics")[2].find(
+                b'edgewright_inference_waiting{model="words",version="1"} 1'
+            )
+            < 0
+        ):
+            if not running.is_alive():
+                break
+            time.sleep(0.005)
+        code, report = server.end()
+        running.join()
+        self.assertEqual(code, 0, report)
+        self.assertTrue(report["passed"])
+        self.assertEqual(answers[0][0], 200)
+        # An end token may come before the limit.
+        self.assertGreater(answers[0][1]["usage"]["completion_tokens"], 0)
+        self.assertEqual(idle.recv(1), b"")
+        idle.close()
+        self.assertEqual(report["schema"], "edgewright.serve/1")
+
+    def test_encrypts(self):
+        if shutil.which("openssl") is None:
+            self.skipTest("no openssl program to make a certificate with")
+        certificate, key = self.path / "c.pem", self.path / "k.pem"
+        subprocess.run(
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=IP:127.0.0.1,DNS:localhost",
+                "-keyout",
+                key,
+                "-out",
+                certificate,
+            ],
+            check=True,
+            capture_output=True,
+        )
+        import ssl
+        import urllib.request
+
+        server = Server(
+            PROGRAM, self.repository, "--certificate", str(certificate), "--key", str(key)
+        )
+        try:
+            context = ssl.create_default_context(cafile=str(certificate))
+            address = f"https://localhost:{server.http_port}/v2"
+            with urllib.request.urlopen(address, context=context, timeout=20) as answer:
+                self.assertEqual(json.loads(answer.read())["name"], "edgewright")
+            with socket.create_connection(("127.0.0.1", server.http_port), timeout=30) as plain:
+                plain.sendall(b"GET /v2 HTTP/1.1\r\nHost: h\r\n\r\n")
+                with contextlib.suppress(ConnectionResetError):
+                    self.assertNotIn(b"edgewright", plain.recv(1000))
+        finally:
+            server.end()
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
