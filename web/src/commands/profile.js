@@ -27,7 +27,7 @@ function slicesOf(doc) {
     op.implementation,
   ];
   // A language model's rows are sums over calls; its tracks tell when each call was.
-  if (doc.operators.some((op) => op.phase)) return trackSlices(doc);
+  if (isLanguage(doc)) return trackSlices(doc);
   const operators = doc.operators.map((op) => ({
     track: 'operators',
     name: op.name,
@@ -58,6 +58,17 @@ function layerSlices(operators) {
       });
   }
   return slices;
+}
+
+// Rows of a language model belong to a phase.
+function isLanguage(doc) {
+  return doc.operators.some((op) => op.phase);
+}
+
+function aboutThreads(doc) {
+  return (doc.tracks ?? []).some((track) => track.name.startsWith('thread'))
+    ? ' Threads are those of one run by itself; where one has no slice, it waits.'
+    : '';
 }
 
 // What each thread did, where the document tells it.
@@ -92,7 +103,7 @@ function wholeTime(page) {
   const source = page.source('operators.time_us');
   page.section(
     'Where the time goes',
-    stacks([{name: 'one inference', parts}], {
+    stacks([{name: isLanguage(doc) ? 'one request' : 'one inference', parts}], {
       path: 'time_us',
       source,
       title: 'Wall time by kind of operator',
@@ -264,14 +275,17 @@ function profileRun(page) {
   page.fact('Ran on', doc.device, '', `${doc.threads} thread${doc.threads > 1 ? 's' : ''}`);
   wholeTime(page);
   if (doc.operators.length) {
-    const isLanguage = doc.operators.some((op) => op.phase);
     page.chart(
-      isLanguage
-        ? timeline(slicesOf(doc), 'Timeline', `Phases, layers and parts of one request (${timed}).`)
+      isLanguage(doc)
+        ? timeline(
+            slicesOf(doc),
+            'Timeline',
+            `Phases, layers and parts of one request (${timed}).${aboutThreads(doc)}`,
+          )
         : timeline(
             slicesOf(doc),
             'Timeline',
-            `Colours are kinds of operators, as in the bar above (${timed}).`,
+            `Colours are kinds of operators, as in the bar above (${timed}).${aboutThreads(doc)}`,
             doc.by_kind.map((row) => row.name),
           ),
     );
