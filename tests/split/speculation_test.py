@@ -60,8 +60,10 @@ def main():
             found = document(*common)
             link.kill()
             equal = plain["tokens"] == found["tokens"] == expected
-            # What the figures say must be done: off where they promise nothing.
-            obeys = (found["length"] > 0) == (found["predicted_speedup"] > 1)
+            # What the figures say must be done: off where they promise nothing. Between, the
+            # length only changes for a twentieth.
+            obeys = found["length"] == 0 or found["predicted_speedup"] > 1
+            obeys = obeys and (found["length"] > 0 or found["predicted_speedup"] < 1.06)
             good = good and equal and obeys
             print(f"round trip {2 * delay_ms} ms (measured {found['round_trip_ms']:.1f}): "
                   f"{'equal' if equal else 'NOT EQUAL'}, drafts of {found['length']}, "
