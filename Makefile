@@ -32,6 +32,7 @@ bench: build
 	@.deps/bench/bin/python bench/compare_int8.py
 	@.deps/bench/bin/python bench/compare_int8.py --batch 32
 	@.deps/llama/bin/python bench/language/compare_llama.py
+	@.deps/bench/bin/python bench/split/plan_against_measured.py
 	@$(cmake) --build --preset release -- serve_cost
 	@.deps/serve/bin/python bench/serve_cost.py
 

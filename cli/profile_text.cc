@@ -124,6 +124,7 @@ std::string profile_text(const ProfileReport& report, size_t top) {
   text += roofs_text(report) + "\n" + operators_text(report, top) + "\n" +
           breakdown_text("kind", report.by_kind);
   if (report.by_role.size() > 1) text += "\n" + breakdown_text("role", report.by_role);
+  if (!report.by_part.empty()) text += "\n" + breakdown_text("part", report.by_part);
   if (!report.advice.empty()) text += "\n" + advice_text(report.advice);
   text += code_text(report);
   if (report.confirmed_share > 0) text += "\n" + experiments_text(report);

@@ -222,7 +222,8 @@ function(edgewright_report_page sources)
   set(web ${PROJECT_SOURCE_DIR}/.deps/web)
   set(work ${CMAKE_BINARY_DIR}/report_page)
   set(embed ${PROJECT_SOURCE_DIR}/cmake/embed_report_page.cmake)
-  file(GLOB_RECURSE modules CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/web/src/*.js)
+  file(GLOB_RECURSE modules CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/web/*.js
+    ${PROJECT_SOURCE_DIR}/web/*.css)
   set(page ${PROJECT_SOURCE_DIR}/web/page.html)
   set(style ${PROJECT_SOURCE_DIR}/web/style.css)
   find_program(EDGEWRIGHT_ESBUILD esbuild PATHS ${web}/bin NO_DEFAULT_PATH
@@ -237,7 +238,7 @@ function(edgewright_report_page sources)
   add_custom_command(OUTPUT ${work}/report_page.cc ${bundle}
     COMMAND ${CMAKE_COMMAND} -DPAGE=${page} -DBUNDLED=${EDGEWRIGHT_ESBUILD} -DFOLDER=${work}
       -P ${embed}
-    DEPENDS ${modules} ${page} ${style} ${embed} ${PROJECT_SOURCE_DIR}/web/package-lock.json
+    DEPENDS ${modules} ${page} ${embed} ${PROJECT_SOURCE_DIR}/web/package-lock.json
     COMMENT "Bundling the report page" VERBATIM)
   set(${sources} ${work}/report_page.cc PARENT_SCOPE)
 endfunction()

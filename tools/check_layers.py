@@ -16,8 +16,9 @@ import pathlib
 import re
 import sys
 
-SOURCE_FOLDERS = ("include", "src", "cli", "python", "tests", "bench", "examples", "tools", "cmake")
-SOURCE_SUFFIXES = (".h", ".cc", ".py", ".sh", ".cmake")
+SOURCE_FOLDERS = ("include", "src", "cli", "python", "tests", "bench", "examples", "tools", "cmake",
+                  "web")
+SOURCE_SUFFIXES = (".h", ".cc", ".py", ".sh", ".cmake", ".js", ".css")
 MAX_LINES = {".h": 300}
 MAX_LINES_ELSEWHERE = 600
 MAX_COLUMNS = 100

@@ -76,8 +76,8 @@ def compare(program, name, model, rates, build):
         data = data_file(work / "data", inputs[0]["name"])
         server = Background(sys.executable, STUB, work / "halves" / "repository", program)
         for rate in rates:
-            link = Background(build / "tests" / "split" / "link_emulator", server.port,
-                              f"up-mbit-s={rate}", f"down-mbit-s={rate}", "delay-ms=3")
+            link = Background(build / "link_emulator", server.port, f"up-mbit-s={rate}",
+                              f"down-mbit-s={rate}", "delay-ms=3")
             url = f"http://127.0.0.1:{link.port}"
             free = measure(program, model, url, data)
             planned = min(free["cuts"], key=lambda row: row["planned_us"])["cut"]

@@ -120,10 +120,11 @@ void declare_flags(CLI::App& app, Options& options) {
                  "no-verify: do not compare with the original; no-tune: plans take the first "
                  "kernel that fits; lossy: allow passes that change results; "
                  "keep-initializer-inputs: initialisers that are listed as inputs stay inputs; "
-                 "tensor-outputs: texts and maps give way to the numbers they are made from")
+                 "tensor-outputs: texts and maps give way to the numbers they are made from; "
+                 "states: OpenVINO keeps a decoder's cache inside the model")
       ->delimiter(',')
-      ->check(CLI::IsMember(
-          {"no-verify", "no-tune", "lossy", "keep-initializer-inputs", "tensor-outputs"}));
+      ->check(CLI::IsMember({"no-verify", "no-tune", "lossy", "keep-initializer-inputs",
+                             "tensor-outputs", "states"}));
   app.add_flag("--list-passes", options.list_passes, "print every pass and stop");
 }
 
@@ -156,6 +157,7 @@ Action declare_convert(CLI::App& app, CommonOptions& common) {
     convert_options.tune = !has("no-tune");
     convert_options.lossy = has("lossy");
     convert_options.keep_initializer_inputs = has("keep-initializer-inputs");
+    convert_options.states = has("states");
     convert_options.tensor_outputs = has("tensor-outputs");
     convert_options.threads = common.threads;
     convert_options.seed = common.seed;

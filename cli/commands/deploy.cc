@@ -7,7 +7,7 @@ namespace edgewright::cli {
 namespace {
 
 struct Options {
-  std::string model, check;
+  std::string model, check, repository;
   std::vector<std::string> shapes, goals;
   DeployOptions deploy;
 };
@@ -63,10 +63,22 @@ Action declare_deploy(CLI::App& app, CommonOptions& common) {
   app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
   app.add_option("-o,--output", deploy_options.output, "the bundle, a folder");
   app.add_option("--check", options->check, "check a bundle on this machine instead");
+  app.add_option("--repository", options->repository,
+                 "with --check: also write the checked model for `serve`, Triton and KServe")
+      ->type_name("FOLDER");
   return [options, &common]() -> Result<Outcome> {
     if (!options->check.empty()) {
       EDGEWRIGHT_ASSIGN(const DeployReport report, check_bundle(options->check, common.threads));
-      return Outcome{summary(report), to_json(report), report.passed};
+      std::string exported;
+      if (report.passed && !options->repository.empty()) {
+        EDGEWRIGHT_ASSIGN(const auto files,
+                          export_bundle(options->check, report.model, options->repository));
+        for (const std::string& file : files) exported += file + "\n";
+      }
+      return Outcome{exported + summary(report), to_json(report), report.passed};
+    }
+    if (!options->repository.empty()) {
+      return usage_error("--repository goes with --check BUNDLE: only what was checked is served");
     }
     DeployOptions& deploy_with = options->deploy;
     if (options->model.empty() || deploy_with.device.empty()) {

@@ -15,11 +15,12 @@ struct Options {
   std::vector<std::string> inputs, shapes, compare;
   bool no_tune = false;
   std::vector<double> costs;
+  std::vector<int> tokens;
   ProfileOptions profile;
 };
 
 void declare_options(CLI::App& app, Options& options) {
-  app.add_option("MODEL", options.model, "an ONNX model or a plan");
+  app.add_option("MODEL", options.model, "an ONNX model, a plan or a language model");
   app.add_option("--input", options.inputs, "an input's value")->type_name("NAME=FILE.npy");
   app.add_option("--shape", options.shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
   app.add_option("--seconds", options.profile.seconds, "time for the measured runs")
@@ -51,6 +52,11 @@ void declare_options(CLI::App& app, Options& options) {
                  "bytes that a batch may take");
   app.add_option("--lengths", options.profile.lengths, "lengths of sequences, for padding")
       ->delimiter(',');
+  app.add_option("--tokens", options.tokens, "of a language model's request: of the prompt, new")
+      ->delimiter(',')
+      ->expected(2)
+      ->check(CLI::Range(1, 4096))
+      ->type_name("PROMPT,NEW");
   app.add_flag("--no-tune", options.no_tune, "take the first kernel that fits");
 }
 
@@ -74,6 +80,10 @@ Status complete(Options& options, const CommonOptions& common) {
   if (options.costs.size() == 2) {
     profile.latency_cost = options.costs[0];
     profile.throughput_cost = options.costs[1];
+  }
+  if (options.tokens.size() == 2) {
+    profile.prompt_tokens = options.tokens[0];
+    profile.new_tokens = options.tokens[1];
   }
   profile.seed = common.seed;
   profile.roofs_cache = cache_file("roofs.json");

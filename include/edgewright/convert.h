@@ -27,6 +27,8 @@ struct ConvertOptions {
   // Outputs that are no tensors of numbers (labels as text, maps) give way to the tensors that they
   // are made from.
   bool tensor_outputs = false;
+  // OpenVINO: the cache of a decoder (inputs past*, outputs present*) becomes states of the model.
+  bool states = false;
   std::string precision = "fp32";     // one of precision_names()
   std::string calibrate;              // DATA: samples for ranges and for judging choices
   std::vector<std::string> quantize;  // "key=value": details of the precision

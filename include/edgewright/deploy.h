@@ -101,6 +101,11 @@ Result<DeployReport> deploy(const DeployOptions& options);
 // Whether the files of a bundle are those of its manifest, and its model still gives the recorded
 // outputs on this machine.
 Result<DeployReport> check_bundle(const std::string& bundle, int threads = 1);
+// Writes a bundle's model (`model`: as its report names it) as a model repository that `serve` and
+// Triton read, REPOSITORY/NAME/1/model.onnx and config.pbtxt, and REPOSITORY/NAME.yaml, a KServe
+// InferenceService; NAME is the bundle folder's. Returns the files.
+Result<std::vector<std::string>> export_bundle(const std::string& bundle, const std::string& model,
+                                               const std::string& repository);
 std::string to_json(const DeployReport& report);
 
 // Writes one self-contained HTML page that shows a document of any to_json: charts, tables that

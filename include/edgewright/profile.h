@@ -58,6 +58,7 @@ struct ProfileOptions {
   int64_t memory_limit_bytes = 0;                // that a batch may take; 0: none
   std::vector<int64_t> lengths;      // of sequences that are padded to the longest of a batch
   std::vector<std::string> exports;  // files to write; the ending says the format
+  int prompt_tokens = 64, new_tokens = 16;  // of a language model's request
   std::function<void(std::string_view stage, size_t done, size_t total)> progress;
 };
 
@@ -68,10 +69,21 @@ struct LevelFigure {
   double time_us = 0;
 };
 
-// One step of the plan. Times are microseconds; `time_us` is measured (modelled for another
+struct BreakdownRow {
+  std::string name;
+  double time_us = 0, share = 0;
+  int64_t count = 0;
+};
+
+// One step of the plan, or one part of a language model's layer in one phase, all its calls
+// together. Times are microseconds; `time_us` is measured (modelled for another
 // device), its four parts add up to it and are modelled.
 struct ProfiledOperator {
   std::string name, op, implementation, kind, role, layer;
+  std::string phase;  // "prefill" or "decode"; empty: no language model
+  int64_t calls = 1;
+  // What a kernel does in one go, its time divided by the operations counted: modelled.
+  std::vector<BreakdownRow> fused;
   double time_us = 0, spread = 0, share = 0, start_us = 0;
   double predicted_us = 0;  // by the fit of device probe --layers, else by the roofs
   double launch_us = 0, compute_us = 0, memory_us = 0, sync_us = 0;
@@ -107,15 +119,19 @@ struct RoofFigure {
   bool measured = false;
 };
 
-struct BreakdownRow {
-  std::string name;
-  double time_us = 0, share = 0;
-  int64_t count = 0;
-};
-
 struct MemoryHolder {
   std::string value, producer;
   int64_t size_bytes = 0;
+};
+
+// What went on beside the operators: what each thread did, the phases of a language model.
+struct TrackSlice {
+  std::string name, kind;
+  double start_us = 0, time_us = 0;
+};
+struct ProfileTrack {
+  std::string name;
+  std::vector<TrackSlice> slices;
 };
 
 struct AdviceRow {
@@ -155,6 +171,8 @@ struct ProfileReport {
   std::vector<RoofFigure> roofs;
   double ridge = 0;  // float32 operations per byte of main memory
   std::vector<BreakdownRow> by_kind, by_role, phases;
+  std::vector<BreakdownRow> by_part;  // by_role with fused kernels divided: modelled
+  std::vector<ProfileTrack> tracks;
   int64_t multiply_adds = 0, flops = 0, parameter_bytes = 0;
   int64_t arena_bytes = 0, live_set_bytes = 0, peak_bytes = 0;
   std::string peak_step;
@@ -170,8 +188,8 @@ struct ProfileReport {
 };
 
 std::string to_json(const ProfileReport& report);
-// Where the time of a model goes, on this machine or on another device's roofline. kUsage for a
-// device that is not known.
+// Where the time of a model goes, on this machine or on another device's roofline; of a language
+// model, one request: the prompt, then token after token. kUsage for a device that is not known.
 Result<ProfileReport> profile(const std::string& path, const ProfileOptions& options = {});
 
 // ---- Profiles of other programs, and differences of two ----

@@ -95,8 +95,7 @@ struct SplitRunOptions {
   // The last layer on the device ("input": none, "output": all); empty: whatever of the cuts that
   // the server has is quickest, which is looked at again while it runs.
   std::string cut;
-  std::string codec;  // of activations (split codecs); empty: plain tensors
-  std::string data;   // inputs (DATA); empty: seeded random ones
+  std::string data;  // inputs (DATA); empty: seeded random ones
   int64_t requests = 50;
   double interval_ms = 0;  // between arrivals; 0: one after another, as the device has room
   double deadline_ms = 1000;

@@ -318,6 +318,7 @@ Status write_checked_export(const Model& model, const std::string& output,
   report.nodes_after = static_cast<int64_t>(count_nodes(*prepared.graph));
   ExportSettings settings;
   settings.half_weights = options.precision == "fp16";
+  settings.states = options.states;
   const std::string stem = output.ends_with(format.ending)
                                ? output.substr(0, output.size() - format.ending.size())
                                : output;
@@ -383,6 +384,9 @@ Result<ConvertReport> convert(const std::string& input, const std::string& outpu
                               const ConvertOptions& wanted) {
   EDGEWRIGHT_ASSIGN(const std::string target, target_of(output, wanted));
   EDGEWRIGHT_TRY(refuse_overwriting(input, output));
+  if (wanted.states && target != "openvino") {
+    return usage_error("--mode states is for --to openvino, found {}", target);
+  }
   ConvertReport report;
   ConvertOptions options = wanted;
   options.to = target;

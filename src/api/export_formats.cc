@@ -15,7 +15,7 @@ namespace {
 using Files = Result<std::vector<std::string>>;
 
 Files write_openvino(const Model& model, const std::string& path, const ExportSettings& settings) {
-  return export_openvino(model, path, {.half_weights = settings.half_weights});
+  return export_openvino(model, path, {settings.half_weights, settings.states});
 }
 
 Files write_tflite(const Model& model, const std::string& path, const ExportSettings& settings) {

@@ -14,6 +14,7 @@ namespace edgewright {
 struct ExportSettings {
   // Float weights are stored in float16; the arithmetic is the runtime's choice.
   bool half_weights = false;
+  bool states = false;  // see ConvertOptions::states
 };
 
 // A format of another runtime that `convert --to NAME` writes. The graph that a writer gets holds

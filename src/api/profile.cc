@@ -6,9 +6,11 @@
 #include "api/engine.h"
 #include "api/host_roofs.h"
 #include "api/open_backend.h"
+#include "api/profile_language.h"
 #include "api/session_inputs.h"
 #include "base/cpu.h"
 #include "base/file.h"
+#include "edgewright/language.h"
 #include "formats/onnx/type_inference.h"
 #include "graph/fix_shapes.h"
 #include "kernels/probe/probe_kernels.h"
@@ -22,6 +24,7 @@
 #include "profile/scaling.h"
 #include "profile/step_code.h"
 #include "profile/step_times.h"
+#include "profile/thread_tracks.h"
 #include "profile/time_model.h"
 #include "profile/timeline.h"
 
@@ -96,15 +99,6 @@ Result<Roofs> stated_roofs(const std::string& device) {
   return roofs_of(known);
 }
 
-Status write_exports(const ProfileOptions& options, ProfileReport& report) {
-  for (const std::string& path : options.exports) {
-    EDGEWRIGHT_ASSIGN(const std::string text, exported(report, path));
-    EDGEWRIGHT_TRY(write_file(path, text));
-    report.exported.push_back(path);
-  }
-  return {};
-}
-
 // On another device: nothing runs, the graph's nodes are placed on its roofline.
 Result<ProfileReport> profile_elsewhere(const std::string& path, const ProfileOptions& options) {
   EDGEWRIGHT_ASSIGN(const Roofs roofs, stated_roofs(options.device));
@@ -125,7 +119,7 @@ Result<ProfileReport> profile_elsewhere(const std::string& path, const ProfileOp
   }
   report.wall_us = report.profiled_wall_us = report.operators_us;
   add_totals(roofline, report);
-  EDGEWRIGHT_TRY(write_exports(options, report));
+  EDGEWRIGHT_TRY(write_exports(options.exports, report));
   return report;
 }
 
@@ -318,6 +312,9 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
   add_totals(roofline, report);
   add_memory(session.plan(), session.figures(), report);
   add_counters(session, inputs, report);
+  if (options.session.threads > 1) {
+    EDGEWRIGHT_ASSIGN(report.tracks, thread_tracks(session, inputs, report.operators));
+  }
   if (options.confirm) {
     EDGEWRIGHT_TRY(
         look_at_code(session.plan(), kConfirmedShare, report.operators, options.progress));
@@ -331,7 +328,7 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
   report.advice = advise(report, roofs);
   if (options.apply) EDGEWRIGHT_TRY(apply_advice(path, options, roofs, session.plan(), report));
   if (!options.batches.empty()) EDGEWRIGHT_TRY(measure_batches(path, options, report));
-  EDGEWRIGHT_TRY(write_exports(options, report));
+  EDGEWRIGHT_TRY(write_exports(options.exports, report));
   report.phases = {{"load", report.load_us, 0, 1},
                    {"first inference", report.first_inference_us, 0, 1},
                    {"inference", report.wall_us, 1, 1}};
@@ -341,6 +338,7 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
 }  // namespace
 
 Result<ProfileReport> profile(const std::string& path, const ProfileOptions& options) {
+  if (is_language_model(path)) return profile_language_model(path, options);
   return options.device.empty() ? profile_here(path, options) : profile_elsewhere(path, options);
 }
 

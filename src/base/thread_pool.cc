@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "base/pool_trace.h"
+
 namespace edgewright {
 namespace {
 
@@ -48,7 +50,10 @@ ThreadPool::~ThreadPool() {
 void ThreadPool::drain(int worker) {
   const Task& task = *task_;
   const size_t count = count_;
+  PoolTrace* trace = PoolTrace::current();
+  const auto begin = trace == nullptr ? PoolTrace::Clock::time_point() : PoolTrace::Clock::now();
   for (size_t i = next_.fetch_add(1); i < count; i = next_.fetch_add(1)) task(i, worker);
+  if (trace != nullptr) trace->add({worker, begin, PoolTrace::Clock::now()});
 }
 
 void ThreadPool::parallel_for(size_t count, Task task) {

@@ -64,6 +64,12 @@ class Buffer {
   size_t size_bytes_;
 };
 
+// How often one call goes over so many floats: small sets often, so that starting does not count.
+size_t passes_over(size_t count) {
+  constexpr size_t kFloatsPerCall = size_t{1} << 17;
+  return std::max<size_t>(1, kFloatsPerCall / std::max<size_t>(1, count));
+}
+
 class Probe {
  public:
   Probe(const ProbeKernels& kernels, const ProbeOptions& options)
@@ -210,7 +216,8 @@ class Probe {
       return [&, count, streams](size_t repeats, int thread) {
         float sum = 0;
         for (size_t i = 0; i < repeats; ++i) {
-          sum += kernels_.read(buffers[static_cast<size_t>(thread)].data(), count, streams);
+          sum += kernels_.read(buffers[static_cast<size_t>(thread)].data(), count, streams,
+                               passes_over(count));
         }
         // The sum of zeros is zero; writing it keeps the reads.
         if (sum != 0) buffers[0].data()[0] = sum;
@@ -227,18 +234,23 @@ class Probe {
       const size_t half = count / 2 / kFloatGranule * kFloatGranule;
       return [&, half](size_t repeats, int thread) {
         float* data = buffers[static_cast<size_t>(thread)].data();
-        for (size_t i = 0; i < repeats; ++i) kernels_.copy(data, data + half, half);
+        for (size_t i = 0; i < repeats; ++i) {
+          kernels_.copy(data, data + half, half, passes_over(half));
+        }
       };
     };
     const auto bytes = [](size_t count) { return static_cast<double>(count) * sizeof(float); };
-    const auto copied = [&](size_t count) {
-      return bytes(count / 2 / kFloatGranule * kFloatGranule) * 2;
+    const auto read_bytes = [&](size_t count) {
+      return bytes(count) * static_cast<double>(passes_over(count));
     };
-    roof.read_gb_s = rate(bytes(one), 1, read(one, 1));
-    const Measured four = rate(bytes(one), 1, read(one, 4)),
-                   eight = rate(bytes(one), 1, read(one, 8));
+    const auto copied = [&](size_t count) {
+      return read_bytes(count / 2 / kFloatGranule * kFloatGranule) * 2;
+    };
+    roof.read_gb_s = rate(read_bytes(one), 1, read(one, 1));
+    const Measured four = rate(read_bytes(one), 1, read(one, 4)),
+                   eight = rate(read_bytes(one), 1, read(one, 8));
     roof.read_streams_gb_s = four.value > eight.value ? four : eight;
-    roof.read_all_gb_s = rate(bytes(each), threads_, read(each, 1));
+    roof.read_all_gb_s = rate(read_bytes(each), threads_, read(each, 1));
     // Reads first: writing 1.0 everywhere would make the sums count.
     roof.copy_gb_s = rate(copied(one), 1, copy(one));
     roof.copy_all_gb_s = rate(copied(each), threads_, copy(each));
@@ -256,7 +268,7 @@ class Probe {
     for (ScalingRow& row : result_.scaling) {
       const auto work = [&](size_t repeats, int thread) {
         for (size_t i = 0; i < repeats; ++i) {
-          kernels_.read(buffers[static_cast<size_t>(thread)].data(), each, 1);
+          kernels_.read(buffers[static_cast<size_t>(thread)].data(), each, 1, 1);
         }
       };
       row.read_gb_s = rate(static_cast<double>(each) * sizeof(float), row.threads, work).value;

@@ -17,9 +17,9 @@ struct ProbeArithmeticKernel {
   void (*run)(size_t rounds) = nullptr;
 };
 struct ProbeKernels {
-  float (*read)(const float* from, size_t count, int streams) = nullptr;
+  float (*read)(const float* from, size_t count, int streams, size_t passes) = nullptr;
   void (*write)(float* to, size_t count, bool around) = nullptr;
-  void (*copy)(const float* from, float* to, size_t count) = nullptr;
+  void (*copy)(const float* from, float* to, size_t count, size_t passes) = nullptr;
   std::vector<ProbeArithmeticKernel> arithmetic;
 };
 

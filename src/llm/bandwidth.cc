@@ -43,7 +43,7 @@ double measure_read_bandwidth(ThreadPool& pool, size_t working_set_bytes) {
     pool.parallel_for(threads, [&](size_t index, int) {
       float sum = 0;
       for (size_t i = 0; i < repeats; ++i) {
-        sum += probe_read(memory.get() + index * share, share, streams);
+        sum += probe_read(memory.get() + index * share, share, streams, 1);
       }
       total = total + sum;
     });

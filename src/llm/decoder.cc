@@ -72,11 +72,15 @@ void Decoder::run(std::span<const DecoderRun> runs, language::Phase phase,
   embed(runs);
   make_angles(config().rope, runs, whole_angles_);
   if (config().window > 0) make_angles(config().windowed_rope, runs, windowed_angles_);
+  part_done("embedding", -1);
   for (int layer = 0; layer < config().layers; ++layer) {
     attention_block(layer, runs);
+    part_done("output-projection", layer);
     feed_forward_block(layer);
+    part_done("ffn-down", layer);
   }
   head(runs, logits);
+  part_done("head", -1);
   for (const DecoderRun& run : runs) {
     run.cache->set_length(run.cache->length() + static_cast<int>(run.tokens.size()));
   }
@@ -225,7 +229,9 @@ void Decoder::attention_block(int index, std::span<const DecoderRun> runs) {
   call.output = projected_.data();
   call.output_step = step;
   product(*layer.qkv, call, index, "qkv");
+  part_done("qkv", index);
   turn_and_store(layer, runs, index);
+  part_done("rope", index);
 
   language::AttentionShape shape;
   shape.cache = runs[0].cache->shape();
@@ -251,6 +257,7 @@ void Decoder::attention_block(int index, std::span<const DecoderRun> runs) {
   const size_t wanted = language::attention_workspace_bytes(shape, pool_.threads()) + 64;
   if (workspace_.size() < wanted) workspace_.resize(wanted);
   language::attention(shape, queries_, aligned_workspace(workspace_), pool_);
+  part_done("attention", index);
 
   LinearCall out;
   out.rows = rows_;
@@ -286,6 +293,7 @@ void Decoder::feed_forward_block(int index) {
   call.output = gated_.data();
   call.output_step = ffn;
   product(*layer.gate_up, call, index, "gate_up");
+  part_done("ffn-up", index);
 
   LinearCall down;
   down.rows = rows_;

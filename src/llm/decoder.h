@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/thread_pool.h"
@@ -44,6 +45,12 @@ class Decoder {
       std::function<void(const std::string& name, std::span<const float> rows, size_t columns)>;
   void set_observer(Observer observer) { observer_ = std::move(observer); }
 
+  // Called when a part of a call is done, when set: profiles look on. Parts in order: "embedding"
+  // (layer -1); for every layer "qkv", "rope" (with storing keys and values), "attention",
+  // "output-projection", "ffn-up", "ffn-down"; "head" (layer -1).
+  using PartObserver = std::function<void(std::string_view part, int layer)>;
+  void set_part_observer(PartObserver observer) { part_observer_ = std::move(observer); }
+
  private:
   struct Layer;
   struct Angles {
@@ -59,6 +66,9 @@ class Decoder {
   void head(std::span<const DecoderRun> runs, std::span<float> logits);
   // `layer`: below 0 for the head; with `matrix` it names the product to observers.
   void product(const PackedStack& stack, language::LinearCall call, int layer, const char* matrix);
+  void part_done(std::string_view part, int layer) {
+    if (part_observer_) part_observer_(part, layer);
+  }
   void each_row(size_t rows, FunctionRef<void(size_t row)> task);
 
   std::shared_ptr<const PackedModel> model_;
@@ -72,6 +82,7 @@ class Decoder {
   size_t rows_ = 0;
   language::Phase phase_ = language::Phase::kDecode;
   Observer observer_;
+  PartObserver part_observer_;
 };
 
 }  // namespace edgewright

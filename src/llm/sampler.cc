@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace edgewright {
@@ -67,8 +68,21 @@ void penalise(std::span<float> logits, std::span<const int> seen, float penalty)
   }
 }
 
+// The maximum first, in lanes that compilers make vectors of, then its place.
 int likeliest(std::span<const float> logits) {
-  return static_cast<int>(std::ranges::max_element(logits) - logits.begin());
+  constexpr size_t kLanes = 16;
+  float lanes[kLanes];
+  std::fill_n(lanes, kLanes, -std::numeric_limits<float>::infinity());
+  size_t i = 0;
+  for (; i + kLanes <= logits.size(); i += kLanes) {
+    for (size_t l = 0; l < kLanes; ++l) {
+      lanes[l] = logits[i + l] > lanes[l] ? logits[i + l] : lanes[l];
+    }
+  }
+  float largest = *std::ranges::max_element(lanes);
+  for (; i < logits.size(); ++i) largest = std::max(largest, logits[i]);
+  const auto found = std::ranges::find(logits, largest);
+  return found == logits.end() ? 0 : static_cast<int>(found - logits.begin());
 }
 
 void distribution(std::span<const float> logits, const Sampling& sampling,

@@ -146,10 +146,7 @@ SentencePieceEncoder::SentencePieceEncoder(const SentencePieceModel& model)
     }
     if (piece.type == SentencePieceModel::kUserDefined) user_defined_.add(piece.text);
     if (piece.type == SentencePieceModel::kUnknown) unknown_ = id;
-    if (piece.type == SentencePieceModel::kByte && piece.text.size() == 6) {
-      byte_ids_[static_cast<size_t>(std::strtoul(piece.text.substr(3, 2).c_str(), nullptr, 16))] =
-          id;
-    }
+    if (const int byte = byte_of(piece); byte >= 0) byte_ids_[static_cast<size_t>(byte)] = id;
   }
   unknown_score_ = smallest - kUnknownPenalty;
 }

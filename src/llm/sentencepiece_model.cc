@@ -1,6 +1,7 @@
 #include "llm/sentencepiece_model.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 
@@ -239,6 +240,18 @@ std::string normalise(const SentencePieceModel& model, const PrefixSet& user_def
   while (model.remove_extra_spaces && out.ends_with(space)) out.resize(out.size() - space.size());
   if (model.dummy_prefix && model.space_is_suffix) out += space;
   return out;
+}
+
+int byte_of(const SentencePieceModel::Piece& piece) {
+  const std::string_view text = piece.text;
+  if (piece.type != SentencePieceModel::kByte || text.size() != 6 || !text.starts_with("<0x")) {
+    return -1;
+  }
+  // Digits only: a sign or a space is none, whatever other readers of numbers take.
+  int value = -1;
+  const char* end = text.data() + 5;
+  const auto read = std::from_chars(text.data() + 3, end, value, 16);
+  return read.ec == std::errc() && read.ptr == end && value >= 0 ? value : -1;
 }
 
 }  // namespace edgewright

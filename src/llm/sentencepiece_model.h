@@ -48,4 +48,7 @@ class PrefixSet {
 std::string normalise(const SentencePieceModel& model, const PrefixSet& user_defined,
                       std::string_view text);
 
+// The byte that a piece such as "<0x0A>" stands for; -1 for any other.
+int byte_of(const SentencePieceModel::Piece& piece);
+
 }  // namespace edgewright

@@ -72,6 +72,19 @@ TEST(SentencePieceTest, DamageIsRefused) {
   EXPECT_EQ(open_sentencepiece(serialise_sentencepiece(model)).error().kind, ErrorKind::kBadInput);
 }
 
+// Found by mutating files: a sign in place of a digit made a place far outside of the table.
+TEST(SentencePieceTest, BytePiecesHaveTwoDigits) {
+  EXPECT_EQ(byte_of({"<0x0A>", 0, SentencePieceModel::kByte}), 10);
+  EXPECT_EQ(byte_of({"<0xff>", 0, SentencePieceModel::kByte}), 255);
+  EXPECT_EQ(byte_of({"<0x0A>", 0, SentencePieceModel::kNormal}), -1);
+  for (const char* text : {"<0x-1>", "<0x+1>", "<0x 1>", "<0xG0>", "<0x1G>", "-0x10>", "<0x1>"}) {
+    EXPECT_EQ(byte_of({text, 0, SentencePieceModel::kByte}), -1) << text;
+    SentencePieceModel model = small_model(false);
+    model.pieces.push_back({text, 0, SentencePieceModel::kByte});
+    EXPECT_FALSE(open(model)->encode("ab \xff", true).empty());
+  }
+}
+
 TEST(TextStreamTest, HoldsBackHalfCharactersAndStopStrings) {
   const auto tokenizer = open(small_model(false));
   TextStream stream(*tokenizer, {"bc"}, true);

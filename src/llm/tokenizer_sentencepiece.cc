@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 
 #include "llm/sentencepiece_encode.h"
@@ -16,10 +15,7 @@ constexpr std::string_view kSpaceMark = "\xe2\x96\x81";
 constexpr std::string_view kUnknownText = " \xe2\x81\x87 ";  // as SentencePiece shows it
 
 std::string bytes_of(const Piece& piece) {
-  if (piece.type == SentencePieceModel::kByte && piece.text.size() == 6) {
-    const std::string digits = piece.text.substr(3, 2);
-    return std::string(1, static_cast<char>(std::strtol(digits.c_str(), nullptr, 16)));
-  }
+  if (const int byte = byte_of(piece); byte >= 0) return std::string(1, static_cast<char>(byte));
   if (piece.type == SentencePieceModel::kUnknown) return std::string(kUnknownText);
   std::string out;
   for (size_t at = 0; at < piece.text.size();) {

@@ -57,21 +57,6 @@ void split_time(const RoofTimes& times, ProfiledOperator& row) {
   row.stall_us = rest - row.execute_us;
 }
 
-void place_on_roofline(const Roofline& roofline, const Work& work,
-                       const std::vector<LevelTraffic>& traffic, ProfiledOperator& row) {
-  const RoofTimes times = roof_times(roofline, work, traffic);
-  const auto& used = traffic.empty() ? compulsory_traffic(*roofline.roofs, work) : traffic;
-  for (size_t i = 0; i < used.size(); ++i) {
-    row.levels.push_back({used[i].level, used[i].bytes, times.memory_us[i]});
-  }
-  row.intensity = times.intensity;
-  row.attainable_gop_s = times.attainable_gop_s;
-  row.gop_s = row.time_us > 0 ? static_cast<double>(work.flops) / row.time_us / 1e3 : 0;
-  row.efficiency = times.attainable_gop_s > 0 ? row.gop_s / times.attainable_gop_s : 0;
-  row.bound = bound_of(times, *roofline.roofs, row.time_us);
-  split_time(times, row);
-}
-
 ProfiledOperator row_of(const Operation& operation, const Work& work, const Roofs& roofs) {
   ProfiledOperator row;
   row.name = operation.name;
@@ -87,12 +72,6 @@ ProfiledOperator row_of(const Operation& operation, const Work& work, const Roof
   row.access = access.name;
   row.locality = access.locality;
   return row;
-}
-
-void add_shares(std::vector<ProfiledOperator>& rows) {
-  double total = 0;
-  for (const auto& row : rows) total += row.time_us;
-  for (auto& row : rows) row.share = total > 0 ? row.time_us / total : 0;
 }
 
 std::string step_name(const Plan& plan, const PlanStep& step) {
@@ -155,6 +134,21 @@ std::string bound_of(const RoofTimes& times, const Roofs& roofs, double time_us)
   return waits ? roofs.memory[slowest].name : "compute";
 }
 
+void place_on_roofline(const Roofline& roofline, const Work& work,
+                       const std::vector<LevelTraffic>& traffic, ProfiledOperator& row) {
+  const RoofTimes times = roof_times(roofline, work, traffic);
+  const auto& used = traffic.empty() ? compulsory_traffic(*roofline.roofs, work) : traffic;
+  for (size_t i = 0; i < used.size(); ++i) {
+    row.levels.push_back({used[i].level, used[i].bytes, times.memory_us[i]});
+  }
+  row.intensity = times.intensity;
+  row.attainable_gop_s = times.attainable_gop_s;
+  row.gop_s = row.time_us > 0 ? static_cast<double>(work.flops) / row.time_us / 1e3 : 0;
+  row.efficiency = times.attainable_gop_s > 0 ? row.gop_s / times.attainable_gop_s : 0;
+  row.bound = bound_of(times, *roofline.roofs, row.time_us);
+  split_time(times, row);
+}
+
 std::vector<ProfiledOperator> analyse_steps(const Plan& plan, const Roofline& roofline,
                                             std::span<const double> step_us) {
   const auto traffic = cache_traffic(plan, capacities_of(*roofline.roofs));
@@ -182,6 +176,12 @@ std::vector<ProfiledOperator> analyse_steps(const Plan& plan, const Roofline& ro
   }
   add_shares(rows);
   return rows;
+}
+
+void add_shares(std::vector<ProfiledOperator>& rows) {
+  double total = 0;
+  for (const auto& row : rows) total += row.time_us;
+  for (auto& row : rows) row.share = total > 0 ? row.time_us / total : 0;
 }
 
 std::vector<ProfiledOperator> analyse_nodes(const Graph& graph, const Roofline& roofline) {

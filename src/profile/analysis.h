@@ -17,6 +17,12 @@ std::vector<ProfiledOperator> analyse_steps(const Plan& plan, const Roofline& ro
 // The nodes of a graph with modelled times, for a device that is not this one.
 std::vector<ProfiledOperator> analyse_nodes(const Graph& graph, const Roofline& roofline);
 
+// Fills in all that follows from the work of one call, its traffic (empty: compulsory) and the time
+// that the row has already.
+void place_on_roofline(const Roofline& roofline, const Work& work,
+                       const std::vector<LevelTraffic>& traffic, ProfiledOperator& row);
+void add_shares(std::vector<ProfiledOperator>& rows);
+
 // The limit that the times speak for: "overhead" when launch and synchronisation take half of the
 // time, a level of memory beyond the nearest when it takes half of it, else "compute".
 std::string bound_of(const RoofTimes& times, const Roofs& roofs, double time_us);

@@ -43,7 +43,7 @@ Result<double> moving_us(const Work& work, const MoveKernels& move) {
   float sum = 0;
   for (int i = 0; i < 200; ++i) {
     const auto start = Clock::now();
-    if (reads > 0) sum += move.read(data, reads, 1);
+    if (reads > 0) sum += move.read(data, reads, 1, 1);
     if (writes > 0) move.write(data + reads, writes, false);
     times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
     if (i >= 5 && Clock::now() - begin > std::chrono::milliseconds(5)) break;

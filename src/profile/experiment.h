@@ -11,7 +11,7 @@ namespace edgewright {
 
 // Loops that only move memory; kernels/probe has them.
 struct MoveKernels {
-  float (*read)(const float* from, size_t count, int streams) = nullptr;
+  float (*read)(const float* from, size_t count, int streams, size_t passes) = nullptr;
   void (*write)(float* to, size_t count, bool around) = nullptr;
 };
 

@@ -18,7 +18,8 @@ struct StepTimeOptions {
 
 // Times of a model's steps in microseconds, from runs with hooks that alternate with runs without,
 // so that what the hooks cost is measured and not guessed. Of each kind the quieter half of the
-// runs (without the quickest tenth) is averaged: averages add up, medians of parts do not.
+// runs (without the quickest tenth) is averaged: averages add up, medians of parts do not. What the
+// hooks add to each step is taken off, up to what two readings of the clock cost.
 struct StepTimes {
   std::vector<double> step_us;
   std::vector<double> step_spread;  // (90th - 10th percentile) / mean of each step's runs
@@ -37,6 +38,9 @@ struct StepTimes {
 // The steps are those of session.plan() after the call.
 Result<StepTimes> measure_steps(Session& session, std::span<const Datum> inputs,
                                 const StepTimeOptions& options);
+
+// Indices of the runs between the 10th and the 50th percentile of their times, quickest first.
+std::vector<size_t> quiet_runs(std::span<const double> times);
 
 // The value at a share (0..1) of the sorted values, by rank.
 double quantile(std::vector<double> values, double share);

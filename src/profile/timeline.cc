@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/file.h"
 #include "profile/trace/chrome_json.h"
 #include "profile/trace/perfetto.h"
 
@@ -42,6 +43,16 @@ void add_layers(const ProfileReport& report, uint32_t track, Trace& trace) {
   }
 }
 
+void add_tracks(const ProfileReport& report, Trace& trace) {
+  for (const ProfileTrack& one : report.tracks) {
+    const uint32_t track = trace.track(one.name);
+    for (const TrackSlice& slice : one.slices) {
+      trace.slices.push_back(
+          {slice.name, slice.kind, track, slice.start_us, slice.time_us, {}, {}});
+    }
+  }
+}
+
 std::string quoted(const std::string& text) {
   std::string result = "\"";
   for (const char c : text) result += c == '"' ? std::string("\"\"") : std::string(1, c);
@@ -59,6 +70,11 @@ Trace timeline_of(const ProfileReport& report) {
     end = std::max(end, op.start_us + op.time_us);
   }
   trace.slices.push_back({"inference", "run", track, 0, end, {}, {}});
+  add_tracks(report, trace);
+  // Of a language model the tracks tell when each call was; its rows are sums over calls.
+  const bool has_calls = std::ranges::any_of(
+      report.operators, [](const ProfiledOperator& op) { return !op.phase.empty(); });
+  if (has_calls) return trace;
   add_layers(report, track, trace);
   TraceCounter rate{"arithmetic", "GOP/s", {}}, bandwidth{"bandwidth", "GB/s", {}},
       operands{"operands", "bytes", {}};
@@ -97,6 +113,15 @@ Result<std::string> exported(const ProfileReport& report, std::string_view path)
       "found --export {}, expected a file that ends in .json (Chrome trace), "
       ".perfetto-trace, .pftrace or .csv",
       path);
+}
+
+Status write_exports(const std::vector<std::string>& paths, ProfileReport& report) {
+  for (const std::string& path : paths) {
+    EDGEWRIGHT_ASSIGN(const std::string text, exported(report, path));
+    EDGEWRIGHT_TRY(write_file(path, text));
+    report.exported.push_back(path);
+  }
+  return {};
 }
 
 }  // namespace edgewright

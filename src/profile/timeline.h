@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "edgewright/profile.h"
 #include "profile/trace/trace.h"
@@ -17,5 +18,7 @@ std::string operators_csv(const ProfileReport& report);
 // The form that a file's ending asks for: .json Chrome trace, .perfetto-trace or .pftrace Perfetto,
 // .csv operators. kUsage naming these for any other.
 Result<std::string> exported(const ProfileReport& report, std::string_view path);
+// Writes each file and lists it in the report.
+Status write_exports(const std::vector<std::string>& paths, ProfileReport& report);
 
 }  // namespace edgewright

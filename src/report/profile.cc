@@ -4,6 +4,15 @@
 namespace edgewright {
 namespace {
 
+Json breakdown_json(const std::vector<BreakdownRow>& rows) {
+  Json json = Json::array();
+  for (const BreakdownRow& row : rows) {
+    json.push_back(
+        {{"name", row.name}, {"time_us", row.time_us}, {"share", row.share}, {"count", row.count}});
+  }
+  return json;
+}
+
 Json operator_json(const ProfiledOperator& row) {
   Json levels = Json::array();
   for (const LevelFigure& level : row.levels) {
@@ -50,18 +59,14 @@ Json operator_json(const ProfiledOperator& row) {
                     {"vector_bits", row.vector_bits},
                     {"instruction_parallelism", row.instruction_parallelism}};
   }
+  if (!row.phase.empty()) {
+    json["phase"] = row.phase;
+    json["calls"] = row.calls;
+  }
+  if (!row.fused.empty()) json["fused"] = breakdown_json(row.fused);
   if (!row.experiment.empty()) {
     json["experiment"] = {
         {"confirmed", row.confirmed}, {"contradicted", row.contradicted}, {"seen", row.experiment}};
-  }
-  return json;
-}
-
-Json breakdown_json(const std::vector<BreakdownRow>& rows) {
-  Json json = Json::array();
-  for (const BreakdownRow& row : rows) {
-    json.push_back(
-        {{"name", row.name}, {"time_us", row.time_us}, {"share", row.share}, {"count", row.count}});
   }
   return json;
 }
@@ -84,6 +89,9 @@ Json sources(const ProfileReport& report) {
           {"operators.locality", "modelled"},
           {"operators.code", "counted in the machine code"},
           {"operators.experiment", "measured"},
+          {"operators.fused", "modelled"},
+          {"by_part", "modelled"},
+          {"tracks", timed},
           {"peak_holders", "counted"},
           {"advice.predicted_us", "modelled"},
           {"advice.achieved_us", "measured"}};
@@ -115,6 +123,20 @@ void add_roofs(Json& json, const ProfileReport& report) {
                              {"source", roof.measured ? "measured" : "stated"}});
   }
   json["ridge_flop_per_byte"] = report.ridge;
+}
+
+void add_tracks(Json& json, const ProfileReport& report) {
+  json["tracks"] = Json::array();
+  for (const ProfileTrack& track : report.tracks) {
+    Json slices = Json::array();
+    for (const TrackSlice& slice : track.slices) {
+      slices.push_back({{"name", slice.name},
+                        {"kind", slice.kind},
+                        {"start_us", slice.start_us},
+                        {"time_us", slice.time_us}});
+    }
+    json["tracks"].push_back({{"name", track.name}, {"slices", std::move(slices)}});
+  }
 }
 
 void add_memory(Json& json, const ProfileReport& report) {
@@ -172,6 +194,8 @@ std::string to_json(const ProfileReport& report) {
   json["by_kind"] = breakdown_json(report.by_kind);
   json["by_role"] = breakdown_json(report.by_role);
   json["phases"] = breakdown_json(report.phases);
+  if (!report.by_part.empty()) json["by_part"] = breakdown_json(report.by_part);
+  add_tracks(json, report);
   add_memory(json, report);
   json["advice"] = advice_json(report.advice);
   add_batches(json, report);

@@ -156,7 +156,7 @@ class SplitRunner::Machine {
   }
   bool is_due(size_t request, double interval_us) const {
     if (interval_us > 0) return now() >= interval_us * static_cast<double>(request);
-    return schedule_.unfinished() <= options_.schedule.in_flight;
+    return schedule_.unfinished() < options_.schedule.in_flight;
   }
 
   Status take(const ScheduleStep& step, double next_arrival_us) {

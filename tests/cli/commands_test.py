@@ -6,6 +6,7 @@ usage: commands_test.py PROGRAM PROJECT_ROOT
 import json
 import os
 import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -189,6 +190,44 @@ class Commands(unittest.TestCase):
             self.assertEqual(row["flops"], flops)
             self.assertAlmostEqual(row["intensity"], flops / bytes_moved)
             self.assertEqual(row["bound"], bound)
+
+    def test_report_is_one_page_with_the_document(self):
+        page = self.path / "report.html"
+        words = ["inspect", self.model, "--json", self.path / "report.json", "--report", page]
+        done = subprocess.run(
+            [PROGRAM, *map(str, words)], capture_output=True, text=True, check=False, timeout=120
+        )
+        if done.returncode == 4:
+            self.skipTest(done.stderr)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        text = page.read_text(encoding="utf-8")
+        data = re.search(r'id="document">(.*?)</script>', text, re.DOTALL)[1]
+        shown = json.loads(data)
+        self.assertIn("edgewright inspect", shown.pop("command_line"))
+        self.assertEqual(shown, json.loads((self.path / "report.json").read_text()))
+        # A failed check still leaves its page.
+        other = self.path / "other.txt"
+        other.write_text(GRAPH.replace("{-1.0, 1.0}", "{-1.0, 1.5}"))
+        failed = self.path / "failed.html"
+        self.run_program("verify", self.model, other, "--report", failed, code=1)
+        self.assertIn("first_divergence", failed.read_text(encoding="utf-8"))
+        self.run_program("inspect", self.model, "--report", self.path / "no" / "x.html", code=2)
+        self.assertFalse((self.path / "no").exists())
+
+    def test_profile_of_a_language_model_adds_up(self):
+        model = pathlib.Path(ROOT) / "examples" / "models" / "novel-7m-int8.ewlm"
+        words = ["--tokens", "9,3", "--seconds", "0.1"]
+        document = self.document("profile", model, *words, "--threads", "2")
+        self.assertEqual([row["name"] for row in document["phases"]][1:4],
+                         ["prefill", "decode 1", "decode 2"])  # fmt: skip
+        total = sum(row["time_us"] for row in document["operators"])
+        self.assertAlmostEqual(total, document["operators_us"], delta=1e-6 * total)
+        parts = {row["name"] for row in document["by_part"]}
+        self.assertLessEqual({"qkv", "qk", "softmax", "av", "ffn-activation", "residual"}, parts)
+        tracks = {track["name"] for track in document["tracks"]}
+        self.assertLessEqual({"phases", "layers", "parts", "thread 0", "thread 1"}, tracks)
+        self.run_program("profile", model, "--apply", code=4)
+        self.run_program("profile", model, "--tokens", "4000,1000", code=2)
 
     def test_profile_refuses(self):
         self.run_program("profile", code=2)

@@ -59,6 +59,14 @@ class Deploy(unittest.TestCase):
         self.assertTrue(all(stage["reused"] for stage in again["stages"]))
         self.assert_same(first, second)
         self.assertEqual(self.check(first)[0], 0)
+        repository = self.path / "repository"
+        done = subprocess.run([PROGRAM, "deploy", "--check", str(first), "--repository",
+                               str(repository)], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(sorted(map(str, files_of(repository))),
+                         ["a.yaml", "a/1/model.onnx", "a/config.pbtxt"])
+        config = (repository / "a" / "config.pbtxt").read_text()
+        self.assertIn('name: "logits" data_type: TYPE_FP32 dims: [ 1, 10 ]', config)
 
     def test_a_missed_goal_is_named(self):
         document = self.deploy(self.path / "a", "--goal", "latency-ms=0.01", code=1)

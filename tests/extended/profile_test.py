@@ -1,13 +1,16 @@
 """Checks the profiler against other programs, on the shared models.
 
-usage: profile_test.py PROGRAM PROJECT_ROOT [CASE]
+usage: profile_test.py PROGRAM PROJECT_ROOT [CASE[:MODEL] ...]
 
 Cases (all by default): reconcile (operators + overhead = wall time within 2 %, profiling costs at
 most 3 % on models over 1 ms), imports (profiles of ONNX Runtime and OpenVINO, made here, keep every
 node and total within 1 %), perfetto (exported traces as Perfetto's own definitions read them),
 likwid (bandwidths and peaks against likwid-bench), independent (the same against a program that
-has nothing of ours), confirm (verdicts hold for 95 %). Exit code 77
-where what a case needs is absent. Prints every figure.
+has nothing of ours), confirm (verdicts hold for 95 %), language (requests to a language model add
+up within 2 %), apply (predicted and achieved within 20 %), batches (what the batch model finds best
+costs at most 3 % more than what a sweep finds), layers (predicted times of layers and models; first
+times layers, four times a minute). CASE:MODEL takes only models of whose names it is a part. Exit
+code 77 where what a case needs is absent. Prints every figure.
 """
 
 import csv
@@ -49,6 +52,10 @@ MODELS = {
 class Checks:
     def __init__(self):
         self.failed = 0
+        self.only = ""
+
+    def models(self, names=MODELS):
+        return [name for name in names if self.only in name]
 
     def that(self, holds, text):
         print(("ok    " if holds else "FAILED ") + text, flush=True)
@@ -74,7 +81,7 @@ def shapes(model):
 def reconcile(checks):
     if not ZOO.exists():
         return ABSENT
-    for model in MODELS:
+    for model in checks.models():
         report, error = document("profile", ZOO / model, *shapes(model), "--seconds", "1.5")
         if report is None:
             checks.that(False, f"{model}: {error}")
@@ -91,13 +98,113 @@ def reconcile(checks):
 def confirm(checks):
     if not ZOO.exists():
         return ABSENT
-    for model in MODELS:
+    for model in checks.models():
         report, error = document(
             "profile", ZOO / model, *shapes(model), "--seconds", "1", "--confirm"
         )
         share = report["confirmed_share"] if report else 0
         checks.that(share >= 0.95, f"{model}: {share:.0%} of the verdicts hold {error}")
     return 0
+
+
+def language(checks):
+    if not ZOO.exists():
+        return ABSENT
+    for name in checks.models(("novel/novel-7m", "novel/novel-31m")):
+        for threads in (1, 2):
+            words = ["--tokens", "128,32", "--seconds", "3", "--threads", threads]
+            report, error = document("profile", ZOO / name, *words)
+            if report is None:
+                checks.that(False, f"{name}: {error}")
+                continue
+            wall = report["wall_us"]
+            open_share = abs(report["unattributed_us"]) / wall
+            cost = report["profiled_wall_us"] / wall - 1
+            text = f"{name}, {threads} threads: {wall:.0f} us"
+            checks.that(open_share <= 0.02, f"{text}, unattributed {open_share:.2%}")
+            checks.that(cost <= 0.03, f"{text}, profiling costs {cost:.2%}")
+            parts = {row["name"] for row in report["by_part"]}
+            wanted = {"qkv", "qk", "softmax", "av", "output-projection", "ffn-up", "ffn-activation",
+                      "ffn-down", "norm", "residual", "rope", "embedding", "head"}  # fmt: skip
+            checks.that(wanted <= parts, f"{name}: parts {sorted(parts)}")
+    return 0
+
+
+def apply(checks):
+    if not ZOO.exists():
+        return ABSENT
+    names = ("cifar10/resnet20.onnx", "cifar10/vit20.onnx", "novel/novel-7m.onnx")
+    for model in checks.models(names):
+        words = [*shapes(model), "--seconds", "2", "--apply"]
+        report, error = document("profile", ZOO / model, *words)
+        if report is None:
+            checks.that(False, f"{model}: {error}")
+            continue
+        for row in report["advice"]:
+            if "achieved_us" not in row:
+                continue
+            predicted, achieved = row["predicted_us"], row["achieved_us"]
+            text = f"{model}, {row['opportunity']}: said {predicted:.0f}, got {achieved:.0f} us"
+            checks.that(abs(predicted / achieved - 1) <= 0.2, text)
+    return 0
+
+
+BATCH_COSTS = ((0.0, 1.0), (0.02, 1.0))  # of a microsecond of latency, of one of time per sample
+LARGEST_BATCH = 12
+
+
+def batches(checks):
+    if not ZOO.exists():
+        return ABSENT
+    names = ("cifar10/resnet20.onnx", "cifar10/mobilenetv2.onnx", "cifar10/vit20.onnx")
+    for model in checks.models(names):
+        sizes = ",".join(map(str, range(1, LARGEST_BATCH + 1)))
+        sweep, error = document(
+            "profile", ZOO / model, "--threads", "2", "--seconds", "1", "--batches", sizes
+        )
+        if sweep is None:
+            checks.that(False, f"{model}: {error}")
+            continue
+        latency = {row["batch"]: row["latency_us"] for row in sweep["batches"]}
+        for costs in BATCH_COSTS:
+            found, _ = document(
+                "profile", ZOO / model, "--threads", "2", "--seconds", "1", "--batches",
+                f"1,2,4,8,{LARGEST_BATCH}", "--batch-costs", ",".join(map(str, costs)),
+            )  # fmt: skip
+            cost = {b: costs[0] * us + costs[1] * us / b for b, us in latency.items()}
+            best = min(cost, key=cost.get)
+            loss = cost[found["best_batch"]] / cost[best] - 1
+            text = f"{model}, costs {costs}: batch {found['best_batch']}, sweep {best}, {loss:+.1%}"
+            checks.that(loss <= 0.03, text)
+    return 0
+
+
+def layers(checks):
+    if not ZOO.exists():
+        return ABSENT
+    report = None
+    for _ in range(4):
+        words = ["--layers", "500", "--layers-seconds", "60", "--seconds", "4", "--accept-noise"]
+        report, error = document("device", "probe", *words)
+        if report is None:
+            checks.that(False, error)
+            return 0
+    fit = report["layer_times"]
+    text = f"{fit['layers']} layers: error {fit['error_median']:.1%}, {fit['error_p90']:.1%}"
+    checks.that(fit["error_median"] <= 0.12 and fit["error_p90"] <= 0.30, text)
+    predicted_models(checks)
+    return 0
+
+
+def predicted_models(checks):
+    for model in checks.models():
+        report, error = document("profile", ZOO / model, *shapes(model), "--seconds", "1")
+        if report is None:
+            checks.that(False, f"{model}: {error}")
+            continue
+        ratio = report["predicted_us"] / report["operators_us"]
+        text = f"{model}: predicted {report['predicted_us']:.0f} of {report['operators_us']:.0f} us"
+        checks.that(abs(ratio - 1) <= 0.15, text)
 
 
 ORT = """
@@ -291,6 +398,10 @@ CASES = {
     "likwid": likwid,
     "independent": independent,
     "confirm": confirm,
+    "language": language,
+    "apply": apply,
+    "batches": batches,
+    "layers": layers,
 }
 
 
@@ -298,7 +409,8 @@ def main():
     chosen = sys.argv[3:] or list(CASES)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     checks, absent = Checks(), 0
-    for name in chosen:
+    for case in chosen:
+        name, _, checks.only = case.partition(":")
         if CASES[name](checks) == ABSENT:
             print(f"skip  {name}: it needs ../shared and tools/setup --bench --profile")
             absent += 1

@@ -75,7 +75,11 @@ SORTED = """(index) => {
   const column = [...table.tHead.rows[0].cells].findIndex((th) => th.classList.contains('number'));
   return [...table.tBodies[0].rows].map((row) => row.cells[column].textContent)
     .filter((text) => text !== '–')
-    .map((text) => Number(text.replace(/[\\u202f]/g, '').replace(' e', 'e')));
+    .map((text) => {
+      const exponent = [...(text.split('·10')[1] ?? '⁰')]
+        .map((c) => '-0123456789'['⁻⁰¹²³⁴⁵⁶⁷⁸⁹'.indexOf(c)]).join('');
+      return Number(text.split('·')[0].replace(/\\u202f/g, '')) * 10 ** Number(exponent);
+    });
 }"""
 
 

@@ -13,6 +13,8 @@ export function commandOf(doc) {
   return match ? match[1].replaceAll(' ', '-') : '';
 }
 
+const LONG_TEXT = 22; // of a tile, beyond which its letters are smaller
+
 const isRecord = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
 const isRows = (value) => Array.isArray(value) && value.length > 0 && value.every(isRecord);
 
@@ -39,7 +41,12 @@ export class Page {
   tile(name, path, more) {
     const value = path.split('.').reduce((at, key) => at?.[key], this.doc);
     if (value === undefined || value === null || value === '') return this;
-    this.figures.push({name, text: withUnit(path, value), source: typeof value === 'number' ? this.source(path) : '', more});
+    this.figures.push({
+      name,
+      text: withUnit(path, value),
+      source: typeof value === 'number' ? this.source(path) : '',
+      more,
+    });
     return this;
   }
   // The same of a value that the document only implies.
@@ -50,8 +57,16 @@ export class Page {
 
   section(title, ...content) {
     const id = `${this.prefix}${title.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`;
-    this.sections.push({title, id, element: h('section', {id, 'aria-labelledby': `${id}-title`},
-      h('h2', {id: `${id}-title`}, title), content)});
+    this.sections.push({
+      title,
+      id,
+      element: h(
+        'section',
+        {id, 'aria-labelledby': `${id}-title`},
+        h('h2', {id: `${id}-title`}, title),
+        content,
+      ),
+    });
     return this;
   }
   chart(chart, ...more) {
@@ -62,8 +77,11 @@ export class Page {
     this.use(key);
     const value = options.rows ?? this.doc[key];
     if (!isRows(value)) return this;
-    return this.section(title, options.note && h('p', {class: 'note'}, options.note),
-      table(value, {title, sourceOf: (column) => this.source(`${key}.${column}`), ...options}));
+    return this.section(
+      title,
+      options.note && h('p', {class: 'note'}, options.note),
+      table(value, {title, sourceOf: (column) => this.source(`${key}.${column}`), ...options}),
+    );
   }
 
   // What no section has claimed.
@@ -73,17 +91,34 @@ export class Page {
       if (this.used.has(key)) continue;
       if (isRows(value)) this.rows(capital(label(key)), key);
       else if (isRecord(value)) this.record(key, value);
-      else if (Array.isArray(value) ? value.length : value !== null && value !== '') plain.push([key, value]);
+      else if (Array.isArray(value) ? value.length : value !== null && value !== '')
+        plain.push([key, value]);
     }
     if (plain.length) {
-      this.section('Details', figures(plain.map(([key, value]) => this.entry(key, key, value)), 'Details'));
+      this.section(
+        'Details',
+        figures(
+          plain.map(([key, value]) => this.entry(key, key, value)),
+          'Details',
+        ),
+      );
     }
   }
   entry(name, path, value) {
     const text = Array.isArray(value)
-      ? value.slice(0, 40).map((v) => (isRecord(v) ? JSON.stringify(v) : withUnit(path, v, true))).join(', ') + (value.length > 40 ? ` … (${value.length})` : '')
-      : typeof value === 'boolean' ? (value ? 'yes' : 'no') : isRecord(value) ? JSON.stringify(value) : withUnit(path, value, false);
-    const number = typeof value === 'number' || (Array.isArray(value) && typeof value[0] === 'number');
+      ? value
+          .slice(0, 40)
+          .map((v) => (isRecord(v) ? JSON.stringify(v) : withUnit(path, v, true)))
+          .join(', ') + (value.length > 40 ? ` … (${value.length})` : '')
+      : typeof value === 'boolean'
+        ? value
+          ? 'yes'
+          : 'no'
+        : isRecord(value)
+          ? JSON.stringify(value)
+          : withUnit(path, value);
+    const number =
+      typeof value === 'number' || (Array.isArray(value) && typeof value[0] === 'number');
     return [capital(label(name)), text, number ? this.source(path) : ''];
   }
   record(key, value) {
@@ -94,7 +129,13 @@ export class Page {
       const rows = entries.map(([name, v]) => ({name, ...v}));
       this.rows(capital(label(key)), key, {rows});
     } else {
-      this.section(capital(label(key)), figures(entries.map(([name, v]) => this.entry(name, `${key}.${name}`, v)), label(key)));
+      this.section(
+        capital(label(key)),
+        figures(
+          entries.map(([name, v]) => this.entry(name, `${key}.${name}`, v)),
+          label(key),
+        ),
+      );
     }
   }
 }
@@ -110,12 +151,31 @@ function withSmallUnit(text) {
 }
 
 export function tiles(list) {
-  return h('dl', {class: 'tiles'}, list.map((tile) => h('div', {class: 'tile'},
-    h('dt', {}, tile.name), h('dd', {}, withSmallUnit(tile.text), tile.more && h('small', {}, tile.more)), sourceTag(tile.source))));
+  return h(
+    'dl',
+    {class: 'tiles'},
+    list.map((tile) =>
+      h(
+        'div',
+        {class: 'tile'},
+        h('dt', {}, tile.name),
+        h(
+          'dd',
+          {class: tile.text.length > LONG_TEXT ? 'long' : null},
+          withSmallUnit(tile.text),
+          tile.more && h('small', {}, tile.more),
+        ),
+        sourceTag(tile.source),
+      ),
+    ),
+  );
 }
 
 export function warnings(list) {
   if (!list?.length) return null;
-  return h('ul', {class: 'warnings', 'aria-label': 'Warnings'}, list.map((text) => h('li', {}, text)));
+  return h(
+    'ul',
+    {class: 'warnings', 'aria-label': 'Warnings'},
+    list.map((text) => h('li', {}, text)),
+  );
 }
-

@@ -3,8 +3,9 @@
 // `describe` gives the lines of text of one mark, for the pointer, the keyboard and screen readers.
 import {append, h} from './dom.js';
 import {init} from './plot_library.js';
+import {raised} from './units.js';
 
-const ZOOM_STEP = 0.7;  // of the visible span
+const ZOOM_STEP = 0.7; // of the visible span
 const PAN_STEP = 0.2;
 const NARROW_PX = 560;
 
@@ -14,8 +15,13 @@ export function theme() {
   const style = getComputedStyle(document.documentElement);
   const value = (name) => style.getPropertyValue(name).trim();
   return {
-    text: value('--text'), faint: value('--faint'), line: value('--line'), card: value('--card'),
-    good: value('--good'), bad: value('--bad'), plain: value('--plain'),
+    text: value('--text'),
+    faint: value('--faint'),
+    line: value('--line'),
+    card: value('--card'),
+    good: value('--good'),
+    bad: value('--bad'),
+    plain: value('--plain'),
     series: [1, 2, 3, 4, 5, 6, 7, 8].map((n) => value(`--series-${n}`)),
   };
 }
@@ -26,39 +32,59 @@ export function redrawAll() {
 }
 
 function tooltip(lines) {
-  return append(h('div', {class: 'tip'}), lines.map((line, i) => h(i ? 'div' : 'b', {}, line)));
+  return append(
+    h('div', {class: 'tip'}),
+    lines.map((line, i) => h(i ? 'div' : 'b', {}, line)),
+  );
 }
 
 class Plot {
   constructor(chart) {
     this.chart = chart;
-    this.at = null;  // [series, index] of the mark that the keyboard is on
+    this.at = null; // [series, index] of the mark that the keyboard is on
     this.window = [0, 100];
     this.canvas = h('div', {class: 'canvas', style: {height: `${chart.height ?? 320}px`}});
     this.said = h('div', {class: 'said', role: 'status', 'aria-live': 'polite'});
     const keys = chart.zoom
       ? 'Arrow keys walk through the marks; plus, minus and 0 zoom; with Shift arrows move.'
       : 'Arrow keys walk through the marks.';
-    this.frame = h('div', {
-      class: 'frame', tabindex: 0, role: 'application', 'aria-roledescription': 'chart',
-      'aria-label': `${chart.title}. ${chart.summary ?? ''} ${keys}`,
-      onkeydown: (event) => this.key(event),
-      onblur: () => this.point(null),
-    }, this.canvas);
-    this.element = h('figure', {class: 'plot'}, chart.zoom && this.buttons(), this.frame, this.said,
-      chart.note && h('figcaption', {}, chart.note));
+    this.frame = h(
+      'div',
+      {
+        class: 'frame',
+        tabindex: 0,
+        role: 'application',
+        'aria-roledescription': 'chart',
+        'aria-label': `${chart.title}. ${chart.summary ?? ''} ${keys}`,
+        onkeydown: (event) => this.key(event),
+        onblur: () => this.point(null),
+      },
+      this.canvas,
+    );
+    this.element = h(
+      'figure',
+      {class: 'plot'},
+      chart.zoom && this.buttons(),
+      this.frame,
+      this.said,
+      chart.note && h('figcaption', {}, chart.note),
+    );
     live.add(this);
     new ResizeObserver(() => this.fit()).observe(this.canvas);
   }
 
   buttons() {
-    const button = (text, title, action) => h('button', {type: 'button', title, 'aria-label': title, onclick: action}, text);
-    return h('div', {class: 'zoom'},
+    const button = (text, title, action) =>
+      h('button', {type: 'button', title, 'aria-label': title, onclick: action}, text);
+    return h(
+      'div',
+      {class: 'zoom'},
       button('+', 'Zoom in', () => this.zoom(ZOOM_STEP)),
       button('−', 'Zoom out', () => this.zoom(1 / ZOOM_STEP)),
       button('◀', 'Move left', () => this.pan(-PAN_STEP)),
       button('▶', 'Move right', () => this.pan(PAN_STEP)),
-      button('All', 'Show all', () => this.show(0, 100)));
+      button('All', 'Show all', () => this.show(0, 100)),
+    );
   }
 
   fit() {
@@ -79,22 +105,30 @@ class Plot {
     this.narrow = this.canvas.clientWidth < NARROW_PX;
     const colours = theme();
     const option = this.chart.option({...colours, narrow: this.narrow, plot: this.plot});
-    this.plot.setOption({
-      animation: false,
-      color: colours.series,
-      textStyle: {fontFamily: 'system-ui, sans-serif', color: colours.text},
-      tooltip: {
-        trigger: 'item', confine: true, renderMode: 'html', backgroundColor: colours.card,
-        borderColor: colours.line, textStyle: {color: colours.text, fontSize: 13},
-        formatter: (mark) => {
-          const lines = this.chart.describe(mark.seriesIndex, mark.dataIndex);
-          return lines ? tooltip(lines) : '';
+    this.plot.setOption(
+      {
+        animation: false,
+        color: colours.series,
+        textStyle: {fontFamily: 'system-ui, sans-serif', color: colours.text},
+        tooltip: {
+          trigger: 'item',
+          confine: true,
+          renderMode: 'html',
+          backgroundColor: colours.card,
+          borderColor: colours.line,
+          textStyle: {color: colours.text, fontSize: 13},
+          formatter: (mark) => {
+            const lines = this.chart.describe(mark.seriesIndex, mark.dataIndex);
+            return lines ? tooltip(lines) : '';
+          },
         },
+        ...option,
       },
-      ...option,
-    }, {notMerge: true});
-    this.marks = this.plot.getOption().series
-      .map((series, i) => [i, (series.data ?? []).length])
+      {notMerge: true},
+    );
+    this.marks = this.plot
+      .getOption()
+      .series.map((series, i) => [i, (series.data ?? []).length])
       .filter(([i, length]) => length > 0 && this.chart.describe(i, 0));
   }
 
@@ -157,7 +191,8 @@ class Plot {
   }
   zoom(factor) {
     const [start, end] = this.window;
-    const middle = (start + end) / 2, half = ((end - start) / 2) * factor;
+    const middle = (start + end) / 2,
+      half = ((end - start) / 2) * factor;
     this.show(middle - half, middle + half);
   }
   pan(share) {
@@ -175,7 +210,10 @@ export function plot(chart) {
 export function axis(colours, name, more = {}) {
   const {axisLabel, ...rest} = more;
   return {
-    type: 'value', name, nameLocation: 'middle', nameGap: rest.gap ?? 30,
+    type: 'value',
+    name,
+    nameLocation: 'middle',
+    nameGap: rest.gap ?? 30,
     nameTextStyle: {color: colours.faint, fontSize: 12},
     axisLine: {show: true, lineStyle: {color: colours.line}},
     axisLabel: {color: colours.faint, hideOverlap: true, ...axisLabel},
@@ -189,14 +227,21 @@ export function grid(colours, more = {}) {
 }
 
 export function legend(colours, more = {}) {
-  return {top: 0, left: 0, type: 'plain', textStyle: {color: colours.text, fontSize: 12},
-    inactiveColor: colours.line, itemWidth: 14, itemHeight: 10, itemGap: 12, ...more};
+  return {
+    top: 0,
+    left: 0,
+    type: 'plain',
+    textStyle: {color: colours.text, fontSize: 12},
+    inactiveColor: colours.line,
+    itemWidth: 14,
+    itemHeight: 10,
+    itemGap: 12,
+    ...more,
+  };
 }
 
 // Powers of ten as people write them.
 export function logLabel(value) {
   if (value >= 1e-3 && value < 1e4) return String(Number(value.toPrecision(3)));
-  const exponent = Math.round(Math.log10(value));
-  const raised = [...String(exponent)].map((c) => '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'['-0123456789'.indexOf(c)]).join('');
-  return `10${raised}`;
+  return `10${raised(Math.round(Math.log10(value)))}`;
 }

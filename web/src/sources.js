@@ -41,7 +41,8 @@ const ROWS = [
   ['power-energy', /uncertainty/, 'modelled'],
   ['power-energy', /samples|duplicates|wraps/, 'counted'],
   ['power-energy', /./, 'measured'],
-  ['split-codecs', /bytes|ratio|bandwidth/, 'counted'],
+  ['split-codecs', /floor|bandwidth/, 'stated'],
+  ['split-codecs', /bytes|ratio/, 'counted'],
   ['split-codecs', /total_us/, 'modelled'],
   ['split-codecs', /./, 'measured'],
   ['split-protect', /sigma|clip|epsilon/, 'stated'],
@@ -67,6 +68,8 @@ export function sourceOf(doc, command, path) {
   for (let at = key; at; at = at.slice(0, Math.max(0, at.lastIndexOf('.')))) {
     if (stated[at]) return stated[at];
   }
-  const row = ROWS.find(([name, pattern]) => (name === '*' || name === command) && pattern.test(key));
+  const row = ROWS.find(
+    ([name, pattern]) => (name === '*' || name === command) && pattern.test(key),
+  );
   return row ? row[2] : '';
 }

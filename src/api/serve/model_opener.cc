@@ -1,7 +1,10 @@
 #include "api/serve/model_opener.h"
 
+#include <filesystem>
+
 #include "api/language_open.h"
 #include "api/open_backend.h"
+#include "serve/draft_checked_model.h"
 
 namespace edgewright {
 namespace {
@@ -53,16 +56,6 @@ class OpenedServedModel : public ServedModel {
   std::vector<ServedPort> inputs_, outputs_;
 };
 
-Result<std::unique_ptr<ServedModel>> open_tensors(const std::string& path, int threads) {
-  InferenceOptions options;
-  options.threads = threads;
-  EDGEWRIGHT_ASSIGN(OpenedModel model, open_backend(path, options));
-  EDGEWRIGHT_ASSIGN(std::vector<ServedPort> inputs, served_ports(model->inputs()));
-  EDGEWRIGHT_ASSIGN(std::vector<ServedPort> outputs, served_ports(model->outputs()));
-  return std::unique_ptr<ServedModel>(
-      std::make_unique<OpenedServedModel>(std::move(model), std::move(inputs), std::move(outputs)));
-}
-
 Result<LanguageParts> open_language(const std::string& path, int threads) {
   LanguageOptions options;
   options.threads = threads;
@@ -77,6 +70,20 @@ Result<LanguageParts> open_language(const std::string& path, int threads) {
                      parts.model->config.vocabulary);
   }
   return parts;
+}
+
+Result<std::unique_ptr<ServedModel>> open_tensors(const std::string& path, int threads) {
+  if (std::filesystem::path(path).stem() == "checker") {
+    EDGEWRIGHT_ASSIGN(const LanguageParts parts, open_language(path, threads));
+    return draft_checked_model(parts, threads);
+  }
+  InferenceOptions options;
+  options.threads = threads;
+  EDGEWRIGHT_ASSIGN(OpenedModel model, open_backend(path, options));
+  EDGEWRIGHT_ASSIGN(std::vector<ServedPort> inputs, served_ports(model->inputs()));
+  EDGEWRIGHT_ASSIGN(std::vector<ServedPort> outputs, served_ports(model->outputs()));
+  return std::unique_ptr<ServedModel>(
+      std::make_unique<OpenedServedModel>(std::move(model), std::move(inputs), std::move(outputs)));
 }
 
 }  // namespace

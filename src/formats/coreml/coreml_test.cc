@@ -107,6 +107,13 @@ TEST_F(ExportCoreml, RefusesByName) {
   EXPECT_EQ(files.error().kind, ErrorKind::kUnsupported);
   EXPECT_THAT(files.error().message, HasSubstr("node 'sum' (CumSum): Core ML has no form for it"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "m.mlpackage"));
+  const auto scalar = write(R"(graph %main(%x: float32[]) -> (%x) {
+}
+)",
+                            "m.mlpackage");
+  ASSERT_FALSE(scalar.ok());
+  EXPECT_THAT(scalar.error().message,
+              HasSubstr("input 'x' is float32[], which Core ML interfaces"));
 }
 
 }  // namespace

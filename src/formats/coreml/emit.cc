@@ -103,11 +103,18 @@ bool fits_half(const Tensor& tensor) {
   return true;
 }
 
+// Values have a type of the table, fixed shapes, and elements.
 bool has_type(const Value* value) {
   if (value == nullptr) return true;
   return value->type.is_tensor() && type_row(value->type.dtype) != nullptr &&
          value->type.dtype != DType::kString && value->type.shape &&
-         known_dims(*value->type.shape) && value->type.shape->size() <= kMaxRank;
+         known_dims(*value->type.shape) && value->type.shape->size() <= kMaxRank &&
+         std::ranges::find(*value->type.shape, Dim(0)) == value->type.shape->end();
+}
+
+// Arrays of an interface have at least one axis.
+bool fits_interface(const Value* value) {
+  return has_type(value) && type_row(value->type.dtype)->array != 0 && !value->type.shape->empty();
 }
 
 Message argument(const std::vector<std::string>& names) {
@@ -319,7 +326,7 @@ Message Emitter::feature(const Value& value, const std::string& name) const {
 Status Emitter::add_inputs(const Graph& graph) {
   for (const Value* input : graph.inputs()) {
     if (input->is_constant()) continue;
-    if (!has_type(input) || type_row(input->type.dtype)->array == 0) {
+    if (!fits_interface(input)) {
       return unsupported("input '{}' is {}, which Core ML interfaces have not", input->name,
                          type_text(input->type));
     }
@@ -378,7 +385,7 @@ Result<Program> Emitter::run(const Graph& graph) {
   EDGEWRIGHT_TRY(add_inputs(graph));
   EDGEWRIGHT_TRY(add_nodes(graph));
   for (const Value* output : graph.outputs()) {
-    if (!has_type(output) || type_row(output->type.dtype)->array == 0) {
+    if (!fits_interface(output)) {
       return unsupported("output '{}' is {}, which Core ML interfaces have not", output->name,
                          type_text(output->type));
     }

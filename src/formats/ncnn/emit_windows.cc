@@ -172,7 +172,8 @@ Status emit_lrn(Emitter& emitter, const Node& node) {
 // lengths only.
 bool scales_exactly(const Node& node) {
   const Tensor* scales = node.constant_input(2);
-  if (scales == nullptr || scales->element_count() != 4) return scales == nullptr;
+  if (scales == nullptr) return node.input(2) == nullptr;
+  if (scales->element_count() != 4) return scales->element_count() == 0;
   const Dims from = dims_of(node.inputs[0]), to = dims_of(node.outputs[0]);
   const auto factors = floats_of(*scales);
   for (size_t i = 0; i < from.size(); ++i) {

@@ -212,37 +212,126 @@ void Emitter::give(const Node& node, size_t index, Endpoint endpoint) {
   port.names.push_back(value->name);
 }
 
+namespace {
+
+// What follows "past_key_values", "past" or "present" in a name; empty when it begins otherwise.
+std::string_view cache_part(std::string_view name, bool past) {
+  for (const std::string_view prefix : {"past_key_values", "past", "present"}) {
+    if (name.starts_with(prefix) && prefix.starts_with("past") == past) {
+      return name.substr(prefix.size());
+    }
+  }
+  return {};
+}
+
+// The inputs of a decoder that are outputs of the step before.
+std::map<const Value*, const Value*> cache_pairs(const Graph& graph) {
+  std::map<const Value*, const Value*> pairs;
+  for (const Value* input : graph.inputs()) {
+    const std::string_view part = cache_part(input->name, true);
+    if (part.empty() || !input->type.shape) continue;
+    for (const Value* output : graph.outputs()) {
+      const bool same = cache_part(output->name, false) == part;
+      if (same && output->type.dtype == input->type.dtype) pairs[input] = output;
+    }
+  }
+  return pairs;
+}
+
+std::string shape_of(const ValueType& type) {
+  if (!type.shape) return "...";  // not even the rank is known
+  std::vector<std::string> dims;
+  for (const Dim& dim : *type.shape) {
+    dims.push_back(dim.is_known() ? fmt::format("{}", dim.value) : "?");
+  }
+  return fmt::format("{}", fmt::join(dims, ","));
+}
+
+}  // namespace
+
+Endpoint Emitter::add_parameter(const Value* input) {
+  Port port = port_of(input->type);
+  port.names.push_back(input->name);
+  return append({input->name,
+                 "Parameter",
+                 "opset1",
+                 {{"shape", shape_of(input->type)},
+                  {"element_type", std::string(element_type(input->type.dtype))}},
+                 {},
+                 {std::move(port)}});
+}
+
+// A variable that holds nothing at first: the batch is that of the first input, what grows has no
+// elements.
+void Emitter::add_state(const Value* input, const Graph& graph) {
+  const Shape& shape = *input->type.shape;
+  const std::string& name = input->name;
+  const auto inner = [&](const char* suffix, const char* type, const char* version, LayerData data,
+                         std::vector<Endpoint> inputs, ValueType result) {
+    return append(
+        {name + suffix, type, version, std::move(data), std::move(inputs), {port_of(result)}});
+  };
+  std::vector<int64_t> rest;
+  for (size_t i = 1; i < shape.size(); ++i) rest.push_back(std::max<int64_t>(shape[i].value, 0));
+  Endpoint batch = ints({std::max<int64_t>(shape[0].value, 1)});
+  if (!shape[0].is_known()) {
+    const Value* first = graph.inputs()[0];
+    const Endpoint of = inner("/shape", "ShapeOf", "opset3", {{"output_type", "i64"}},
+                              {endpoints_.at(first)}, ValueType::tensor(DType::kInt64, Shape(1)));
+    batch = inner("/batch", "Gather", "opset8", {{"batch_dims", "0"}}, {of, ints({0}), integer(0)},
+                  ValueType::tensor(DType::kInt64, Shape{Dim(1)}));
+  }
+  const Endpoint dims = inner("/dims", "Concat", "opset1", {{"axis", "0"}}, {batch, ints(rest)},
+                              ValueType::tensor(DType::kInt64, Shape(1)));
+  const Endpoint start = inner("/start", "Broadcast", "opset3", {{"mode", "numpy"}},
+                               {number(0, input->type.dtype), dims}, input->type);
+  Port port = port_of(input->type);
+  port.names.push_back(name);
+  endpoints_[input] = append({name,
+                              "ReadValue",
+                              "opset6",
+                              {{"variable_id", name},
+                               {"variable_type", std::string(element_type(input->type.dtype))},
+                               {"variable_shape", shape_of(input->type)}},
+                              {start},
+                              {std::move(port)}});
+}
+
 Status Emitter::add_inputs(const Graph& graph) {
+  if (options_.states) states_ = cache_pairs(graph);
+  if (options_.states && (states_.empty() || states_.contains(graph.inputs()[0]))) {
+    return unsupported(
+        "states: found no inputs past* with outputs present* of the same name behind an input of "
+        "tokens");
+  }
   for (const Value* input : graph.inputs()) {
     if (input->is_constant()) continue;
-    const std::string_view type = element_type(input->type.dtype);
-    if (!input->type.is_tensor() || type.empty()) {
+    if (!input->type.is_tensor() || element_type(input->type.dtype).empty()) {
       return unsupported("input '{}' has type {}, which OpenVINO IR has not", input->name,
                          type_text(input->type));
     }
-    std::string shape = "...";  // not even the rank is known
-    if (input->type.shape) {
-      std::vector<std::string> dims;
-      for (const Dim& dim : *input->type.shape) {
-        dims.push_back(dim.is_known() ? fmt::format("{}", dim.value) : "?");
-      }
-      shape = fmt::format("{}", fmt::join(dims, ","));
-    }
-    Port port = port_of(input->type);
-    port.names.push_back(input->name);
-    endpoints_[input] = append({input->name,
-                                "Parameter",
-                                "opset1",
-                                {{"shape", shape}, {"element_type", std::string(type)}},
-                                {},
-                                {std::move(port)}});
+    if (!states_.contains(input)) endpoints_[input] = add_parameter(input);
+  }
+  for (const Value* input : graph.inputs()) {
+    if (states_.contains(input)) add_state(input, graph);
   }
   return {};
 }
 
 void Emitter::add_results(const Graph& graph) {
+  std::map<const Value*, const Value*> assigned;
+  for (const auto& [input, output] : states_) assigned[output] = input;
   for (const Value* output : graph.outputs()) {
     const Endpoint from = value(output);
+    if (const auto state = assigned.find(output); state != assigned.end()) {
+      append({output->name,
+              "Assign",
+              "opset6",
+              {{"variable_id", state->second->name}},
+              {from},
+              {port_of(output->type)}});
+      continue;
+    }
     Port& port = ir_.layers[from.layer].outputs[from.port];
     if (std::ranges::find(port.names, output->name) == port.names.end()) {
       port.names.push_back(output->name);

@@ -57,12 +57,15 @@ class Emitter {
   Endpoint append(Layer layer);
   std::string inner_name(const Node& node, std::string_view type);
   Status add_inputs(const Graph& graph);
+  Endpoint add_parameter(const Value* input);
+  void add_state(const Value* input, const Graph& graph);
   void add_results(const Graph& graph);
 
   OpenvinoOptions options_;
   Ir ir_;
   std::map<const Value*, Endpoint> endpoints_;
   std::map<std::string, int> inner_names_;
+  std::map<const Value*, const Value*> states_;  // input -> the output that it is next time
 };
 
 using EmitFunction = Status (*)(Emitter& emitter, const Node& node);

@@ -262,18 +262,23 @@ Status Importer::add_result() {
 Status Importer::add_read() {
   if (layer_->outputs.empty()) return bad_input("found no output, expected one");
   const Port& port = layer_->outputs[0];
-  const std::string name = text("variable_id", layer_->name);
-  give(0, model_.graph->add_input(name, ValueType::tensor(port.dtype, port.shape)));
+  give(0, model_.graph->add_input(layer_->name, ValueType::tensor(port.dtype, port.shape)));
   return {};
 }
 
 Status Importer::add_assign() {
   EDGEWRIGHT_ASSIGN(Value * value, input(0));
-  Node* node = model_.graph->add_node("Identity", {value},
-                                      {text("variable_id", layer_->name) + "/assigned"});
+  Node* node = model_.graph->add_node("Identity", {value}, {layer_->name + "/assigned"});
   node->outputs[0]->type = value->type;
   model_.graph->add_output(node->outputs[0]);
   if (!layer_->outputs.empty()) give(0, node->outputs[0]);
+  // The value that is assigned has the name when it was written here: the output takes it over.
+  if (value->name == layer_->name && value->producer != nullptr && !value->is_graph_output()) {
+    model_.graph->rename(value, layer_->name + "/value");
+  }
+  if (model_.graph->find_value(layer_->name) == nullptr) {
+    model_.graph->rename(node->outputs[0], layer_->name);
+  }
   return {};
 }
 

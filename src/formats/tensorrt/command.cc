@@ -14,13 +14,27 @@ struct Range {
 constexpr Range kBatch = {1, 1, 32};
 constexpr Range kLength = {1, 128, 512};
 
+// Symbols that are the first dimension of an input anywhere are batches everywhere.
+std::set<std::string> batch_symbols(const Graph& graph) {
+  std::set<std::string> symbols;
+  for (const Value* input : graph.inputs()) {
+    if (input->type.shape && !input->type.shape->empty()) {
+      symbols.insert(input->type.shape->front().symbol);
+    }
+  }
+  symbols.erase("");
+  return symbols;
+}
+
 std::string shapes(const Graph& graph, int64_t Range::* which) {
+  const std::set<std::string> batches = batch_symbols(graph);
   std::string list;
   for (const Value* input : graph.inputs()) {
     if (input->is_constant() || !input->type.shape || known_dims(*input->type.shape)) continue;
     std::vector<int64_t> dims;
     for (const Dim& dim : *input->type.shape) {
-      const Range& range = dims.empty() ? kBatch : kLength;
+      const bool is_batch = dims.empty() || batches.contains(dim.symbol);
+      const Range& range = is_batch ? kBatch : kLength;
       dims.push_back(dim.is_known() ? dim.value : range.*which);
     }
     list += fmt::format("{}{}:{}", list.empty() ? "" : ",", input->name, fmt::join(dims, "x"));

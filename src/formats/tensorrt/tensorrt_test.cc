@@ -70,15 +70,15 @@ TEST(Tensorrt, CalibrationCacheHasScalesInHexadecimal) {
 }
 
 TEST(Tensorrt, CommandHasProfilesAndPlugins) {
-  const Model model = model_of(R"(graph %main(%x: float32[N,3,T]) -> (%y) {
+  const Model model = model_of(R"(graph %main(%x: float32[N,3,T], %past: float32[2,N]) -> (%y) {
   %y: float32[N,3,T] = maker::Odd(%x) "odd"
 }
 )");
   const std::string text = tensorrt_command(
       *model.graph, {.half = true, .plugin_nodes = {&model.graph->nodes().front()}});
-  EXPECT_THAT(text, HasSubstr("--minShapes=x:1x3x1"));
-  EXPECT_THAT(text, HasSubstr("--optShapes=x:1x3x128"));
-  EXPECT_THAT(text, HasSubstr("--maxShapes=x:32x3x512"));
+  EXPECT_THAT(text, HasSubstr("--minShapes=x:1x3x1,past:2x1 "));
+  EXPECT_THAT(text, HasSubstr("--optShapes=x:1x3x128,past:2x1 "));
+  EXPECT_THAT(text, HasSubstr("--maxShapes=x:32x3x512,past:2x32"));
   EXPECT_THAT(text, HasSubstr("--fp16"));
   EXPECT_THAT(text, Not(HasSubstr("--int8")));
   EXPECT_THAT(text, HasSubstr("# needs a plugin: node 'odd' (Odd)\n"));

@@ -34,19 +34,21 @@ HWY_INLINE void keep(Vec& value) {
 }
 
 template <size_t kStreams>
-float read(const float* HWY_RESTRICT from, size_t count) {
+float read(const float* HWY_RESTRICT from, size_t count, size_t passes) {
   const D d;
   const size_t lanes = hn::Lanes(d), length = count / kStreams;
   V sums[kSums];
   for (V& sum : sums) sum = hn::Zero(d);
   constexpr size_t kPerStream = kSums / kStreams;
-  for (size_t i = 0; i < length; i += kPerStream * lanes) {
+  for (size_t pass = 0; pass < passes; ++pass) {
+    for (size_t i = 0; i < length; i += kPerStream * lanes) {
 #pragma GCC unroll 8
-    for (size_t s = 0; s < kStreams; ++s) {
+      for (size_t s = 0; s < kStreams; ++s) {
 #pragma GCC unroll 8
-      for (size_t j = 0; j < kPerStream; ++j) {
-        V& sum = sums[s * kPerStream + j];
-        sum = hn::Add(sum, hn::Load(d, from + s * length + i + j * lanes));
+        for (size_t j = 0; j < kPerStream; ++j) {
+          V& sum = sums[s * kPerStream + j];
+          sum = hn::Add(sum, hn::Load(d, from + s * length + i + j * lanes));
+        }
       }
     }
   }
@@ -55,9 +57,9 @@ float read(const float* HWY_RESTRICT from, size_t count) {
   return hn::GetLane(hn::SumOfLanes(d, total));
 }
 
-float read_streams(const float* from, size_t count, int streams) {
-  if (streams >= 8) return read<8>(from, count);
-  return streams >= 4 ? read<4>(from, count) : read<1>(from, count);
+float read_streams(const float* from, size_t count, int streams, size_t passes) {
+  if (streams >= 8) return read<8>(from, count, passes);
+  return streams >= 4 ? read<4>(from, count, passes) : read<1>(from, count, passes);
 }
 
 void write(float* HWY_RESTRICT to, size_t count, bool around) {
@@ -76,15 +78,17 @@ void write(float* HWY_RESTRICT to, size_t count, bool around) {
   }
 }
 
-void copy(const float* HWY_RESTRICT from, float* HWY_RESTRICT to, size_t count) {
+void copy(const float* HWY_RESTRICT from, float* HWY_RESTRICT to, size_t count, size_t passes) {
   const D d;
   const size_t lanes = hn::Lanes(d);
-  for (size_t i = 0; i < count; i += 4 * lanes) {
-    for (size_t j = 0; j < 4; ++j) {
-      // Through a register: the compiler would call memcpy, which writes past the caches.
-      V value = hn::Load(d, from + i + j * lanes);
-      keep(value);
-      hn::Store(value, d, to + i + j * lanes);
+  for (size_t pass = 0; pass < passes; ++pass) {
+    for (size_t i = 0; i < count; i += 4 * lanes) {
+      for (size_t j = 0; j < 4; ++j) {
+        // Through a register: the compiler would call memcpy, which writes past the caches.
+        V value = hn::Load(d, from + i + j * lanes);
+        keep(value);
+        hn::Store(value, d, to + i + j * lanes);
+      }
     }
   }
 }
@@ -118,16 +122,16 @@ HWY_EXPORT(copy);
 HWY_EXPORT(multiply_add);
 HWY_EXPORT(multiply_add_operations);
 
-float probe_read(const float* from, size_t count, int streams) {
-  return HWY_DYNAMIC_DISPATCH(read_streams)(from, count, streams);
+float probe_read(const float* from, size_t count, int streams, size_t passes) {
+  return HWY_DYNAMIC_DISPATCH(read_streams)(from, count, streams, passes);
 }
 
 void probe_write(float* to, size_t count, bool around) {
   HWY_DYNAMIC_DISPATCH(write)(to, count, around);
 }
 
-void probe_copy(const float* from, float* to, size_t count) {
-  HWY_DYNAMIC_DISPATCH(copy)(from, to, count);
+void probe_copy(const float* from, float* to, size_t count, size_t passes) {
+  HWY_DYNAMIC_DISPATCH(copy)(from, to, count, passes);
 }
 
 std::vector<ProbeArithmetic> probe_arithmetic() {

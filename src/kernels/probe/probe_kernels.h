@@ -12,11 +12,12 @@ namespace edgewright {
 // compute exactly what they say, so that a time becomes a bandwidth or a rate.
 
 // Sums `count` floats in `streams` interleaved streams (1, 4 or 8) of equal length; `count` is a
-// multiple of 1024. The sum keeps the loads from being left out.
-float probe_read(const float* from, size_t count, int streams);
+// multiple of 1024. The sum keeps the loads from being left out. `passes` times over the same
+// floats: in a cache that holds a few microseconds' worth, starting a loop would count.
+float probe_read(const float* from, size_t count, int streams, size_t passes);
 // `around`: past the caches, where the processor has such stores.
 void probe_write(float* to, size_t count, bool around);
-void probe_copy(const float* from, float* to, size_t count);
+void probe_copy(const float* from, float* to, size_t count, size_t passes);
 
 // Arithmetic in registers only.
 struct ProbeArithmetic {

@@ -13,8 +13,16 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxConfigBytes = size_t{1} << 20;
 constexpr std::pair<const char*, bool> kFiles[] = {
-    {"model.ewplan", false}, {"model.onnx", false}, {"model.txt", false},
-    {"model.ewlm", true},    {"model.gguf", true},  {"model", true},
+    {"model.ewplan", false},
+    {"model.onnx", false},
+    {"model.txt", false},
+    {"model.ewlm", true},
+    {"model.gguf", true},
+    {"model", true},
+    // Language models that check drafts made elsewhere: tensors in, tensors out.
+    {"checker.ewlm", false},
+    {"checker.gguf", false},
+    {"checker", false},
 };
 
 // A version's folder is named by a positive number.

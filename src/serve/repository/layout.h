@@ -7,7 +7,8 @@
 
 namespace edgewright {
 
-// One model of a repository as its folder says: DIR/NAME/VERSION/model.onnx, .ewplan, .ewlm, .gguf.
+// One model of a repository as its folder says: DIR/NAME/VERSION/model.onnx, .ewplan, .ewlm, .gguf,
+// or checker.ewlm, .gguf (serve/draft_checked_model.h).
 struct ModelFolder {
   struct Version {
     int64_t number = 0;

@@ -19,22 +19,39 @@ export function crossingsMap(map) {
     };
   };
   return {
-    title: 'Best cut by link', height: 380,
+    title: 'Best cut by link',
+    height: 380,
     summary: `${names.length} cuts are the best somewhere.`,
-    note: 'Colour: the last layer on the device that gives the least latency at that bandwidth and round trip (modelled).',
+    note:
+      'Colour: the last layer on the device that gives the least latency ' +
+      'at that bandwidth and round trip (modelled).',
     describe: (s, i) => {
       const cell = groups[s]?.[i];
-      return cell && [label[cell.cut] ?? `cut after ${cell.cut}`,
-        `${digits(map.bandwidth_mbit_s[cell.c])} Mbit/s, round trip ${digits(map.latency_ms[cell.r])} ms`,
-        `latency ${withUnit('latency_us', map.latency_us[cell.r][cell.c])} (modelled)`];
+      return (
+        cell && [
+          label[cell.cut] ?? `cut after ${cell.cut}`,
+          `${digits(map.bandwidth_mbit_s[cell.c])} Mbit/s, round trip ` +
+            `${digits(map.latency_ms[cell.r])} ms`,
+          `latency ${withUnit('latency_us', map.latency_us[cell.r][cell.c])} (modelled)`,
+        ]
+      );
     },
     option: (colours) => ({
       grid: grid(colours, {top: 20 + 22 * Math.ceil(names.length / (colours.narrow ? 1 : 3))}),
       legend: legend(colours),
-      xAxis: axis(colours, 'bandwidth (Mbit/s)', {type: 'category', data: map.bandwidth_mbit_s.map((v) => digits(Number(v.toPrecision(3))))}),
-      yAxis: axis(colours, 'round trip (ms)', {type: 'category', gap: 38, data: map.latency_ms.map((v) => digits(Number(v.toPrecision(3))))}),
+      xAxis: axis(colours, 'bandwidth (Mbit/s)', {
+        type: 'category',
+        data: map.bandwidth_mbit_s.map((v) => digits(Number(v.toPrecision(3)))),
+      }),
+      yAxis: axis(colours, 'round trip (ms)', {
+        type: 'category',
+        gap: 38,
+        data: map.latency_ms.map((v) => digits(Number(v.toPrecision(3)))),
+      }),
       series: groups.map((group, i) => ({
-        name: label[names[i]] ?? names[i], type: 'custom', renderItem: draw(colours, i),
+        name: label[names[i]] ?? names[i],
+        type: 'custom',
+        renderItem: draw(colours, i),
         itemStyle: {color: colours.series[i % colours.series.length]},
         data: group.map((cell) => [cell.c, cell.r]),
       })),

@@ -8,5 +8,9 @@ import {profile} from './profile.js';
 import {split} from './split.js';
 import {verify} from './verify.js';
 
-export const commands = new Map([...model, profile, verify, ...devices, ...power, ...split, deploy]
-  .map((command) => [command.name, command]));
+export const commands = new Map(
+  [...model, profile, verify, ...devices, ...power, ...split, deploy].map((command) => [
+    command.name,
+    command,
+  ]),
+);
