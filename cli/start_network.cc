@@ -40,6 +40,7 @@ Error become_network_program() {
   if (words.empty()) return internal_error("cannot read /proc/self/cmdline");
   words[0] = program;
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   ::execv(program.c_str(), pointers.data());

@@ -324,7 +324,7 @@ Status write_checked_export(const Model& model, const std::string& output,
                                : output;
   const std::string candidate = fmt::format("{}.unverified{}", stem, format.ending);
   EDGEWRIGHT_ASSIGN(const auto files, format.write(prepared, candidate, settings));
-  const Status checked = check_written(format, candidate, check, report);
+  Status checked = check_written(format, candidate, check, report);
   std::error_code error;
   for (const std::string& file : files) {
     std::string name = stem + file.substr(stem.size() + std::string_view(".unverified").size());

@@ -84,6 +84,7 @@ Result<LinkMeasurement> LinkProbe::measure(size_t repeats, size_t largest_bytes,
   found.round_trip_us = median_interval(pings, seed);
   found.round_trip_cv = deviation_share(pings);
   std::vector<double> sending;
+  sending.reserve(sizes.large_us.size());
   for (const double time_us : sizes.large_us) {
     sending.push_back(std::max(1.0, time_us - found.uplink.fixed_us.value));
   }

@@ -43,6 +43,7 @@ class RemoteSpeculationTest : public testing::Test {
                               RemoteSpeculationOptions options) {
     const auto proposer = draft_model(draft, pool_, 512);
     std::vector<int> prompt;
+    prompt.reserve(20);
     for (int i = 0; i < 20; ++i) prompt.push_back(i * 5 % 13);
     options.max_tokens = 70;
     auto result = speculate_over_link(target, *proposer, prompt, {}, options);

@@ -119,6 +119,7 @@ class SplitRunner::Machine {
  private:
   static std::vector<ReadyCut> times_of(const std::vector<RunnableCut>& cuts) {
     std::vector<ReadyCut> times;
+    times.reserve(cuts.size());
     for (const RunnableCut& cut : cuts) times.push_back(cut.times);
     return times;
   }

@@ -103,6 +103,7 @@ TEST(Lane, EverybodyGetsTheirOwnAnswer) {
   for (const int64_t max_rows : {0, 8}) {
     const auto [model, lane] = lane_of({max_rows, {}, 200, 1000}, 1ms);
     std::vector<std::thread> threads;
+    threads.reserve(16);
     std::atomic<int> right = 0;
     for (int t = 0; t < 16; ++t) {
       threads.emplace_back([&, t] {

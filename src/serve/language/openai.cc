@@ -28,7 +28,7 @@ bool has_no_effect(const std::string& key, const Json& value) {
   if (key == "presence_penalty" || key == "frequency_penalty" || key == "top_logprobs") {
     return value == 0;
   }
-  if (key == "suffix") return value == "";
+  if (key == "suffix") return value.is_string() && value.get_ref<const std::string&>().empty();
   if (key == "logit_bias" || key == "tools" || key == "functions") return value.empty();
   if (key == "tool_choice") return value == "none" || value == "auto";
   if (key == "response_format") {

@@ -66,6 +66,7 @@ std::string shape_text(const std::vector<int64_t>& shape) {
 
 std::vector<oip::TensorMetadata> tensor_metadata(const std::vector<ServedPort>& ports) {
   std::vector<oip::TensorMetadata> list;
+  list.reserve(ports.size());
   for (const ServedPort& port : ports) {
     list.push_back({port.name, std::string(oip::datatype_name(port.dtype)),
                     port.any_rank ? std::vector<int64_t>{-1} : port.shape});

@@ -169,7 +169,7 @@ void RolloutDesk::saw_answer(const std::string& model, const Route& route, bool 
   wake_.notify_one();
 }
 
-void RolloutDesk::run_copy(Copy copy) {
+void RolloutDesk::run_copy(const Copy& copy) {
   const auto start = ServeClock::now();
   const Reply<std::vector<Tensor>> outputs = copy.candidate->run(copy.inputs, start + kCopyTimeout);
   const std::chrono::duration<double, std::milli> took = ServeClock::now() - start;
@@ -199,7 +199,7 @@ void RolloutDesk::work() {
       Copy copy = std::move(copies_.front());
       copies_.pop_front();
       lock.unlock();
-      run_copy(std::move(copy));
+      run_copy(copy);
       lock.lock();
     }
     for (auto& [model, rollout] : rollouts_) {

@@ -57,7 +57,7 @@ class RolloutDesk {
     double service_ms = 0;
   };
   void work();
-  void run_copy(Copy copy);
+  void run_copy(const Copy& copy);
   // Under the lock: takes over what the control says, records and tells it where the stage changed.
   void become(const std::string& model, Rollout& rollout, ControlState next);
 
