@@ -198,11 +198,8 @@ class Probe {
     return {};
   }
 
-  Status measure_level(size_t level, MemoryRoof& roof) {
-    const bool is_main = level == result_.topology.caches.size();
-    const int64_t set_bytes = working_set(level);
-    // All threads together hold one working set where they share the level.
-    const int64_t own_bytes = roof.is_shared ? set_bytes / threads_ : set_bytes;
+  // One for every thread; the first also holds the whole working set.
+  Result<std::vector<Buffer>> buffers_of(int64_t set_bytes, int64_t own_bytes) const {
     std::vector<Buffer> buffers;
     for (int thread = 0; thread < threads_; ++thread) {
       EDGEWRIGHT_ASSIGN(
@@ -211,6 +208,15 @@ class Probe {
                            kFloatGranule * 2 * sizeof(float)));
       buffers.push_back(std::move(buffer));
     }
+    return buffers;
+  }
+
+  Status measure_level(size_t level, MemoryRoof& roof) {
+    const bool is_main = level == result_.topology.caches.size();
+    const int64_t set_bytes = working_set(level);
+    // All threads together hold one working set where they share the level.
+    const int64_t own_bytes = roof.is_shared ? set_bytes / threads_ : set_bytes;
+    EDGEWRIGHT_ASSIGN(std::vector<Buffer> buffers, buffers_of(set_bytes, own_bytes));
     const size_t one = floats_in(set_bytes), each = floats_in(own_bytes);
     const auto read = [&](size_t count, int streams) {
       return [&, count, streams](size_t repeats, int thread) {

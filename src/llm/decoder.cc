@@ -213,6 +213,25 @@ void Decoder::turn_and_store(const Layer& layer, std::span<const DecoderRun> run
   }
 }
 
+void Decoder::ask_caches(int index, std::span<const DecoderRun> runs, size_t step,
+                         size_t attended) {
+  queries_.clear();
+  size_t row = 0;
+  for (const DecoderRun& run : runs) {
+    language::AttentionQueries query;
+    query.cache = {run.cache->pages().data(), run.cache->layer_offset(index)};
+    query.queries = &projected_[row * step];
+    query.query_step = step;
+    query.output = &attended_[row * attended];
+    query.output_step = attended;
+    query.rows = run.tokens.size();
+    query.first = static_cast<size_t>(run.cache->length());
+    query.begin = static_cast<size_t>(run.cache->begin());
+    queries_.push_back(query);
+    row += run.tokens.size();
+  }
+}
+
 void Decoder::attention_block(int index, std::span<const DecoderRun> runs) {
   const ModelConfig& c = config();
   const Layer& layer = layers_[static_cast<size_t>(index)];
@@ -239,21 +258,7 @@ void Decoder::attention_block(int index, std::span<const DecoderRun> runs) {
   shape.scale = c.attention_scale;
   shape.soft_cap = c.attention_softcap;
   shape.window = layer.windowed ? static_cast<size_t>(c.window) : 0;
-  queries_.clear();
-  size_t row = 0;
-  for (const DecoderRun& run : runs) {
-    language::AttentionQueries query;
-    query.cache = {run.cache->pages().data(), run.cache->layer_offset(index)};
-    query.queries = &projected_[row * step];
-    query.query_step = step;
-    query.output = &attended_[row * attended];
-    query.output_step = attended;
-    query.rows = run.tokens.size();
-    query.first = static_cast<size_t>(run.cache->length());
-    query.begin = static_cast<size_t>(run.cache->begin());
-    queries_.push_back(query);
-    row += run.tokens.size();
-  }
+  ask_caches(index, runs, step, attended);
   const size_t wanted = language::attention_workspace_bytes(shape, pool_.threads()) + 64;
   if (workspace_.size() < wanted) workspace_.resize(wanted);
   language::attention(shape, queries_, aligned_workspace(workspace_), pool_);

@@ -60,6 +60,8 @@ class Decoder {
   void lay_out(std::span<const DecoderRun> runs);
   void embed(std::span<const DecoderRun> runs);
   void make_angles(const RopeConfig& rope, std::span<const DecoderRun> runs, Angles& angles);
+  // What every run asks of its cache in this layer, into queries_.
+  void ask_caches(int index, std::span<const DecoderRun> runs, size_t step, size_t attended);
   void attention_block(int layer, std::span<const DecoderRun> runs);
   void turn_and_store(const Layer& layer, std::span<const DecoderRun> runs, int index);
   void feed_forward_block(int layer);

@@ -17,6 +17,7 @@ double microseconds(Clock::time_point from, Clock::time_point to) {
 
 std::vector<int> prompt_of(const LanguageTimeOptions& options, int vocabulary) {
   std::vector<int> tokens;
+  tokens.reserve(static_cast<size_t>(options.prompt_tokens));
   for (int i = 0; i < options.prompt_tokens; ++i) {
     tokens.push_back(
         static_cast<int>(uniform(options.seed, static_cast<uint64_t>(i), 1) * vocabulary));

@@ -21,6 +21,7 @@ class DraftCheckedModel : public ServedModel {
     using Clock = std::chrono::steady_clock;
     const auto start = Clock::now();
     std::vector<oip::NamedTensor> named;
+    named.reserve(inputs.size());
     for (size_t i = 0; i < inputs.size(); ++i) {
       named.push_back({inputs_.at(i).name, inputs[i], {}, false});
     }
