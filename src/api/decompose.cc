@@ -7,16 +7,13 @@
 #include "formats/onnx/schema_functions.h"
 #include "formats/onnx/type_inference.h"
 #include "graph/fix_shapes.h"
+#include "graph/node_facts.h"
 
 namespace edgewright {
 namespace {
 
 // Definitions may hold operators that are functions themselves; ONNX nests them four deep at most.
 constexpr int kMaxDepth = 8;
-
-std::string full_name(const Node& node) {
-  return node.domain.empty() ? node.op : node.domain + "::" + node.op;
-}
 
 // Opens every node without a counterpart once. Returns how many were opened, by operator.
 Result<std::map<std::string, int>> expand_missing(Graph& graph, const ExportFormat& format) {
@@ -27,7 +24,7 @@ Result<std::map<std::string, int>> expand_missing(Graph& graph, const ExportForm
       for (const auto& [op, count] : inner) opened[op] += count;
     }
     if (format.has(*node)) continue;
-    const std::string op = full_name(*node);
+    const std::string op = full_operator_name(node->domain, node->op);
     EDGEWRIGHT_ASSIGN(const bool expanded, expand_function(graph, *node));
     if (expanded) ++opened[op];
   }
@@ -51,7 +48,7 @@ Status refuse_missing(const Graph& graph, const ExportFormat& format) {
   std::map<std::string, Missing> missing;
   for_each_node(graph, [&](const Node& node) {
     if (format.has(node)) return;
-    Missing& entry = missing[full_name(node)];
+    Missing& entry = missing[full_operator_name(node.domain, node.op)];
     if (entry.count++ == 0) {
       const Value* output = node.output(0);
       entry.first = !node.name.empty()  ? node.name
@@ -120,7 +117,6 @@ Status decompose_for(Model& model, const ExportFormat& format, ConvertReport& re
   for (int depth = 0; depth < kMaxDepth; ++depth) {
     EDGEWRIGHT_ASSIGN(const auto step, expand_missing(*model.graph, format));
     if (step.empty()) break;
-    EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
     EDGEWRIGHT_TRY(clean(model));
     for (const auto& [op, count] : step) opened[op] += count;
   }

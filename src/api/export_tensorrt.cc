@@ -32,12 +32,6 @@ bool is_native(const Node& node) {
   return level == SupportLevel::kNative || level == SupportLevel::kCast;
 }
 
-Status write_text(const std::string& path, std::string_view bytes) {
-  EDGEWRIGHT_ASSIGN(AtomicFile file, AtomicFile::create(path));
-  EDGEWRIGHT_TRY(file.write(bytes));
-  return file.commit();
-}
-
 }  // namespace
 
 // What has a definition of other operators is opened; what has none is left for a plugin.
@@ -63,17 +57,17 @@ Result<std::vector<std::string>> export_tensorrt(const Model& model, const std::
   options.opset = kTensorrtOpset;
   EDGEWRIGHT_TRY(export_onnx(placed, path, options));
   std::vector<std::string> files = {path, stem + ".trtexec"};
-  EDGEWRIGHT_TRY(write_text(files.back(), tensorrt_command(*placed.graph, command)));
+  EDGEWRIGHT_TRY(write_file(files.back(), tensorrt_command(*placed.graph, command)));
   if (const auto cache = tensorrt_calibration_cache(*placed.graph); !cache.empty()) {
     files.push_back(stem + ".cache");
-    EDGEWRIGHT_TRY(write_text(files.back(), cache));
+    EDGEWRIGHT_TRY(write_file(files.back(), cache));
   }
   if (!skeletons.empty()) {
     files.push_back(stem + ".plugins");
     std::error_code error;
     std::filesystem::create_directories(files.back(), error);
     for (const auto& [op, text] : skeletons) {
-      EDGEWRIGHT_TRY(write_text(fmt::format("{}/{}.cpp", files.back(), op), text));
+      EDGEWRIGHT_TRY(write_file(fmt::format("{}/{}.cpp", files.back(), op), text));
     }
   }
   return files;

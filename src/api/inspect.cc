@@ -4,14 +4,11 @@
 #include "formats/onnx/type_inference.h"
 #include "graph/cost.h"
 #include "graph/fix_shapes.h"
+#include "graph/node_facts.h"
 #include "graph/text.h"
 
 namespace edgewright {
 namespace {
-
-std::string full_name(const Node& node) {
-  return node.domain.empty() ? node.op : node.domain + "::" + node.op;
-}
 
 void count_constants(const Graph& graph, InspectReport& report) {
   for (const Value& value : graph.values()) {
@@ -27,7 +24,7 @@ void count_constants(const Graph& graph, InspectReport& report) {
 void count_nodes(const Graph& graph, InspectReport& report) {
   for_each_node(graph, [&](const Node& node) {
     ++report.nodes;
-    ++report.operators[full_name(node)];
+    ++report.operators[full_operator_name(node.domain, node.op)];
     const auto macs = multiply_adds(node);
     report.macs += macs.value_or(0);
     report.macs_complete = report.macs_complete && macs.has_value();

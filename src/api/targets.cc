@@ -6,6 +6,7 @@
 #include "edgewright/deploy.h"
 #include "formats/onnx/type_inference.h"
 #include "graph/fix_shapes.h"
+#include "graph/node_facts.h"
 #include "profile/cost_model.h"
 #include "targets/check.h"
 #include "targets/gelu.h"
@@ -37,9 +38,8 @@ std::string_view usual(std::string_view hardware) {
 
 std::set<std::string> operators_of(const Graph& graph) {
   std::set<std::string> operators;
-  for_each_node(graph, [&](const Node& node) {
-    operators.insert(node.domain.empty() ? node.op : node.domain + "::" + node.op);
-  });
+  for_each_node(
+      graph, [&](const Node& node) { operators.insert(full_operator_name(node.domain, node.op)); });
   return operators;
 }
 

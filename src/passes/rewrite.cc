@@ -104,14 +104,6 @@ std::optional<std::vector<int64_t>> normalised_axes(std::vector<int64_t> axes, s
   return axes;
 }
 
-std::vector<int64_t> permutation_of(const Node& transpose, size_t rank) {
-  std::vector<int64_t> permutation = transpose.attributes.get_ints("perm");
-  if (permutation.size() == rank) return permutation;
-  permutation.resize(rank);
-  for (size_t i = 0; i < rank; ++i) permutation[i] = static_cast<int64_t>(rank - 1 - i);
-  return permutation;
-}
-
 bool can_replace(const Value* from, const Value* to) {
   if (from == to || from == nullptr || to == nullptr) return false;
   if (!from->is_graph_output()) return true;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/function_ref.h"
+#include "graph/node_facts.h"
 #include "passes/pass.h"
 
 // What the passes share: walking, matching, editing and the arithmetic of constants.
@@ -39,8 +40,6 @@ std::optional<double> scalar_constant(const Value* value);
 std::optional<std::vector<int64_t>> int_constant(const Value* value);
 // Axes counted from the front; empty when one is out of range.
 std::optional<std::vector<int64_t>> normalised_axes(std::vector<int64_t> axes, size_t rank);
-// An inverse of a permutation; empty attribute: reversed axes.
-std::vector<int64_t> permutation_of(const Node& transpose, size_t rank);
 
 // ---- Editing ----
 

@@ -386,10 +386,6 @@ std::string_view work_kind_name(WorkKind kind) {
   return kNames[static_cast<size_t>(kind)];
 }
 
-std::string full_operator_name(std::string_view domain, std::string_view op) {
-  return domain.empty() ? std::string(op) : fmt::format("{}::{}", domain, op);
-}
-
 Operation operation_of(const Node& node) {
   Operation operation{node.name, node.domain, node.op, &node.attributes, {}, {}, 0};
   for (const Value* input : node.inputs) operation.inputs.push_back(operand_of(input));

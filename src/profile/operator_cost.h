@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "graph/graph.h"
+#include "graph/node_facts.h"
 #include "runtime/plan.h"
 
 namespace edgewright {
@@ -63,8 +63,5 @@ struct Work {
   DType compute_dtype = DType::kFloat32;
 };
 Work work_of(const Operation& operation);
-
-// "Conv", "edgewright::Conv2d".
-std::string full_operator_name(std::string_view domain, std::string_view op);
 
 }  // namespace edgewright

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "graph/node_facts.h"
 #include "targets/placement.h"
 
 namespace edgewright {
@@ -22,10 +23,6 @@ constexpr std::pair<std::string_view, std::string_view> kSubstitutes[] = {
     {"Einsum", "write it as Transpose and MatMul"},
     {"Attention", "export it as MatMul and Softmax"},
 };
-
-std::string qualified(const Node& node) {
-  return node.domain.empty() ? node.op : node.domain + "::" + node.op;
-}
 
 std::string name_of(const Node& node) {
   if (!node.name.empty()) return node.name;
@@ -98,7 +95,7 @@ class Checker {
     const size_t index = report_.nodes.size();
     const double accelerator_us = check_.accelerator_us[index];
     report_.unconstrained_us += accelerator_us;
-    NodePlacement entry{name_of(node), qualified(node), "no"};
+    NodePlacement entry{name_of(node), full_operator_name(node.domain, node.op), "no"};
     PlacementProblem::Node choices{PlacementProblem::kImpossible, PlacementProblem::kImpossible};
     if (target_.table.has_cpu_fallback) choices.cpu_us = check_.cpu_us[index];
     const SupportRow* row = find_support(target_, node);

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <map>
 
+#include "graph/node_facts.h"
+
 namespace edgewright {
 namespace {
 
@@ -215,8 +217,7 @@ int max_opset(const Target& target) {
 }
 
 const SupportRow* find_support(const Target& target, const Node& node) {
-  const std::string op =
-      node.domain.empty() ? node.op : fmt::format("{}::{}", node.domain, node.op);
+  const std::string op = full_operator_name(node.domain, node.op);
   const Value* value = main_value(node);
   const std::string_view type = value == nullptr ? "undefined" : dtype_name(value->type.dtype);
   for (const SupportRow& row : target.table.rows) {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "tensor/element.h"
+#include "tensor/half_weights.h"
 
 namespace edgewright::coreml {
 namespace {
@@ -86,23 +87,6 @@ Message string_value(std::string_view text) {
       .message(3, Message().message(1, Message().message(4, Message().text(1, text))));
 }
 
-Result<Tensor> as_half(const Tensor& tensor) {
-  EDGEWRIGHT_ASSIGN(Tensor half, Tensor::allocate_uninitialised(DType::kFloat16, tensor.dims()));
-  for (int64_t i = 0; i < tensor.element_count(); ++i) {
-    half.mutable_data<Half>()[i] =
-        Half(static_cast<float>(load_double(tensor.dtype(), tensor.bytes(), i)));
-  }
-  return half;
-}
-
-bool fits_half(const Tensor& tensor) {
-  constexpr double kLargestHalf = 65504;
-  for (int64_t i = 0; i < tensor.element_count(); ++i) {
-    if (!(std::abs(load_double(tensor.dtype(), tensor.bytes(), i)) <= kLargestHalf)) return false;
-  }
-  return true;
-}
-
 // Values have a type of the table, fixed shapes, and elements.
 bool has_type(const Value* value) {
   if (value == nullptr) return true;
@@ -130,32 +114,11 @@ const EmitRow* find_row(const Node& node) {
   const auto is_given = [](const Value* value) { return value != nullptr && has_type(value); };
   if (!std::ranges::all_of(node.inputs, has_type)) return nullptr;
   if (!std::ranges::all_of(node.outputs, is_given)) return nullptr;
-  for (const auto rows : {element_rows(), movement_rows(), product_rows(), quantization_rows(),
-                          reduction_rows(), window_rows()}) {
-    const auto it = std::ranges::find(rows, node.op, &EmitRow::op);
-    if (it == rows.end()) continue;
-    return it->fits == nullptr || it->fits(node) ? &*it : nullptr;
-  }
-  return nullptr;
-}
-
-Dims dims_of(const Value* value) { return *known_dims(*value->type.shape); }
-
-bool has_constant(const Node& node, size_t i) { return node.constant_input(i) != nullptr; }
-
-std::vector<int64_t> constant_ints(const Node& node, size_t i) {
-  const Tensor* tensor = node.constant_input(i);
-  if (tensor == nullptr) return {};
-  auto values = tensor->to_int64s();
-  return values.ok() ? *std::move(values) : std::vector<int64_t>();
+  return find_operator_row<Emitter>(node, {element_rows(), movement_rows(), product_rows(),
+                                           quantization_rows(), reduction_rows(), window_rows()});
 }
 
 bool is_float(const Node& node) { return is_floating_point(node.inputs[0]->type.dtype); }
-
-int64_t axis_of(const Node& node, int64_t otherwise, size_t rank) {
-  const int64_t axis = node.attributes.get_int("axis", otherwise);
-  return axis < 0 ? axis + static_cast<int64_t>(rank) : axis;
-}
 
 std::string Emitter::fresh(std::string_view name) {
   std::string identifier;
@@ -188,10 +151,8 @@ void Emitter::append_constant(const std::string& name, const Message& type, cons
 }
 
 std::string Emitter::constant(const Tensor& tensor, std::string_view name) {
-  const bool halves = options_.half_weights && tensor.dtype() == DType::kFloat32 &&
-                      tensor.element_count() >= kLeastBlobElements && fits_half(tensor);
-  if (halves) {
-    if (const auto half = as_half(tensor); half.ok()) {
+  if (options_.half_weights) {
+    if (const auto half = as_half_weights(tensor)) {
       const std::string stored = fresh(std::string(name) + "_stored");
       append_constant(stored, tensor_type(DType::kFloat16, tensor.dims()), value_of(*half));
       Message operation;
@@ -339,12 +300,7 @@ Status Emitter::add_inputs(const Graph& graph) {
 
 Status Emitter::add_nodes(const Graph& graph) {
   for (const Node& node : graph.nodes()) {
-    const EmitRow* row = find_row(node);
-    const std::string place = fmt::format("node '{}' ({})", node.name, node.op);
-    if (row == nullptr) return unsupported("{}: Core ML has no form for it", place);
-    if (Status status = row->emit(*this, node); !status.ok()) {
-      return std::move(status).error().at(place);
-    }
+    EDGEWRIGHT_TRY(emit_by_row(*this, node, find_row(node), "Core ML"));
   }
   return {};
 }

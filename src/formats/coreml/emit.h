@@ -11,6 +11,7 @@
 #include "formats/coreml/coreml.h"
 #include "formats/coreml/protobuf_writer.h"
 #include "formats/coreml/weights_file.h"
+#include "graph/operator_rows.h"
 
 namespace edgewright::coreml {
 
@@ -75,15 +76,7 @@ class Emitter {
   Message description_, inputs_, block_;
 };
 
-using EmitFunction = Status (*)(Emitter& emitter, const Node& node);
-using Predicate = bool (*)(const Node& node);
-
-// One operator of ai.onnx and its form.
-struct EmitRow {
-  std::string_view op;
-  EmitFunction emit;
-  Predicate fits = nullptr;  // null: always
-};
+using EmitRow = OperatorRow<Emitter>;
 
 // One table per family, each in the file of its name.
 std::span<const EmitRow> element_rows();
@@ -96,13 +89,6 @@ std::span<const EmitRow> window_rows();
 // Null when the writer has no form for the node.
 const EmitRow* find_row(const Node& node);
 
-// The fixed dimensions of a value; only asked of nodes that find_row takes.
-Dims dims_of(const Value* value);
-// Whether input i is a constant; its integers.
-bool has_constant(const Node& node, size_t i);
-std::vector<int64_t> constant_ints(const Node& node, size_t i);
 bool is_float(const Node& node);  // the first input
-// The axis attribute, counted from the front.
-int64_t axis_of(const Node& node, int64_t otherwise, size_t rank);
 
 }  // namespace edgewright::coreml

@@ -20,11 +20,7 @@ Status emit_reshape(Emitter& emitter, const Node& node) {
 }
 
 Status emit_transpose(Emitter& emitter, const Node& node) {
-  std::vector<int64_t> order = node.attributes.get_ints("perm");
-  if (order.empty()) {
-    order.resize(dims_of(node.inputs[0]).size());
-    std::iota(order.rbegin(), order.rend(), 0);
-  }
+  const std::vector<int64_t> order = permutation_of(node, dims_of(node.inputs[0]).size());
   emitter.finish(node, "transpose",
                  {{"perm", {emitter.ints(order)}}, {"x", {emitter.input(node, 0)}}});
   return {};

@@ -27,12 +27,6 @@ constexpr std::string_view kManifest = R"({
 }
 )";
 
-Status write_file(const std::filesystem::path& path, std::string_view bytes) {
-  EDGEWRIGHT_ASSIGN(AtomicFile file, AtomicFile::create(path.string()));
-  EDGEWRIGHT_TRY(file.write(bytes));
-  return file.commit();
-}
-
 }  // namespace
 
 bool coreml_has(const Node& node) { return coreml::find_row(node) != nullptr; }
@@ -45,9 +39,9 @@ Result<std::vector<std::string>> export_coreml(const Model& model, const std::st
   std::error_code error;
   std::filesystem::create_directories(inner / "weights", error);
   if (error) return usage_error("cannot make the folder {}: {}", path, error.message());
-  EDGEWRIGHT_TRY(write_file(inner / "model.mlmodel", program.model.bytes()));
-  EDGEWRIGHT_TRY(write_file(inner / "weights" / "weight.bin", program.weights));
-  EDGEWRIGHT_TRY(write_file(std::filesystem::path(path) / "Manifest.json", kManifest));
+  EDGEWRIGHT_TRY(write_file((inner / "model.mlmodel").string(), program.model.bytes()));
+  EDGEWRIGHT_TRY(write_file((inner / "weights" / "weight.bin").string(), program.weights));
+  EDGEWRIGHT_TRY(write_file((std::filesystem::path(path) / "Manifest.json").string(), kManifest));
   return std::vector<std::string>{path};
 }
 

@@ -82,17 +82,6 @@ int64_t axis_without(int64_t axis, int dropped) {
   return dropped >= 0 && dropped < axis ? axis - 1 : axis;
 }
 
-Dims dims_of(const Value* value) { return *known_dims(*value->type.shape); }
-
-bool has_constant(const Node& node, size_t i) { return node.constant_input(i) != nullptr; }
-
-std::vector<int64_t> constant_ints(const Node& node, size_t i) {
-  const Tensor* tensor = node.constant_input(i);
-  if (tensor == nullptr) return {};
-  auto values = tensor->to_int64s();
-  return values.ok() ? *std::move(values) : std::vector<int64_t>();
-}
-
 std::vector<float> floats_of(const Tensor& tensor) {
   std::vector<float> values(static_cast<size_t>(tensor.element_count()));
   for (size_t i = 0; i < values.size(); ++i) {
@@ -100,11 +89,6 @@ std::vector<float> floats_of(const Tensor& tensor) {
         static_cast<float>(load_double(tensor.dtype(), tensor.bytes(), static_cast<int64_t>(i)));
   }
   return values;
-}
-
-int64_t axis_of(const Node& node, int64_t otherwise, size_t rank) {
-  const int64_t axis = node.attributes.get_int("axis", otherwise);
-  return axis < 0 ? axis + static_cast<int64_t>(rank) : axis;
 }
 
 int64_t product(const Dims& dims) {
@@ -115,13 +99,8 @@ const EmitRow* find_row(const Node& node) {
   if (!node.domain.empty() || node.outputs.empty() || node.inputs.empty()) return nullptr;
   if (!std::ranges::all_of(node.inputs, is_input)) return nullptr;
   if (!std::ranges::all_of(node.outputs, is_output)) return nullptr;
-  for (const auto rows :
-       {element_rows(), movement_rows(), product_rows(), reduction_rows(), window_rows()}) {
-    const auto it = std::ranges::find(rows, node.op, &EmitRow::op);
-    if (it == rows.end()) continue;
-    return it->fits == nullptr || it->fits(node) ? &*it : nullptr;
-  }
-  return nullptr;
+  return find_operator_row<Emitter>(
+      node, {element_rows(), movement_rows(), product_rows(), reduction_rows(), window_rows()});
 }
 
 // The file separates words by spaces.
@@ -304,12 +283,7 @@ Files Emitter::assemble() const {
 Result<Files> Emitter::run(const Graph& graph) {
   EDGEWRIGHT_TRY(add_inputs(graph));
   for (const Node& node : graph.nodes()) {
-    const EmitRow* row = find_row(node);
-    const std::string place = fmt::format("node '{}' ({})", node.name, node.op);
-    if (row == nullptr) return unsupported("{}: ncnn has no form for it", place);
-    if (Status status = row->emit(*this, node); !status.ok()) {
-      return std::move(status).error().at(place);
-    }
+    EDGEWRIGHT_TRY(emit_by_row(*this, node, find_row(node), "ncnn"));
   }
   for (const Value* output : graph.outputs()) {
     if (has_blob(output)) continue;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "formats/ncnn/ncnn.h"
+#include "graph/operator_rows.h"
 
 namespace edgewright::ncnn_format {
 
@@ -88,15 +89,7 @@ class Emitter {
   std::map<const Value*, std::string> blobs_;
 };
 
-using EmitFunction = Status (*)(Emitter& emitter, const Node& node);
-using Predicate = bool (*)(const Node& node);
-
-// One operator of ai.onnx and its form.
-struct EmitRow {
-  std::string_view op;
-  EmitFunction emit;
-  Predicate fits = nullptr;  // null: always
-};
+using EmitRow = OperatorRow<Emitter>;
 
 // One table per family, each in the file of its name.
 std::span<const EmitRow> element_rows();
@@ -108,11 +101,7 @@ std::span<const EmitRow> window_rows();
 // Null when the writer has no form for the node.
 const EmitRow* find_row(const Node& node);
 
-Dims dims_of(const Value* value);  // fixed
-bool has_constant(const Node& node, size_t i);
-std::vector<int64_t> constant_ints(const Node& node, size_t i);
 std::vector<float> floats_of(const Tensor& tensor);  // of a float32 tensor
-int64_t axis_of(const Node& node, int64_t otherwise, size_t rank);
 int64_t product(const Dims& dims);
 
 }  // namespace edgewright::ncnn_format

@@ -36,11 +36,7 @@ int64_t order_type(const std::vector<int64_t>& order) {
 // The order among the axes that are left, and what comes out.
 Status emit_transpose(Emitter& emitter, const Node& node) {
   const Dims dims = dims_of(node.inputs[0]);
-  std::vector<int64_t> perm = node.attributes.get_ints("perm");
-  if (perm.empty()) {
-    perm.resize(dims.size());
-    std::iota(perm.rbegin(), perm.rend(), 0);
-  }
+  const std::vector<int64_t> perm = permutation_of(node, dims.size());
   const int dropped = dropped_axis(dims);
   std::vector<int64_t> order;
   Dims result;

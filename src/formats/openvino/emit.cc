@@ -4,28 +4,10 @@
 #include <array>
 #include <cmath>
 
+#include "tensor/half_weights.h"
+
 namespace edgewright::openvino_ir {
 namespace {
-
-// Smaller constants are shifts, scales and limits: storing them in half saves nothing.
-constexpr int64_t kLeastHalfElements = 32;
-constexpr float kLargestHalf = 65504;
-
-std::optional<Tensor> as_half(const Tensor& tensor) {
-  if (tensor.dtype() != DType::kFloat32 || tensor.element_count() < kLeastHalfElements) return {};
-  auto half = Tensor::allocate_uninitialised(DType::kFloat16, tensor.dims());
-  if (!half.ok()) return {};
-  const auto* from = reinterpret_cast<const char*>(tensor.bytes());
-  auto* to = half->mutable_data<Half>();
-  for (int64_t i = 0; i < tensor.element_count(); ++i) {
-    float number = 0;
-    std::copy_n(from + i * static_cast<int64_t>(sizeof(number)), sizeof(number),
-                reinterpret_cast<char*>(&number));
-    if (!(std::abs(number) <= kLargestHalf)) return {};
-    to[i] = Half(number);
-  }
-  return *std::move(half);
-}
 
 Port port_of(const ValueType& type) { return {type.dtype, type.shape, {}}; }
 
@@ -45,10 +27,6 @@ std::optional<Shape> broadcast(const ValueType& a, const ValueType& b) {
   return result;
 }
 
-}  // namespace
-
-namespace {
-
 bool has_type(const Value* value) {
   return value == nullptr || (value->type.is_tensor() && !element_type(value->type.dtype).empty());
 }
@@ -59,30 +37,15 @@ const EmitRow* find_row(const Node& node) {
   if (!node.domain.empty() || node.outputs.empty() || node.outputs[0] == nullptr) return nullptr;
   if (!std::ranges::all_of(node.inputs, has_type)) return nullptr;
   if (!std::ranges::all_of(node.outputs, has_type)) return nullptr;
-  for (const auto rows : {element_rows(), window_rows(), product_rows(), movement_rows(),
-                          index_rows(), reduction_rows(), quantization_rows()}) {
-    const auto it = std::ranges::find(rows, node.op, &EmitRow::op);
-    if (it == rows.end()) continue;
-    return it->fits == nullptr || it->fits(node) ? &*it : nullptr;
-  }
-  return nullptr;
+  return find_operator_row<Emitter>(
+      node, {element_rows(), window_rows(), product_rows(), movement_rows(), index_rows(),
+             reduction_rows(), quantization_rows()});
 }
 
 std::string list(const std::vector<int64_t>& values) {
   return fmt::format("{}", fmt::join(values, ","));
 }
 std::string flag(bool value) { return value ? "true" : "false"; }
-
-bool has_constant(const Node& node, size_t index) {
-  return node.input(index) != nullptr && node.constant_input(index) != nullptr;
-}
-
-std::vector<int64_t> constant_ints(const Node& node, size_t index) {
-  const Tensor* tensor = node.constant_input(index);
-  if (tensor == nullptr) return {};
-  auto values = tensor->to_int64s();
-  return values.ok() ? *std::move(values) : std::vector<int64_t>();
-}
 
 bool has_rank(const Value* value) { return value != nullptr && value->type.shape.has_value(); }
 size_t rank_of(const Value* value) { return has_rank(value) ? value->type.shape->size() : 0; }
@@ -109,7 +72,7 @@ ValueType Emitter::type(Endpoint endpoint) const {
 Endpoint Emitter::constant(const Tensor& tensor, std::string name) {
   if (name.empty()) name = fmt::format("constant_{}", ir_.layers.size());
   Layer layer{name, "Const", "opset1", {}, {}, {port_of(ValueType::of(tensor))}, tensor};
-  const auto half = options_.half_weights ? as_half(tensor) : std::nullopt;
+  const auto half = options_.half_weights ? as_half_weights(tensor) : std::nullopt;
   if (!half) return append(std::move(layer));
   layer.name += "/stored";
   layer.constant = half;
@@ -344,12 +307,7 @@ Result<Ir> Emitter::run(const Graph& graph, const std::string& name) {
   ir_.name = name;
   EDGEWRIGHT_TRY(add_inputs(graph));
   for (const Node& node : graph.nodes()) {
-    const EmitRow* row = find_row(node);
-    const std::string place = fmt::format("node '{}' ({})", node.name, node.op);
-    if (row == nullptr) return unsupported("{}: OpenVINO IR has no form for it", place);
-    if (Status status = row->emit(*this, node); !status.ok()) {
-      return std::move(status).error().at(place);
-    }
+    EDGEWRIGHT_TRY(emit_by_row(*this, node, find_row(node), "OpenVINO IR"));
   }
   add_results(graph);
   return std::move(ir_);

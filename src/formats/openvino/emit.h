@@ -8,7 +8,7 @@
 
 #include "formats/openvino/ir.h"
 #include "formats/openvino/openvino.h"
-#include "graph/graph.h"
+#include "graph/operator_rows.h"
 
 namespace edgewright::openvino_ir {
 
@@ -68,15 +68,7 @@ class Emitter {
   std::map<const Value*, const Value*> states_;  // input -> the output that it is next time
 };
 
-using EmitFunction = Status (*)(Emitter& emitter, const Node& node);
-using Predicate = bool (*)(const Node& node);
-
-// One operator of ai.onnx and its form.
-struct EmitRow {
-  std::string_view op;
-  EmitFunction emit;
-  Predicate fits = nullptr;  // null: always
-};
+using EmitRow = OperatorRow<Emitter>;
 
 // One table per family, each in the file of its name.
 std::span<const EmitRow> element_rows();
@@ -92,10 +84,7 @@ const EmitRow* find_row(const Node& node);
 
 // "1,2,3".
 std::string list(const std::vector<int64_t>& values);
-std::string flag(bool value);  // "true"
-// Constant integers at an input, or of an attribute of that name.
-bool has_constant(const Node& node, size_t index);
-std::vector<int64_t> constant_ints(const Node& node, size_t index);
+std::string flag(bool value);        // "true"
 size_t rank_of(const Value* value);  // 0 when unknown
 bool has_rank(const Value* value);
 

@@ -15,12 +15,7 @@ Status emit_reshape(Emitter& emitter, const Node& node) {
 }
 
 Status emit_transpose(Emitter& emitter, const Node& node) {
-  std::vector<int64_t> order = node.attributes.get_ints("perm");
-  if (order.empty()) {
-    order.resize(rank_of(node.input(0)));
-    std::iota(order.begin(), order.end(), 0);
-    std::ranges::reverse(order);
-  }
+  const std::vector<int64_t> order = permutation_of(node, rank_of(node.input(0)));
   emitter.finish(node, "Transpose", "opset1", {emitter.input(node, 0), emitter.ints(order)});
   return {};
 }

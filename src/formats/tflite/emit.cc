@@ -5,15 +5,13 @@
 #include <cstring>
 
 #include "tensor/element.h"
+#include "tensor/half_weights.h"
 
 namespace edgewright::tflite_io {
 namespace {
 
 const std::vector<int64_t> kToNhwc = {0, 2, 3, 1};
 const std::vector<int64_t> kToPlain = {0, 3, 1, 2};
-constexpr int64_t kLeastHalfElements = 32;
-constexpr float kLargestHalf = 65504;
-
 struct TypeRow {
   DType dtype;
   schema::TensorType type;
@@ -30,18 +28,6 @@ constexpr TypeRow kTypes[] = {
 bool is_known(const Value* value) {
   return value == nullptr || (value->type.is_tensor() && has_tensor_type(value->type.dtype) &&
                               value->type.shape && known_dims(*value->type.shape).has_value());
-}
-
-std::optional<Tensor> as_half(const Tensor& tensor) {
-  if (tensor.dtype() != DType::kFloat32 || tensor.element_count() < kLeastHalfElements) return {};
-  auto half = Tensor::allocate_uninitialised(DType::kFloat16, tensor.dims());
-  if (!half.ok()) return {};
-  for (int64_t i = 0; i < tensor.element_count(); ++i) {
-    const auto number = static_cast<float>(load_double(DType::kFloat32, tensor.bytes(), i));
-    if (!(std::abs(number) <= kLargestHalf)) return {};
-    half->mutable_data<Half>()[i] = Half(number);
-  }
-  return *std::move(half);
 }
 
 size_t form_index(Layout layout, Form form) {
@@ -62,16 +48,9 @@ const EmitRow* find_row(const Node& node) {
   if (!node.domain.empty() || node.outputs.empty() || node.outputs[0] == nullptr) return nullptr;
   if (!std::ranges::all_of(node.inputs, is_known)) return nullptr;
   if (!std::ranges::all_of(node.outputs, is_known)) return nullptr;
-  for (const auto rows :
-       {element_rows(), window_rows(), product_rows(), movement_rows(), quantization_rows()}) {
-    const auto it = std::ranges::find(rows, node.op, &EmitRow::op);
-    if (it == rows.end()) continue;
-    return it->fits == nullptr || it->fits(node) ? &*it : nullptr;
-  }
-  return nullptr;
+  return find_operator_row<Emitter>(
+      node, {element_rows(), window_rows(), product_rows(), movement_rows(), quantization_rows()});
 }
-
-Dims dims_of(const Value* value) { return *known_dims(*value->type.shape); }
 
 Dims permuted_dims(const Dims& dims, const std::vector<int64_t>& order) {
   Dims result;
@@ -104,13 +83,6 @@ Tensor permuted(const Tensor& tensor, const std::vector<int64_t>& order) {
 int64_t axis_in(Layout layout, int64_t axis, size_t rank) {
   if (axis < 0) axis += static_cast<int64_t>(rank);
   return layout == Layout::kNhwc ? kToPlain[static_cast<size_t>(axis)] : axis;
-}
-
-std::vector<int64_t> constant_ints(const Node& node, size_t index) {
-  const Tensor* tensor = node.constant_input(index);
-  if (tensor == nullptr) return {};
-  auto values = tensor->to_int64s();
-  return values.ok() ? *std::move(values) : std::vector<int64_t>();
 }
 
 std::optional<float> constant_number(const Node& node, size_t index) {
@@ -187,7 +159,7 @@ std::vector<int> Emitter::append(Operator op, int version, std::vector<int> inpu
 }
 
 Emitter::Result1 Emitter::like(const Value* value, Layout layout) {
-  Dims dims = tflite_io::dims_of(value);
+  Dims dims = edgewright::dims_of(value);
   if (layout == Layout::kNhwc) dims = permuted_dims(dims, kToNhwc);
   const char* suffix = layout == Layout::kNhwc ? "/nhwc" : "";
   return {std::move(dims), tensor_type(value->type.dtype), value->name + suffix};
@@ -255,7 +227,7 @@ void Emitter::give(const Value* value, Layout layout, Form form, int tensor) {
 }
 
 int Emitter::half(const Tensor& tensor, const std::string& name) {
-  const auto small = options_.half_weights ? as_half(tensor) : std::nullopt;
+  const auto small = options_.half_weights ? as_half_weights(tensor) : std::nullopt;
   if (!small) return constant(tensor, name);
   const int stored = constant(*small, name + "/stored");
   return add(Operator::DEQUANTIZE, 3, {stored}, {tensor.dims(), schema::TensorType::FLOAT32, name},
@@ -296,7 +268,7 @@ int Emitter::integer(const Value* value, Layout layout) {
 // A value of a lower rank can be aligned only when it is a constant.
 bool Emitter::fits_layout(const Value* value) const {
   if (value == nullptr) return true;
-  const Dims dims = tflite_io::dims_of(value);
+  const Dims dims = edgewright::dims_of(value);
   return dims.size() == 4 || value->is_constant() || dims.empty();
 }
 
@@ -305,7 +277,7 @@ Layout Emitter::layout_of(const Node& node) const {
   for (const Value* value : node.inputs) {
     if (value == nullptr) continue;
     if (!fits_layout(value)) return Layout::kPlain;
-    if (value->is_constant() || tflite_io::dims_of(value).size() != 4) continue;
+    if (value->is_constant() || edgewright::dims_of(value).size() != 4) continue;
     const bool plain = find(value, Layout::kPlain, Form::kReal) >= 0 ||
                        find(value, Layout::kPlain, Form::kInteger) >= 0;
     const bool moved = find(value, Layout::kNhwc, Form::kReal) >= 0 ||
@@ -316,7 +288,7 @@ Layout Emitter::layout_of(const Node& node) const {
 }
 
 int Emitter::operand(const Value* value, Layout layout, size_t rank) {
-  const Dims dims = tflite_io::dims_of(value);
+  const Dims dims = edgewright::dims_of(value);
   if (layout == Layout::kPlain || dims.empty()) return real(value, Layout::kPlain);
   if (dims.size() == rank) return real(value, layout);
   Dims aligned(rank - dims.size(), 1);
@@ -401,11 +373,7 @@ void Emitter::emit_outputs(const Graph& graph) {
 
 Status Emitter::emit_node(const Node& node) {
   if (absorbed_.contains(&node)) return {};
-  const EmitRow* row = find_row(node);
-  const std::string place = fmt::format("node '{}' ({})", node.name, node.op);
-  if (row == nullptr) return unsupported("{}: TFLite has no form for it", place);
-  Status status = row->emit(*this, node);
-  return status.ok() ? status : Status(std::move(status).error().at(place));
+  return emit_by_row(*this, node, find_row(node), "TFLite");
 }
 
 Result<std::unique_ptr<schema::ModelT>> Emitter::run(const Graph& graph) {

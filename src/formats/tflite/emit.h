@@ -13,7 +13,7 @@
 
 #include "formats/tflite/schema_generated.h"
 #include "formats/tflite/tflite.h"
-#include "graph/graph.h"
+#include "graph/operator_rows.h"
 
 namespace edgewright::tflite_io {
 
@@ -141,13 +141,7 @@ class Emitter {
   std::map<std::vector<int64_t>, int> ints_;
 };
 
-using EmitFunction = Status (*)(Emitter& emitter, const Node& node);
-using Predicate = bool (*)(const Node& node);
-struct EmitRow {
-  std::string_view op;
-  EmitFunction emit;
-  Predicate fits = nullptr;
-};
+using EmitRow = OperatorRow<Emitter>;
 std::span<const EmitRow> element_rows();
 std::span<const EmitRow> window_rows();
 std::span<const EmitRow> product_rows();
@@ -159,10 +153,8 @@ const EmitRow* find_row(const Node& node);
 // Elements in another order of axes.
 Tensor permuted(const Tensor& tensor, const std::vector<int64_t>& order);
 Dims permuted_dims(const Dims& dims, const std::vector<int64_t>& order);
-Dims dims_of(const Value* value);  // known, by the contract of the writer
 // An axis of a plain value, from the front, where it lies in the layout.
 int64_t axis_in(Layout layout, int64_t axis, size_t rank);
-std::vector<int64_t> constant_ints(const Node& node, size_t index);
 std::optional<float> constant_number(const Node& node, size_t index);
 
 }  // namespace edgewright::tflite_io

@@ -35,12 +35,7 @@ Status emit_reshape(Emitter& emitter, const Node& node) {
 }
 
 Status emit_transpose(Emitter& emitter, const Node& node) {
-  std::vector<int64_t> order = node.attributes.get_ints("perm");
-  if (order.empty()) {
-    order.resize(rank_of(node.inputs[0]));
-    std::iota(order.begin(), order.end(), 0);
-    std::ranges::reverse(order);
-  }
+  const std::vector<int64_t> order = permutation_of(node, rank_of(node.inputs[0]));
   const Value* output = node.outputs[0];
   // What is stored with the channels last already is the transposed value as it is.
   const bool to_last = order == std::vector<int64_t>{0, 2, 3, 1};

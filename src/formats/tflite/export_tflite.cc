@@ -32,10 +32,8 @@ Result<std::vector<std::string>> export_tflite(const Model& model, const std::st
   flatbuffers::FlatBufferBuilder builder;
   builder.Finish(tflite_schema::Model::Pack(builder, tables.get()),
                  tflite_schema::ModelIdentifier());
-  EDGEWRIGHT_ASSIGN(AtomicFile file, AtomicFile::create(path));
-  EDGEWRIGHT_TRY(
-      file.write(std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()))));
-  EDGEWRIGHT_TRY(file.commit());
+  EDGEWRIGHT_TRY(write_file(
+      path, {reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize()}));
   return std::vector<std::string>{path};
 }
 
