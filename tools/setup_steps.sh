@@ -64,7 +64,7 @@ up_to_date() {
   [[ -f $stamp && $(<"$stamp") == "$3" && -e $deps/$2 ]]
 }
 
-# step NAME RESULT INPUTS FUNCTION: runs FUNCTION unless RESULT is up to date for this machine.
+# step NAME RESULT INPUTS FUNCTION: runs FUNCTION NAME unless RESULT is up to date for this machine.
 # Only a step that has something to do takes the lock, and it looks again once it has it.
 step() {
   local name=$1 result=$2 inputs="$3 $machine" function=$4
@@ -76,7 +76,7 @@ step() {
     rm -f "$deps/stamps/$name"
     say "$name ..."
     local start=$SECONDS
-    "$function"
+    "$function" "$name"
     echo "$inputs" >"$deps/stamps/$name"
     say "$name done in $((SECONDS - start)) s"
   fi
@@ -140,8 +140,6 @@ fetch() {
     --disable-pip-version-check --no-deps --no-build-isolation --ignore-requires-python \
     --require-hashes --dest "$1" -r "$requirements/$2" >&2
 }
-
-install_tools() { make_venv "$deps/tools" tools.txt; }
 
 # build_onnx PREFIX CMAKE_ARGUMENT...: compiles the pinned ONNX sources into PREFIX.
 build_onnx() {
@@ -213,9 +211,6 @@ install_onednn() {
   rm -rf "$work"
 }
 
-# What builds and tests the Python package.
-install_python() { make_venv "$deps/python" python.txt; }
-
 # The plot library and the bundler of the report page, each by version and integrity hash. Where
 # there is no npm, one from PyPI serves. Without them everything but the page is built.
 install_web() {
@@ -238,6 +233,10 @@ install_web() {
   rm -rf "$deps/work/npm"
 }
 
+# An environment that holds what the requirements of its name pin, and nothing else.
+step_environment() { step "$1" "$1" "$(inputs 1 "$1.txt")" install_environment; }
+install_environment() { make_venv "$deps/$1" "$1.txt"; }
+
 # A browser, and what drives it.
 step_browser() {
   step browser browser "$(inputs 1 browser.txt)" install_browser
@@ -248,25 +247,6 @@ install_browser() {
     install_packages chromium
   fi
 }
-
-step_bench() {
-  step bench bench "$(inputs 1 bench.txt)" install_bench
-}
-install_bench() { make_venv "$deps/bench" bench.txt; }
-# Runtimes that models written for them are run in.
-step_litert() {
-  step litert litert "$(inputs 1 litert.txt)" install_litert
-}
-install_litert() { make_venv "$deps/litert" litert.txt; }
-step_nncf() {
-  step nncf nncf "$(inputs 1 nncf.txt)" install_nncf
-}
-install_nncf() { make_venv "$deps/nncf" nncf.txt; }
-
-step_nncf() {
-  step nncf nncf "$(inputs 1 nncf.txt)" install_nncf
-}
-install_nncf() { make_venv "$deps/nncf" nncf.txt; }
 
 # Independent implementations of metrics, for the extended test of `verify`. One of them is
 # published as a source distribution only.
@@ -288,19 +268,6 @@ install_profile() {
   if [[ $machine == x86_64 ]]; then install_packages likwid; fi
 }
 
-# The clients and servers of others that the server is tested and measured with.
-step_serve() { step serve serve "$(inputs 1 serve.txt)" install_serve; }
-install_serve() { make_venv "$deps/serve" serve.txt; }
-step_targets() {
-  step targets targets "$(inputs 1 targets.txt)" install_targets
-}
-install_targets() { make_venv "$deps/targets" targets.txt; }
-
-step_torch() {
-  step torch torch "$(inputs 1 torch.txt)" install_torch
-}
-install_torch() { make_venv "$deps/torch" torch.txt; }
-
 step_demo() {
   step demo photos \
     "$(inputs 1 demo.txt photos.txt) $(digest "$root/tools/make_demo_data.py")" install_demo
@@ -314,11 +281,6 @@ install_demo() {
     --output "$deps/photos"
   rm -rf "$work"
 }
-
-step_language() {
-  step language language "$(inputs 1 language.txt)" install_language
-}
-install_language() { make_venv "$deps/language" language.txt; }
 
 # llama.cpp as its Python package builds it, for the instruction sets of this very machine. GCC 12
 # tells itself that ldtilecfg reads 8 bytes of its 64 and drops the stores of the rest, so that
