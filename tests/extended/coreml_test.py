@@ -10,24 +10,18 @@ documents for each operator, and compared with ONNX Runtime: within 1e-4 relativ
 """
 
 import collections
-import pathlib
-import subprocess
 import sys
-import tempfile
 
-import ncnn_test
-
-SKIP = 77
 REFUSED = {"squeezenet": ("ai.onnx.ml::ArrayFeatureExtractor", "ai.onnx.ml::ZipMap")}
 
 try:
     import coremltools
     import numpy
-    import onnxruntime
+    import written_models
     from coremltools.converters.mil.frontend.milproto import load as milproto
 except ImportError as error:
     print(f"skipped: {error}; tools/setup --targets installs it")
-    sys.exit(SKIP)
+    sys.exit(77)
 
 
 def program_of(package):
@@ -162,52 +156,26 @@ def compute(program, inputs):
 
 def check_zoo(edgewright, zoo, folder):
     failures = []
-    for path in ncnn_test.MODELS:
-        model, name = zoo / f"{path}.onnx", path.rsplit("/", 1)[1]
-        package = folder / f"{name}.mlpackage"
-        done = subprocess.run(
-            [edgewright, "convert", model, "-o", package],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode == 4 and name in REFUSED:
-            print(f"{name}: refused: {done.stderr.strip()}")
-            failures += [
-                f"{name}: {word} is not named" for word in REFUSED[name] if word not in done.stderr
-            ]
-            continue
-        if done.returncode != 0:
-            failures.append(f"{name}: {done.stderr.strip()}")
-            continue
+    for name, model, package in written_models.converted_networks(
+        edgewright, zoo, folder, ".mlpackage", REFUSED, failures
+    ):
         spec, program = program_of(package)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        port = session.get_inputs()[0]
-        shape = [size if isinstance(size, int) else 1 for size in port.shape]
-        image = numpy.random.default_rng(0).normal(size=shape).astype(numpy.float32)
-        wanted = session.run(None, {port.name: image})
-        found = compute(program, {spec.description.input[0].name: image})
-        for output, ours, right in zip(session.get_outputs(), found, wanted):
-            error = ncnn_test.relative_l2(ours, right)
-            print(f"{name}: {output.name}: relative L2 {error:.2g}")
-            if not error <= ncnn_test.TOLERANCE or list(ours.shape) != list(right.shape):
-                failures.append(f"{name}: {output.name}: {error}")
+        feeds, wanted = written_models.original_run(model)
+        found = compute(program, {spec.description.input[0].name: next(iter(feeds.values()))})
+        for (output, right), ours in zip(wanted.items(), found):
+            error = written_models.relative_l2(ours, right)
+            print(f"{name}: {output}: relative L2 {error:.2g}")
+            if not error <= written_models.TOLERANCE or list(ours.shape) != list(right.shape):
+                failures.append(f"{name}: {output}: {error}")
     return failures
 
 
 def check_operators(edgewright, archive, folder):
     failures, count = [], collections.Counter()
-    for name, files in ncnn_test.cases(archive):
+    for name, files in written_models.cases(archive):
         source, package = folder / "case.onnx", folder / "case.mlpackage"
         source.write_bytes(files["model"])
-        done = subprocess.run(
-            [edgewright, "convert", source, "-o", package],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = written_models.convert(edgewright, source, "-o", package)
         if done.returncode != 0:
             continue
         try:
@@ -220,22 +188,5 @@ def check_operators(edgewright, archive, folder):
     return failures
 
 
-def main():
-    edgewright, root, what = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
-    shared = root.parent / "shared"
-    if not shared.is_dir():
-        print(f"skipped: {shared} is not here")
-        return SKIP
-    with tempfile.TemporaryDirectory() as folder:
-        if what == "zoo":
-            failures = check_zoo(edgewright, shared / "zoo", pathlib.Path(folder))
-        else:
-            archive = shared / "conformance" / "onnx-backend-node-1.22.tar.xz"
-            failures = check_operators(edgewright, archive, pathlib.Path(folder))
-    for failure in failures:
-        print("FAILED", failure)
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(written_models.run(check_zoo, check_operators))

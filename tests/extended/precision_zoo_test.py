@@ -22,23 +22,15 @@ try:
     import numpy
     import onnxruntime
     import openvino
+    from cifar_images import read_images
 except ImportError as error:
     print(f"skipped: {error}")
     sys.exit(77)
 
-MEAN = numpy.array([0.4914, 0.4822, 0.4465], numpy.float32).reshape(1, 3, 1, 1)
-DEVIATION = numpy.array([0.2470, 0.2435, 0.2616], numpy.float32).reshape(1, 3, 1, 1)
 CALIBRATORS = ("min-max", "moving-average", "percentile", "entropy", "mse")
 # Model -> most points of top-1 lost, least agreement with float in percent.
 BOUNDS = {"resnet20": (0.3, 99.3), "mobilenetv2": (0.6, 99.2), "vit20": (0.6, 97.8)}
 BATCH = 100
-
-
-def read_images(path):
-    """Normalised images and labels of a CIFAR-10 binary file."""
-    records = numpy.fromfile(path, numpy.uint8).reshape(-1, 3073)
-    images = records[:, 1:].reshape(-1, 3, 32, 32).astype(numpy.float32) / 255
-    return (images - MEAN) / DEVIATION, records[:, 0].astype(numpy.int64)
 
 
 def run_onnxruntime(path, images):

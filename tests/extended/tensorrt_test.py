@@ -14,42 +14,28 @@ import subprocess
 import sys
 import tempfile
 
-import ncnn_test
-
-SKIP = 77
-
 try:
-    import numpy
     import onnx
     import onnx.numpy_helper
-    import onnxruntime
+    import written_models
 except ImportError as error:
     print(f"skipped: {error}; tools/setup --targets installs it")
-    sys.exit(SKIP)
+    sys.exit(77)
 
 
-def outputs_of(model, image=None):
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    port = session.get_inputs()[0]
-    if image is None:
-        shape = [size if isinstance(size, int) else 1 for size in port.shape]
-        image = numpy.random.default_rng(0).normal(size=shape).astype(numpy.float32)
-    return session.run(None, {port.name: image})
+def outputs_of(model):
+    return list(written_models.original_run(model)[1].values())
 
 
 def convert(edgewright, *arguments):
-    done = subprocess.run(
-        [edgewright, "convert", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+    done = written_models.convert(edgewright, *arguments)
     if done.returncode not in (0, 4):
         raise RuntimeError(f"exit {done.returncode}: {done.stderr.strip()}")
     return done
 
 
 def compare(name, found, wanted, tolerance):
-    worst = max(ncnn_test.relative_l2(a, b) for a, b in zip(found, wanted))
+    worst = max(written_models.relative_l2(a, b) for a, b in zip(found, wanted))
     print(f"{name}: relative L2 {worst:.2g}")
     return [] if worst <= tolerance else [f"{name}: {worst}"]
 
@@ -133,11 +119,11 @@ def main():
     zoo = root.parent / "shared" / "zoo"
     if not zoo.is_dir():
         print(f"skipped: {zoo} is not here")
-        return SKIP
+        return written_models.SKIP
     failures = []
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        for path in ncnn_test.MODELS:
+        for path in written_models.MODELS:
             if path.endswith("squeezenet"):
                 continue  # its labels are no numbers to compare
             output = folder / (path.rsplit("/", 1)[1] + ".onnx")
@@ -146,12 +132,10 @@ def main():
                 output.stem,
                 outputs_of(output),
                 outputs_of(zoo / f"{path}.onnx"),
-                ncnn_test.TOLERANCE,
+                written_models.TOLERANCE,
             )
         failures += check_quantised(edgewright, root, zoo, folder)
-    for failure in failures:
-        print("FAILED", failure)
-    return 1 if failures else 0
+    return written_models.finish(failures)
 
 
 if __name__ == "__main__":

@@ -20,12 +20,11 @@ try:
     import numpy
     import openvino
     from ai_edge_litert.interpreter import Interpreter
+    from cifar_images import read_images
 except ImportError as error:
     print(f"skipped: {error}")
     sys.exit(77)
 
-MEAN = numpy.array([0.4914, 0.4822, 0.4465], numpy.float32).reshape(1, 3, 1, 1)
-DEVIATION = numpy.array([0.2470, 0.2435, 0.2616], numpy.float32).reshape(1, 3, 1, 1)
 # Model -> what `convert` is told besides.
 MODELS = {
     "cifar10/resnet20": [],
@@ -40,13 +39,6 @@ FLOAT_BOUND = 1e-4
 # Weights rounded to 11 bits of mantissa, layer after layer.
 HALF_BOUND = 5e-3
 MOST_POINTS_LOST = 0.7
-
-
-def read_images(path):
-    """Normalised images and labels of a CIFAR-10 binary file."""
-    records = numpy.fromfile(path, numpy.uint8).reshape(-1, 3073)
-    images = records[:, 1:].reshape(-1, 3, 32, 32).astype(numpy.float32) / 255
-    return (images - MEAN) / DEVIATION, records[:, 0].astype(numpy.int64)
 
 
 class OpenVino:
