@@ -32,6 +32,8 @@ EMPTY_WORDS = {
 SNAKE_CASE = re.compile(r"(__init__|__main__|[a-z0-9]+(_[a-z0-9]+)*(-inl(?=\.h$))?)\.[a-z]+")
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 RAW_STRING = re.compile(r'R"([^\s()\\]*)\(.*?\)\1"', re.DOTALL)
+NAMESPACE = re.compile(r"namespace ([\w:]*) ?\{$")
+TYPE = re.compile(r"(?:struct|class|enum|enum class) (\w+)(?: final)?(?: : ?[^;{]*)? ?\{")
 LOOSE_END = re.compile(r"\b(TODO|FIXME|XXX)\b")
 
 # Headers of other projects, and the only folders that may include them. Tests and benches, which
@@ -213,6 +215,32 @@ def check_loose_ends(path, text):
             yield Finding("loose-end", path, number, "finish it or write an issue")
 
 
+def named_types(text):
+    """(line, qualified name) of the types that a file gives to its namespace. What stands in an
+    unnamed one is the file's own; types within types are the outer one's."""
+    scopes = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := NAMESPACE.match(line):
+            scopes.append(match.group(1))
+        elif line.startswith("}  // namespace") and scopes:
+            scopes.pop()
+        elif (match := TYPE.match(line)) and all(scopes):
+            yield number, "::".join((*scopes, match.group(1)))
+
+
+def check_definitions(files):
+    """Two types of one name in a namespace break the program without a word: the linker keeps the
+    functions of either. `files`: (path, text) of sources."""
+    homes = {}
+    for path, text in files:
+        if not path.startswith(("src/", "include/", "cli/")):
+            continue
+        for number, name in named_types(text):
+            if homes.setdefault(name, path) != path:
+                message = f"'{name}' is defined in {homes[name]} too; give one another name"
+                yield Finding("one-definition", path, number, message)
+
+
 def check_public_headers(root):
     # The interface of operator libraries, in C, lies beside the folder.
     headers = sorted((root / "include" / "edgewright").rglob("*.h"))
@@ -249,6 +277,7 @@ def check(root):
     rooms, findings = read_layers(root / "src" / "layers.txt")
     findings += check_rooms_exist(root, rooms)
     findings += check_public_headers(root)
+    sources = []
     for file in source_files(root):
         path = file.relative_to(root).as_posix()
         text = file.read_text(encoding="utf-8")
@@ -257,6 +286,8 @@ def check(root):
         findings += check_loose_ends(path, text)
         if file.suffix in (".h", ".cc"):
             findings += check_includes(path, text, rooms, root)
+            sources.append((path, text))
+    findings += check_definitions(sources)
     return excuse(findings, root / "tools" / "house_exceptions.txt")
 
 

@@ -84,7 +84,7 @@ Status refuse(PrecisionContext& context, SampleRunner& runner, const OutputRefer
     context.report.warnings.push_back("layers were not measured: " + costs.error().message);
     return {};
   }
-  const Refusal refusal = refuse_slower(*fixed, sites, *costs, site_options);
+  const RefusedLayers refusal = refuse_slower(*fixed, sites, *costs, site_options);
   context.report.choices.push_back(
       {"layers together", fmt::format("{:.0f} us", refusal.chosen_us),
        fmt::format("{:.0f} us all in int8, {:.0f} us all in float32", refusal.all_integer_us,

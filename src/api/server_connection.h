@@ -16,7 +16,7 @@ class ServerConnection {
 
  private:
   ServerAddress address_;
-  HttpOptions http_;
+  ClientOptions http_;
 };
 
 // So long from now.

@@ -59,7 +59,7 @@ Result<CutNames> cuts_of_server(InferenceClient& client, const HalfNames& names,
 // The server's half must take what the device's half sends: name, type and shape.
 Status check_half(InferenceClient& client, const RunnableCut& cut) {
   EDGEWRIGHT_ASSIGN(const oip::ModelMetadata metadata,
-                    client.model(cut.server_model, cut.server_version, deadline_in(kSetUpUs)));
+                    client.model(cut.server_model, "", deadline_in(kSetUpUs)));
   for (const std::string& name : cut.sent) {
     const Tensor& tensor = cut.sample.at(name);
     const auto it = std::ranges::find(metadata.inputs, name, &oip::TensorMetadata::name);

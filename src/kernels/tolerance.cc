@@ -5,7 +5,8 @@
 
 namespace edgewright {
 
-std::string difference(const Tensor& actual, const Tensor& expected, const Tolerance& tolerance) {
+std::string difference(const Tensor& actual, const Tensor& expected,
+                       const KernelTolerance& tolerance) {
   if (actual.dims() != expected.dims()) {
     return fmt::format("shape {} instead of {}", dims_text(actual.dims()),
                        dims_text(expected.dims()));

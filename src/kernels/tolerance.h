@@ -10,34 +10,35 @@ namespace edgewright {
 // How far a tuned kernel may be from the reference: |actual - expected| <= absolute * scale +
 // relative * |expected|, where scale is the largest |expected| of the tensor. One row per
 // operation.
-struct Tolerance {
+struct KernelTolerance {
   std::string_view operation;
   double relative;
   double absolute;
 };
 
 // Sums of a few thousand products in another order.
-inline constexpr Tolerance kMatMulTolerance = {"MatMul", 1e-5, 2e-6};
-inline constexpr Tolerance kConvTolerance = {"Conv2d", 1e-5, 2e-6};
+inline constexpr KernelTolerance kMatMulTolerance = {"MatMul", 1e-5, 2e-6};
+inline constexpr KernelTolerance kConvTolerance = {"Conv2d", 1e-5, 2e-6};
 // Winograd F(4x4, 3x3) loses about four bits in its transforms.
-inline constexpr Tolerance kWinogradTolerance = {"Conv2d by Winograd", 1e-4, 2e-5};
-inline constexpr Tolerance kAttentionTolerance = {"Attention", 1e-5, 2e-6};
-inline constexpr Tolerance kElementwiseTolerance = {"Elementwise", 1e-6, 0};
-inline constexpr Tolerance kSoftmaxTolerance = {"Softmax", 4e-6, 1e-7};
-inline constexpr Tolerance kNormalizationTolerance = {"LayerNormalization", 1e-5, 1e-6};
-inline constexpr Tolerance kReduceTolerance = {"ReduceSum", 1e-5, 1e-6};
-inline constexpr Tolerance kPoolTolerance = {"AveragePool", 1e-6, 1e-7};
-inline constexpr Tolerance kResizeTolerance = {"Resize", 1e-5, 1e-6};
-inline constexpr Tolerance kRecurrentTolerance = {"LSTM", 1e-5, 2e-6};
+inline constexpr KernelTolerance kWinogradTolerance = {"Conv2d by Winograd", 1e-4, 2e-5};
+inline constexpr KernelTolerance kAttentionTolerance = {"Attention", 1e-5, 2e-6};
+inline constexpr KernelTolerance kElementwiseTolerance = {"Elementwise", 1e-6, 0};
+inline constexpr KernelTolerance kSoftmaxTolerance = {"Softmax", 4e-6, 1e-7};
+inline constexpr KernelTolerance kNormalizationTolerance = {"LayerNormalization", 1e-5, 1e-6};
+inline constexpr KernelTolerance kReduceTolerance = {"ReduceSum", 1e-5, 1e-6};
+inline constexpr KernelTolerance kPoolTolerance = {"AveragePool", 1e-6, 1e-7};
+inline constexpr KernelTolerance kResizeTolerance = {"Resize", 1e-5, 1e-6};
+inline constexpr KernelTolerance kRecurrentTolerance = {"LSTM", 1e-5, 2e-6};
 // Products with packed weights of language models.
-inline constexpr Tolerance kLinearTolerance = {"linear", 1e-5, 5e-6};
+inline constexpr KernelTolerance kLinearTolerance = {"linear", 1e-5, 5e-6};
 // Weights and inputs rounded to bf16, by 2^-9 of each.
-inline constexpr Tolerance kBf16LinearTolerance = {"linear in bf16", 1e-2, 1e-2};
+inline constexpr KernelTolerance kBf16LinearTolerance = {"linear in bf16", 1e-2, 1e-2};
 // Inputs rounded to int8, by 1/254 of the largest of 32 each.
-inline constexpr Tolerance kInt8InputTolerance = {"linear of int8 inputs", 1e-2, 1e-2};
-inline constexpr Tolerance kExact = {"copies", 0, 0};
+inline constexpr KernelTolerance kInt8InputTolerance = {"linear of int8 inputs", 1e-2, 1e-2};
+inline constexpr KernelTolerance kExact = {"copies", 0, 0};
 
 // Empty when all elements of two float32 tensors agree, else where they first do not.
-std::string difference(const Tensor& actual, const Tensor& expected, const Tolerance& tolerance);
+std::string difference(const Tensor& actual, const Tensor& expected,
+                       const KernelTolerance& tolerance);
 
 }  // namespace edgewright

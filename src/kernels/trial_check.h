@@ -11,7 +11,7 @@ namespace edgewright {
 // Runs the implementation on every instruction set, with one and three threads, and compares its
 // first output.
 inline void expect_agrees(const Trial& trial, std::string_view implementation_name,
-                          const Tensor& expected, const Tolerance& tolerance) {
+                          const Tensor& expected, const KernelTolerance& tolerance) {
   const KernelImplementation* implementation = find_implementation(implementation_name);
   ASSERT_NE(implementation, nullptr) << implementation_name;
   for_each_target([&](const char* target) {

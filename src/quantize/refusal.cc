@@ -9,9 +9,9 @@ constexpr int kRounds = 3;
 
 }  // namespace
 
-Refusal refuse_slower(Graph& graph, const QuantSites& sites, const LayerCosts& costs,
-                      const SiteOptions& options, double least_gain) {
-  Refusal refusal;
+RefusedLayers refuse_slower(Graph& graph, const QuantSites& sites, const LayerCosts& costs,
+                            const SiteOptions& options, double least_gain) {
+  RefusedLayers refusal;
   SiteOptions current = options;
   std::vector<std::string> compute;
   for (const QuantLayer& layer : sites.layers) {

@@ -99,7 +99,7 @@ TEST(RefusalTest, TheSlowLayerStaysInFloat) {
   Measured measured = prepare();
   FakeMeter meter;
   const auto costs = LayerCosts::measure(*measured.graph, measured.sites, measured.decision, meter);
-  const Refusal refusal = refuse_slower(*measured.graph, measured.sites, *costs, {});
+  const RefusedLayers refusal = refuse_slower(*measured.graph, measured.sites, *costs, {});
   EXPECT_THAT(refusal.layers, ElementsAre("b"));
   EXPECT_EQ(refusal.all_integer_us, 52);
   EXPECT_EQ(refusal.chosen_us, 25);

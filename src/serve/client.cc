@@ -19,7 +19,7 @@ double since_us(Clock::time_point start) {
   return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
 }
 
-std::string_view header_of(const HttpReply& reply, const std::string& name) {
+std::string_view header_of(const ClientReply& reply, const std::string& name) {
   const auto it = reply.headers.find(name);
   return it == reply.headers.end() ? std::string_view() : it->second;
 }
@@ -48,7 +48,7 @@ std::string model_path(const std::string& name, const std::string& version) {
   return path;
 }
 
-Error refusal(const HttpReply& reply, const std::string& what) {
+Error refusal(const ClientReply& reply, const std::string& what) {
   const std::string said = oip::decode_error(reply.body);
   if (reply.status == 404 || reply.status == 405 || reply.status == 501) {
     return unsupported("{}: the server has none: {} (HTTP {})", what, said, reply.status);
@@ -89,21 +89,21 @@ class HttpClient : public InferenceClient {
 
   Result<double> ping(Deadline deadline) override {
     const auto start = Clock::now();
-    EDGEWRIGHT_ASSIGN(const HttpReply reply,
+    EDGEWRIGHT_ASSIGN(const ClientReply reply,
                       connection_->exchange({"GET", "/v2/health/live"}, deadline));
     if (!reply.is_success()) return refusal(reply, "/v2/health/live");
     return since_us(start);
   }
 
   Result<oip::ServerMetadata> server(Deadline deadline) override {
-    EDGEWRIGHT_ASSIGN(const HttpReply reply, connection_->exchange({"GET", "/v2"}, deadline));
+    EDGEWRIGHT_ASSIGN(const ClientReply reply, connection_->exchange({"GET", "/v2"}, deadline));
     if (!reply.is_success()) return refusal(reply, "/v2");
     return oip::decode_server_metadata(reply.body);
   }
 
   Result<oip::ModelMetadata> model(const std::string& name, const std::string& version,
                                    Deadline deadline) override {
-    EDGEWRIGHT_ASSIGN(const HttpReply reply,
+    EDGEWRIGHT_ASSIGN(const ClientReply reply,
                       connection_->exchange({"GET", model_path(name, version)}, deadline));
     // Some servers say 400 for a model that they do not have.
     if (reply.status == 400) {
@@ -114,10 +114,10 @@ class HttpClient : public InferenceClient {
   }
 
   Result<std::vector<std::string>> ready_models(Deadline deadline) override {
-    HttpRequest request{"POST", "/v2/repository/index"};
+    ClientRequest request{"POST", "/v2/repository/index"};
     request.headers["Content-Type"] = "application/json";
     request.body = R"({"ready": true})";
-    EDGEWRIGHT_ASSIGN(const HttpReply reply, connection_->exchange(request, deadline));
+    EDGEWRIGHT_ASSIGN(const ClientReply reply, connection_->exchange(request, deadline));
     if (!reply.is_success()) return refusal(reply, "the list of models");
     EDGEWRIGHT_ASSIGN(const Json json, oip::parse_json(reply.body));
     std::vector<std::string> names;
@@ -132,9 +132,9 @@ class HttpClient : public InferenceClient {
   }
 
  private:
-  Result<HttpReply> send(const oip::InferRequest& request, Deadline deadline) {
+  Result<ClientReply> send(const oip::InferRequest& request, Deadline deadline) {
     EDGEWRIGHT_ASSIGN(oip::HttpBody body, oip::encode_infer_request(request));
-    HttpRequest message{"POST", model_path(request.model, request.version) + "/infer"};
+    ClientRequest message{"POST", model_path(request.model, request.version) + "/infer"};
     message.headers["Content-Type"] =
         body.json_bytes ? "application/octet-stream" : "application/json";
     if (body.json_bytes) {
@@ -145,7 +145,8 @@ class HttpClient : public InferenceClient {
   }
 
   // The answer must be to this request.
-  static void take(const HttpReply& reply, const oip::InferRequest& request, RemoteAnswer& answer) {
+  static void take(const ClientReply& reply, const oip::InferRequest& request,
+                   RemoteAnswer& answer) {
     const std::string_view length = header_of(reply, "inference-header-content-length");
     const auto json_bytes = number_of(length);
     answer.outcome = RemoteOutcome::kRefused;
@@ -175,7 +176,7 @@ class HttpClient : public InferenceClient {
 }  // namespace
 
 Result<std::unique_ptr<InferenceClient>> open_http_client(const ServerAddress& address,
-                                                          const HttpOptions& options) {
+                                                          const ClientOptions& options) {
   EDGEWRIGHT_ASSIGN(auto connection, open_http_connection(address, options));
   return std::unique_ptr<InferenceClient>(std::make_unique<HttpClient>(std::move(connection)));
 }

@@ -52,7 +52,7 @@ class InferenceClient {
 
 // Over HTTP with binary tensors.
 Result<std::unique_ptr<InferenceClient>> open_http_client(const ServerAddress& address,
-                                                          const HttpOptions& options = {});
+                                                          const ClientOptions& options = {});
 
 struct RetryPolicy {
   int most_attempts = 4;

@@ -53,17 +53,17 @@ bool is_lost(const ErrorCode& error) {
 template <class Kind>
 class BeastConnection : public HttpConnection {
  public:
-  BeastConnection(ServerAddress address, HttpOptions options, tcp::resolver::results_type endpoints,
-                  std::unique_ptr<asio::ssl::context> trust)
+  BeastConnection(ServerAddress address, ClientOptions options,
+                  tcp::resolver::results_type endpoints, std::unique_ptr<asio::ssl::context> trust)
       : address_(std::move(address)),
         options_(std::move(options)),
         endpoints_(std::move(endpoints)),
         trust_(std::move(trust)) {}
 
-  Result<HttpReply> exchange(const HttpRequest& request, Clock::time_point deadline) override {
+  Result<ClientReply> exchange(const ClientRequest& request, Clock::time_point deadline) override {
     const bool is_kept = open_.has_value();
     bool has_begun = false;
-    HttpReply reply;
+    ClientReply reply;
     ErrorCode error = attempt(request, deadline, reply, has_begun);
     if (is_kept && !has_begun && is_lost(error)) {
       error = attempt(request, deadline, reply, has_begun);
@@ -106,7 +106,7 @@ class BeastConnection : public HttpConnection {
   }
 
   // `has_begun`: whether any of the reply has arrived.
-  ErrorCode attempt(const HttpRequest& request, Clock::time_point deadline, HttpReply& reply,
+  ErrorCode attempt(const ClientRequest& request, Clock::time_point deadline, ClientReply& reply,
                     bool& has_begun) {
     if (!open_) {
       if (const ErrorCode error = open(deadline)) {
@@ -136,7 +136,7 @@ class BeastConnection : public HttpConnection {
     return {};
   }
 
-  http::request<http::string_body> message_of(const HttpRequest& request) const {
+  http::request<http::string_body> message_of(const ClientRequest& request) const {
     http::request<http::string_body> message;
     message.method_string(request.method);
     message.target(address_.prefix + request.path);
@@ -152,7 +152,7 @@ class BeastConnection : public HttpConnection {
     return message;
   }
 
-  static void take(http::response<http::string_body> message, HttpReply& reply) {
+  static void take(http::response<http::string_body> message, ClientReply& reply) {
     reply.status = static_cast<int>(message.result_int());
     for (const auto& field : message) {
       const std::string_view name(field.name_string().data(), field.name_string().size());
@@ -162,7 +162,7 @@ class BeastConnection : public HttpConnection {
     reply.body = std::move(message.body());
   }
 
-  Error describe(const ErrorCode& error, const HttpRequest& request) const {
+  Error describe(const ErrorCode& error, const ClientRequest& request) const {
     const std::string place = fmt::format("{} {}{}", request.method, address_.text(), request.path);
     if (error == beast::error::timeout) {
       return check_failed("{}: no whole answer before the deadline", place);
@@ -180,7 +180,7 @@ class BeastConnection : public HttpConnection {
   }
 
   ServerAddress address_;
-  HttpOptions options_;
+  ClientOptions options_;
   tcp::resolver::results_type endpoints_;
   std::unique_ptr<asio::ssl::context> trust_;
   asio::io_context context_{1};
@@ -188,7 +188,7 @@ class BeastConnection : public HttpConnection {
   beast::flat_buffer buffer_;
 };
 
-Result<std::unique_ptr<asio::ssl::context>> trust_of(const HttpOptions& options) {
+Result<std::unique_ptr<asio::ssl::context>> trust_of(const ClientOptions& options) {
   auto trust = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_client);
   trust->set_verify_mode(asio::ssl::verify_peer);
   ErrorCode error;
@@ -243,7 +243,7 @@ Result<ServerAddress> parse_server_address(std::string_view url) {
 }
 
 Result<std::unique_ptr<HttpConnection>> open_http_connection(const ServerAddress& address,
-                                                             const HttpOptions& options) {
+                                                             const ClientOptions& options) {
   asio::io_context context;
   ErrorCode error;
   auto endpoints = tcp::resolver(context).resolve(address.host, address.port, error);

@@ -22,14 +22,14 @@ struct ServerAddress {
 // kUsage unless the scheme is http or https and host and port are well formed.
 Result<ServerAddress> parse_server_address(std::string_view url);
 
-struct HttpRequest {
+struct ClientRequest {
   std::string method = "GET";
   std::string path;  // behind the address's prefix
   std::map<std::string, std::string> headers;
   std::string body;
 };
 
-struct HttpReply {
+struct ClientReply {
   int status = 0;
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
@@ -40,7 +40,7 @@ struct HttpReply {
   bool is_transient() const { return status == 429 || (status >= 502 && status <= 504); }
 };
 
-struct HttpOptions {
+struct ClientOptions {
   std::string token;                         // sent as a bearer token; empty: none
   std::string authorities;                   // file of certificates to trust; empty: the system's
   size_t largest_reply = size_t{256} << 20;  // bytes of a reply's body
@@ -58,12 +58,13 @@ class HttpConnection {
   // connecting to the last byte. kCheckFailed when the server is not reached or does not answer in
   // time, kBadInput when its reply is malformed or too large. Whatever has an HTTP status is a
   // reply. A kept connection that the server has closed meanwhile is replaced once, unnoticed.
-  virtual Result<HttpReply> exchange(const HttpRequest& request, Clock::time_point deadline) = 0;
+  virtual Result<ClientReply> exchange(const ClientRequest& request,
+                                       Clock::time_point deadline) = 0;
 };
 
 // Nothing is sent yet. kCheckFailed when the host's name has no address, kUsage when the file of
 // authorities cannot be used.
 Result<std::unique_ptr<HttpConnection>> open_http_connection(const ServerAddress& address,
-                                                             const HttpOptions& options = {});
+                                                             const ClientOptions& options = {});
 
 }  // namespace edgewright

@@ -31,7 +31,6 @@ Result<NamedValues> outputs_of(const RunnableCut& cut, const oip::InferResponse&
 oip::InferRequest request_for(const RunnableCut& cut, const NamedValues& values, bool binary) {
   oip::InferRequest request;
   request.model = cut.server_model;
-  request.version = cut.server_version;
   for (const std::string& name : cut.sent) {
     request.inputs.push_back({name, values.at(name), {}, binary});
   }
@@ -214,7 +213,7 @@ class SplitRunner::Machine {
   }
 
   void close(uint64_t id) {
-    const ScheduledRequest& request = schedule_.request(id);
+    const SplitRequest& request = schedule_.request(id);
     SplitAnswer& answer = result_.answers[id];
     answer.by = request.answered_by;
     answer.is_late = request.is_late;
@@ -246,7 +245,6 @@ class SplitRunner::Machine {
       note_failure(is_malformed ? RemoteOutcome::kRefused : event.answer.outcome, answer.failure);
       return;
     }
-    answer.exchange_us = event.answer.elapsed_us;
     monitor_.answered(event.answer.elapsed_us, exchange_us(cut.times, choice_.link()));
     if (!schedule_.server_answered(id, now())) {
       ++result_.dropped_answers;
@@ -271,7 +269,6 @@ class SplitRunner::Machine {
     if (!cut || !monitor_.wants_assessment(now(), !choice_.cut().is_local)) return;
     if (options_.fixed_cut && monitor_.is_up()) return;
     monitor_.assessment_begins(now());
-    ++result_.assessments;
     workers_.submit({std::nullopt, {}, at(now() + options_.assessment_us), *cut, choice_.link()});
   }
 
@@ -296,7 +293,7 @@ class SplitRunner::Machine {
   void finish() {
     result_.link = choice_.link();
     for (size_t id = 0; id < result_.answers.size(); ++id) {
-      const ScheduledRequest& request = schedule_.request(id);
+      const SplitRequest& request = schedule_.request(id);
       SplitAnswer& answer = result_.answers[id];
       if (request.stage == RequestStage::kFailed && answer.failure.empty()) {
         answer.failure = "its deadline passed before the device could begin it";

@@ -32,7 +32,7 @@ class DeviceParts {
 // A cut that is ready on both sides.
 struct RunnableCut {
   ReadyCut times;
-  std::string server_model, server_version;
+  std::string server_model;
   std::vector<std::string> sent, device_outputs, server_outputs;
   NamedValues sample;  // values to send when the server is only to be looked at
 };
@@ -52,9 +52,8 @@ struct SplitAnswer {
   NamedValues outputs;  // empty when it failed
   AnsweredBy by = AnsweredBy::kNobody;
   std::string failure;
-  double arrived_us = 0;   // from the beginning of the run
-  double latency_us = 0;   // from its arrival
-  double exchange_us = 0;  // the server's way and work, where it answered
+  double arrived_us = 0;  // from the beginning of the run
+  double latency_us = 0;  // from its arrival
   size_t cut = 0;
   int attempts = 0;
   bool is_late = false;
@@ -72,7 +71,6 @@ struct RunnerResult {
   std::vector<RunnerEvent> events;
   LinkEstimate link;
   size_t dropped_answers = 0;  // of the server, to requests that had been answered already
-  size_t assessments = 0;
 };
 
 using ClientFactory = std::function<Result<std::unique_ptr<InferenceClient>>()>;

@@ -8,7 +8,7 @@
 namespace edgewright {
 namespace {
 
-bool is_finished(const ScheduledRequest& request) {
+bool is_finished(const SplitRequest& request) {
   return request.stage == RequestStage::kAnswered || request.stage == RequestStage::kFailed;
 }
 
@@ -16,7 +16,7 @@ bool is_finished(const ScheduledRequest& request) {
 
 void SplitSchedule::add(uint64_t request, double now_us, double deadline_us) {
   const bool is_added =
-      requests_.emplace(request, ScheduledRequest{now_us, deadline_us, deadline_us}).second;
+      requests_.emplace(request, SplitRequest{now_us, deadline_us, deadline_us}).second;
   EDGEWRIGHT_CHECK(is_added);
   unfinished_.insert(request);
 }
@@ -24,7 +24,7 @@ void SplitSchedule::add(uint64_t request, double now_us, double deadline_us) {
 void SplitSchedule::expire(double now_us) {
   const std::set<uint64_t> before = unfinished_;
   for (const uint64_t id : before) {
-    const ScheduledRequest& request = requests_.at(id);
+    const SplitRequest& request = requests_.at(id);
     // Whoever should have said by now that it is lost did not.
     if (request.stage == RequestStage::kInFlight && now_us >= request.give_up_us) {
       server_lost(id, now_us);
@@ -40,7 +40,7 @@ ScheduleStep SplitSchedule::next(double now_us, const ReadyCut& cut, const Ready
   ScheduleStep wait{ScheduleStep::Kind::kWait, 0, now_us + 1e6};
   std::optional<uint64_t> waiting;
   for (const uint64_t id : unfinished_) {
-    ScheduledRequest& request = requests_.at(id);
+    SplitRequest& request = requests_.at(id);
     if (request.stage == RequestStage::kLost) {
       request.stage = RequestStage::kRest;
       return {ScheduleStep::Kind::kRunRest, id};
@@ -51,7 +51,7 @@ ScheduleStep SplitSchedule::next(double now_us, const ReadyCut& cut, const Ready
     if (request.stage == RequestStage::kWaiting && !waiting) waiting = id;
   }
   if (!waiting) return wait;
-  ScheduledRequest& request = requests_.at(*waiting);
+  SplitRequest& request = requests_.at(*waiting);
   const double latest_us = latest_local_us(request, local);
   const bool must_be_local = options_.has_fallback && now_us >= latest_us;
   const ReadyCut& chosen = must_be_local ? local : cut_for(request, now_us, cut, local);
@@ -69,7 +69,7 @@ ScheduleStep SplitSchedule::next(double now_us, const ReadyCut& cut, const Ready
 }
 
 bool SplitSchedule::head_done(uint64_t id, double now_us) {
-  ScheduledRequest& request = requests_.at(id);
+  SplitRequest& request = requests_.at(id);
   EDGEWRIGHT_CHECK(request.stage == RequestStage::kHead);
   if (request.cut.is_local) {
     finish(id, RequestStage::kAnswered, AnsweredBy::kDevice, now_us);
@@ -81,7 +81,7 @@ bool SplitSchedule::head_done(uint64_t id, double now_us) {
 }
 
 bool SplitSchedule::server_answered(uint64_t id, double now_us) {
-  ScheduledRequest& request = requests_.at(id);
+  SplitRequest& request = requests_.at(id);
   if (request.stage != RequestStage::kInFlight && request.stage != RequestStage::kLost) {
     return false;
   }
@@ -90,7 +90,7 @@ bool SplitSchedule::server_answered(uint64_t id, double now_us) {
 }
 
 void SplitSchedule::server_lost(uint64_t id, double now_us) {
-  ScheduledRequest& request = requests_.at(id);
+  SplitRequest& request = requests_.at(id);
   if (request.stage != RequestStage::kInFlight) return;
   if (options_.has_fallback) {
     request.stage = RequestStage::kLost;
@@ -109,7 +109,7 @@ void SplitSchedule::failed(uint64_t id) {
 }
 
 void SplitSchedule::finish(uint64_t id, RequestStage stage, AnsweredBy by, double now_us) {
-  ScheduledRequest& request = requests_.at(id);
+  SplitRequest& request = requests_.at(id);
   request.stage = stage;
   request.answered_by = by;
   request.is_late = stage == RequestStage::kAnswered && now_us > request.deadline_us;
@@ -123,7 +123,7 @@ size_t SplitSchedule::in_flight() const {
 }
 
 // All that are in flight may come back at once, while the device is busy with a head.
-double SplitSchedule::give_up_us(const ScheduledRequest& request, double now_us) const {
+double SplitSchedule::give_up_us(const SplitRequest& request, double now_us) const {
   if (!options_.has_fallback) return request.deadline_us;
   const double device_us = request.cut.rest_us * static_cast<double>(in_flight()) +
                            (options_.in_flight > 1 ? request.cut.device_us : 0);
@@ -134,17 +134,16 @@ double SplitSchedule::give_up_us(const ScheduledRequest& request, double now_us)
 }
 
 // All that are in flight may have to be finished before it.
-double SplitSchedule::latest_local_us(const ScheduledRequest& request,
-                                      const ReadyCut& local) const {
+double SplitSchedule::latest_local_us(const SplitRequest& request, const ReadyCut& local) const {
   double device_us = local.device_us;
   for (const uint64_t id : unfinished_) {
-    const ScheduledRequest& other = requests_.at(id);
+    const SplitRequest& other = requests_.at(id);
     if (other.stage == RequestStage::kInFlight) device_us += other.cut.rest_us;
   }
   return request.deadline_us - (1 + options_.margin) * device_us - options_.slack_us;
 }
 
-const ReadyCut& SplitSchedule::cut_for(const ScheduledRequest& request, double now_us,
+const ReadyCut& SplitSchedule::cut_for(const SplitRequest& request, double now_us,
                                        const ReadyCut& cut, const ReadyCut& local) const {
   if (!options_.has_fallback || cut.is_local) return cut;
   // Nothing is sent that would be taken back before it can come.

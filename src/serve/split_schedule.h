@@ -25,7 +25,7 @@ enum class RequestStage : uint8_t {
 // Who gave the answer.
 enum class AnsweredBy : uint8_t { kNobody, kDevice, kServer, kDeviceAfterServer };
 
-struct ScheduledRequest {
+struct SplitRequest {
   double arrived_us = 0, deadline_us = 0;
   double give_up_us = 0;  // from then on the device does the rest itself
   RequestStage stage = RequestStage::kWaiting;
@@ -72,7 +72,7 @@ class SplitSchedule {
   void rest_done(uint64_t request, double now_us);
   void failed(uint64_t request);
 
-  const ScheduledRequest& request(uint64_t request) const { return requests_.at(request); }
+  const SplitRequest& request(uint64_t request) const { return requests_.at(request); }
   size_t unfinished() const { return unfinished_.size(); }
   // Every broken rule, in words.
   std::vector<std::string> violations() const;
@@ -82,13 +82,13 @@ class SplitSchedule {
   // Takes back what is overdue, and fails what can no longer be begun in time.
   void expire(double now_us);
   size_t in_flight() const;
-  double give_up_us(const ScheduledRequest& request, double now_us) const;
-  double latest_local_us(const ScheduledRequest& request, const ReadyCut& local) const;
-  const ReadyCut& cut_for(const ScheduledRequest& request, double now_us, const ReadyCut& cut,
+  double give_up_us(const SplitRequest& request, double now_us) const;
+  double latest_local_us(const SplitRequest& request, const ReadyCut& local) const;
+  const ReadyCut& cut_for(const SplitRequest& request, double now_us, const ReadyCut& cut,
                           const ReadyCut& local) const;
 
   ScheduleOptions options_;
-  std::map<uint64_t, ScheduledRequest> requests_;
+  std::map<uint64_t, SplitRequest> requests_;
   std::set<uint64_t> unfinished_;
 };
 

@@ -127,6 +127,15 @@ class CheckLayersTest(unittest.TestCase):
         self.write("src/base/graph_test.cc", f'auto a = R"(\n)";\nauto b = "{wide}";\n')
         self.expect(("line-length", "src/base/graph_test.cc", 3))
 
+    def test_a_type_has_one_definition(self):
+        text = "namespace edgewright {\nstruct Shape {\n};\n}  // namespace edgewright\n"
+        inner = text.replace("struct", "namespace {\nstruct").replace("};", "};\n}  // namespace")
+        self.write("src/base/shape.h", text)
+        self.write("src/kernels/shape.h", text.replace("edgewright", "edgewright::kernels"))
+        self.write("src/kernels/shape.cc", inner)
+        self.write("src/tensor/shape.h", text)
+        self.expect(("one-definition", "src/tensor/shape.h", 2))
+
     def test_too_many_public_headers(self):
         for number in range(12):
             self.write(f"include/edgewright/part{number}.h", "")

@@ -86,7 +86,7 @@ Tensor expected_output(const Trial& trial, const Case& c) {
   return *std::move(y);
 }
 
-void check(const Case& c, std::string_view implementation, const Tolerance& tolerance) {
+void check(const Case& c, std::string_view implementation, const KernelTolerance& tolerance) {
   const Trial trial = make_trial(c);
   expect_agrees(trial, implementation, expected_output(trial, c), tolerance);
 }
