@@ -74,10 +74,9 @@ macro(edgewright_server_dependencies)
   if(EDGEWRIGHT_SERVER)
     pkg_check_modules(GRPC QUIET IMPORTED_TARGET grpc++)
     pkg_check_modules(PROMETHEUS QUIET IMPORTED_TARGET prometheus-cpp-core)
-    pkg_check_modules(OPENSSL QUIET IMPORTED_TARGET openssl)
     find_program(EDGEWRIGHT_GRPC_PLUGIN grpc_cpp_plugin)
     find_path(EDGEWRIGHT_BEAST boost/beast/http/parser.hpp)
-    if(GRPC_FOUND AND PROMETHEUS_FOUND AND OPENSSL_FOUND AND EDGEWRIGHT_GRPC_PLUGIN AND
+    if(GRPC_FOUND AND PROMETHEUS_FOUND AND EDGEWRIGHT_GRPC_PLUGIN AND
        EDGEWRIGHT_BEAST)
       set(EDGEWRIGHT_HAVE_SERVER ON)
     endif()
@@ -112,7 +111,7 @@ function(edgewright_grpc_messages target)
   target_sources(${target} PRIVATE ${sources})
   # Private: rooms that see the server must not be compiled anew for it.
   target_include_directories(${target} SYSTEM PRIVATE ${made})
-  target_link_libraries(${target} PRIVATE PkgConfig::GRPC PkgConfig::PROMETHEUS PkgConfig::OPENSSL
+  target_link_libraries(${target} PRIVATE PkgConfig::GRPC PkgConfig::PROMETHEUS
     protobuf::libprotobuf)
 endfunction()
 

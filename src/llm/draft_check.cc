@@ -2,11 +2,10 @@
 
 #include <algorithm>
 
+#include "llm/speculate.h"
+
 namespace edgewright {
 namespace {
-
-// Prompts run in pieces of this many tokens.
-constexpr size_t kPrefillTokens = 512;
 
 size_t common_beginning(std::span<const int> a, std::span<const int> b) {
   return static_cast<size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
@@ -89,17 +88,11 @@ Result<std::vector<int>> DraftChecker::check(const DraftQuestion& question) {
   kept.cache.truncate(static_cast<int>(common));
   const auto prompt = static_cast<size_t>(question.prompt);
   // The prompt and the answer's own tokens go through the arithmetic that the target alone uses.
-  while (kept.tokens.size() < sure) {
-    const size_t begin = kept.tokens.size();
-    const bool is_prompt = begin < prompt;
-    const size_t end = std::min(is_prompt ? std::min(prompt, sure) : sure, begin + kPrefillTokens);
-    EDGEWRIGHT_CHECK(kept.cache.reserve(static_cast<int>(end)));
-    const DecoderRun run{&kept.cache, tokens.subspan(begin, end - begin), 0};
-    decoder_.run(std::span(&run, 1),
-                 is_prompt ? language::Phase::kPrefill : language::Phase::kDecode, {});
-    kept.tokens.insert(kept.tokens.end(), tokens.begin() + static_cast<ptrdiff_t>(begin),
-                       tokens.begin() + static_cast<ptrdiff_t>(end));
-  }
+  EDGEWRIGHT_CHECK(kept.cache.reserve(static_cast<int>(sure)));
+  catch_up(decoder_, kept.cache, tokens.first(std::min(prompt, sure)), 0,
+           language::Phase::kPrefill);
+  catch_up(decoder_, kept.cache, tokens.first(sure), 0, language::Phase::kDecode);
+  kept.tokens.assign(tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(sure));
   std::vector<int> chosen;
   if (sure + 1 == prompt) {
     // The prompt's last token alone, and what is drafted behind it on its own.

@@ -51,17 +51,6 @@ class PromptLookup final : public Proposer {
   }
 };
 
-// Computes the tokens of a sequence that a cache does not hold yet, but for the last `keep`.
-void catch_up(Decoder& decoder, SequenceCache& cache, std::span<const int> sequence, size_t keep,
-              language::Phase phase) {
-  while (static_cast<size_t>(cache.length()) + keep < sequence.size()) {
-    const auto begin = static_cast<size_t>(cache.length());
-    const size_t count = std::min<size_t>(kPrefillTokens, sequence.size() - keep - begin);
-    const DecoderRun run{&cache, sequence.subspan(begin, count), 0};
-    decoder.run(std::span(&run, 1), phase, {});
-  }
-}
-
 class DraftModel final : public Proposer {
  public:
   DraftModel(std::shared_ptr<const PackedModel> model, ThreadPool& pool, int context)
@@ -214,6 +203,16 @@ class Speculation {
 };
 
 }  // namespace
+
+void catch_up(Decoder& decoder, SequenceCache& cache, std::span<const int> sequence, size_t keep,
+              language::Phase phase) {
+  while (static_cast<size_t>(cache.length()) + keep < sequence.size()) {
+    const auto begin = static_cast<size_t>(cache.length());
+    const size_t count = std::min<size_t>(kPrefillTokens, sequence.size() - keep - begin);
+    const DecoderRun run{&cache, sequence.subspan(begin, count), 0};
+    decoder.run(std::span(&run, 1), phase, {});
+  }
+}
 
 std::unique_ptr<Proposer> prompt_lookup() { return std::make_unique<PromptLookup>(); }
 

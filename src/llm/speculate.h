@@ -26,6 +26,10 @@ std::unique_ptr<Proposer> prompt_lookup();
 std::unique_ptr<Proposer> draft_model(std::shared_ptr<const PackedModel> draft, ThreadPool& pool,
                                       int context);
 
+// Computes the tokens of a sequence that a cache does not hold yet, but for the last `keep`.
+void catch_up(Decoder& decoder, SequenceCache& cache, std::span<const int> sequence, size_t keep,
+              language::Phase phase);
+
 // What is learnt on line: how often proposals are right and what things cost, in units of a plain
 // step of the target.
 class DraftPolicy {

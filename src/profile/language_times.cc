@@ -11,10 +11,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double microseconds(Clock::time_point from, Clock::time_point to) {
-  return std::chrono::duration<double, std::micro>(to - from).count();
-}
-
 std::vector<int> prompt_of(const LanguageTimeOptions& options, int vocabulary) {
   std::vector<int> tokens;
   tokens.reserve(static_cast<size_t>(options.prompt_tokens));
@@ -62,7 +58,7 @@ class Request {
     const DecoderRun run{&sequence_, tokens, 1};
     decoder_.run({&run, 1}, is_prefill ? language::Phase::kPrefill : language::Phase::kDecode,
                  logits_);
-    likeliest_ = static_cast<int>(std::ranges::max_element(logits_) - logits_.begin());
+    likeliest_ = likeliest(logits_);
     if (calls_ == nullptr) return;
     done("sampling", -1);
     decoder_.set_part_observer(nullptr);

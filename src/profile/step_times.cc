@@ -10,10 +10,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double microseconds(Clock::time_point from, Clock::time_point to) {
-  return std::chrono::duration<double, std::micro>(to - from).count();
-}
-
 struct ProfiledRun {
   double wall_us = 0, before_us = 0, after_us = 0;
   std::vector<double> step_us, start_us;

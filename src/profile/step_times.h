@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <span>
 #include <vector>
 
@@ -7,6 +8,11 @@
 #include "runtime/session.h"
 
 namespace edgewright {
+
+inline double microseconds(std::chrono::steady_clock::time_point from,
+                           std::chrono::steady_clock::time_point to) {
+  return std::chrono::duration<double, std::micro>(to - from).count();
+}
 
 struct StepTimeOptions {
   double seconds = 2;  // for all runs together; at least `min_pairs` pairs are made

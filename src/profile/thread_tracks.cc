@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <map>
 
+#include "profile/step_times.h"
+
 namespace edgewright {
 namespace {
 
 using Clock = PoolTrace::Clock;
-
-double microseconds(Clock::time_point from, Clock::time_point to) {
-  return std::chrono::duration<double, std::micro>(to - from).count();
-}
 
 // The span that has begun last at this time; spans are in order.
 const TrackSlice* span_at(std::span<const TrackSlice> spans, double time_us) {

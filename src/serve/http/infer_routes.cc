@@ -19,10 +19,7 @@ HttpReply infer(const HttpContext& context, const RoutedRequest& request) {
     }
     json_bytes = value;
   }
-  oip::DecodeLimits limits;
-  limits.max_json_bytes = context.max_json_bytes;
-  Result<oip::InferRequest> decoded =
-      oip::decode_infer_request(request.http.body, json_bytes, limits);
+  Result<oip::InferRequest> decoded = oip::decode_infer_request(request.http.body, json_bytes);
   if (!decoded.ok()) return reply_of(refusal_of(std::move(decoded).error()));
   decoded->model = request.parts[0];
   if (request.parts.size() > 1) decoded->version = request.parts[1];

@@ -12,7 +12,6 @@ namespace edgewright {
 // What the handlers of addresses work with.
 struct HttpContext {
   Service& service;
-  size_t max_json_bytes = size_t{16} << 20;
   std::function<int()> connections;  // open now, for the metrics
 };
 

@@ -29,8 +29,4 @@ std::optional<DType> datatype_from_name(std::string_view name) {
   return std::nullopt;
 }
 
-bool has_json_form(DType dtype) {
-  return !datatype_name(dtype).empty() && dtype != DType::kFloat16 && dtype != DType::kBfloat16;
-}
-
 }  // namespace edgewright::oip

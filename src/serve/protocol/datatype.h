@@ -12,8 +12,4 @@ namespace edgewright::oip {
 std::string_view datatype_name(DType dtype);
 std::optional<DType> datatype_from_name(std::string_view name);
 
-// Whether JSON numbers can stand for it: half precision travels as binary data only (Open Inference
-// Protocol, "Tensor Data").
-bool has_json_form(DType dtype);
-
 }  // namespace edgewright::oip

@@ -131,11 +131,10 @@ void RolloutDesk::become(const std::string& model, Rollout& rollout, ControlStat
   if (!recorded.ok()) on_event_("cannot record the rollout: " + recorded.error().message);
 }
 
-Reply<RolloutDesk::Route> RolloutDesk::route(const std::string& model,
-                                             const std::string& key) const {
-  Reply<std::shared_ptr<ModelVersion>> service = catalogue_.find(model, "");
-  if (!service.ok()) return std::move(service).refusal();
-  Route route{*std::move(service), false, false};
+RolloutDesk::Route RolloutDesk::route(const std::string& model,
+                                      std::shared_ptr<ModelVersion> service,
+                                      const std::string& key) const {
+  Route route{std::move(service), false, false};
   if (under_way_ == 0) return route;
   const std::lock_guard lock(mutex_);
   const auto found = rollouts_.find(model);

@@ -39,7 +39,8 @@ class RolloutDesk {
     bool is_candidate = false;
     bool wants_copy = false;  // the candidate is to see what came of it (saw_answer's tensors)
   };
-  Reply<Route> route(const std::string& model, const std::string& key) const;
+  Route route(const std::string& model, std::shared_ptr<ModelVersion> service,
+              const std::string& key) const;
   // `inputs` and `outputs` matter where a copy was wanted.
   void saw_answer(const std::string& model, const Route& route, bool failed, double latency_ms,
                   const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs);

@@ -107,7 +107,7 @@ Reply<bool> Service::answer(oip::InferRequest request, const Caller& asking, boo
   if ((*version)->text() != nullptr) {
     done = infer_text(request, **version, caller, in_pieces, send);
   } else {
-    Reply<oip::InferResponse> response = infer_tensors(request, caller);
+    Reply<oip::InferResponse> response = infer_tensors(request, *std::move(version), caller);
     if (!response.ok()) return std::move(response).refusal();
     send(*std::move(response));
   }
@@ -115,17 +115,13 @@ Reply<bool> Service::answer(oip::InferRequest request, const Caller& asking, boo
   return done;
 }
 
-Reply<oip::InferResponse> Service::infer_tensors(oip::InferRequest& request, const Caller& caller) {
+Reply<oip::InferResponse> Service::infer_tensors(oip::InferRequest& request,
+                                                 std::shared_ptr<ModelVersion> version,
+                                                 const Caller& caller) {
   const bool is_routed = request.version.empty();
-  RolloutDesk::Route route;
+  RolloutDesk::Route route{std::move(version), false, false};
   if (is_routed) {
-    Reply<RolloutDesk::Route> chosen = desk_->route(request.model, routing_key(request, caller));
-    if (!chosen.ok()) return std::move(chosen).refusal();
-    route = *std::move(chosen);
-  } else {
-    Reply<std::shared_ptr<ModelVersion>> version = catalogue_.find(request.model, request.version);
-    if (!version.ok()) return std::move(version).refusal();
-    route.version = *std::move(version);
+    route = desk_->route(request.model, std::move(route.version), routing_key(request, caller));
   }
   Reply<std::vector<Tensor>> inputs = route.version->inputs_of(request);
   if (!inputs.ok()) return std::move(inputs).refusal();

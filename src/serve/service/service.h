@@ -80,7 +80,9 @@ class Service {
   class UnderWay;
   Reply<bool> answer(oip::InferRequest request, const Caller& asking, bool in_pieces,
                      const SendResponse& send);
-  Reply<oip::InferResponse> infer_tensors(oip::InferRequest& request, const Caller& caller);
+  Reply<oip::InferResponse> infer_tensors(oip::InferRequest& request,
+                                          std::shared_ptr<ModelVersion> version,
+                                          const Caller& caller);
   Reply<bool> infer_text(const oip::InferRequest& request, const ModelVersion& version,
                          const Caller& caller, bool in_pieces, const SendResponse& send);
   Reply<bool> check_control() const;
