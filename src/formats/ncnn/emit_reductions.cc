@@ -1,5 +1,6 @@
 // Reductions, softmax and normalisations.
 #include <algorithm>
+#include <numeric>
 
 #include "formats/ncnn/emit.h"
 
@@ -25,10 +26,10 @@ Status emit_reduction(Emitter& emitter, const Node& node) {
   const Dims dims = dims_of(node.inputs[0]);
   const auto rank = static_cast<int64_t>(dims.size());
   std::vector<int64_t> axes = constant_ints(node, 1);
-  for (int64_t axis = 0; axes.empty() && axis < rank; ++axis) axes.push_back(axis);
-  if (node.input(1) == nullptr) {
-    axes.clear();
-    for (int64_t axis = 0; axis < rank; ++axis) axes.push_back(axis);
+  // Axes that are left out or empty are all of them.
+  if (axes.empty()) {
+    axes.resize(dims.size());
+    std::iota(axes.begin(), axes.end(), 0);
   }
   const int dropped = dropped_axis(dims);
   Dims result = blob_dims(dims);

@@ -69,6 +69,20 @@ TEST_F(ExportNcnn, WritesLayersAndWeights) {
   EXPECT_EQ(weights.substr(0, 8), std::string("\0\0\0\0\0\0\xc0\x3f", 8));
 }
 
+TEST_F(ExportNcnn, ReducesAllAxesWhereNoneIsNamed) {
+  const std::string left_out = written(R"(graph %main(%x: float32[1,2,4,4]) -> (%y) {
+  %y: float32[1,1,1,1] = ReduceSum(%x)
+}
+)");
+  const std::string empty = written(R"(graph %main(%x: float32[1,2,4,4]) -> (%y) {
+  %a: int64[0] = {}
+  %y: float32[1,1,1,1] = ReduceSum(%x, %a)
+}
+)");
+  EXPECT_THAT(left_out, HasSubstr("-23303=3,0,1,2"));
+  EXPECT_EQ(empty, left_out);
+}
+
 TEST_F(ExportNcnn, StoresWeightsInHalf) {
   written(R"(graph %main(%x: float32[1,1,4,4]) -> (%y) {
   %w: float32[1,1,1,1] = {1.5}
