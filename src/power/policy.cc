@@ -62,6 +62,7 @@ class Schedutil : public Policy {
       : machine_(*context.machine),
         setting_(machine_.big_cores()),
         trackers_(machine_.clusters()),
+        estimates_(machine_.clusters()),
         skin_limit_c_(context.skin_limit_c) {
     for (size_t i = 0; i < machine_.clusters(); ++i) {
       setting_.clusters[i].point = 0;
@@ -75,6 +76,8 @@ class Schedutil : public Policy {
     const double elapsed_s = seen.now_s - last_s_;
     last_s_ = seen.now_s;
     throttle(seen);
+    const bool awake = seen.phase != Phase::kIdle, fell_asleep = awake_ && !awake;
+    awake_ = awake;
     bool held_back = false;
     for (size_t i = 0; i < machine_.clusters(); ++i) {
       ClusterSetting& used = setting_.clusters[i];
@@ -83,9 +86,11 @@ class Schedutil : public Policy {
                          static_cast<double>(machine_.frequency_khz(i, used.point)) /
                          static_cast<double>(top_khz);
       const double share = i < seen.busy_share.size() ? seen.busy_share[i] : 0;
-      const double utilization = trackers_[i].update(elapsed_s, share, now);
+      auto utilization = static_cast<int64_t>(trackers_[i].update(elapsed_s, share, now));
+      if (fell_asleep && used.cores > 0) estimates_[i].sleep_at(utilization);
+      if (awake) utilization = std::max(utilization, estimates_[i].value());
       const int64_t wanted =
-          schedutil_frequency_khz(static_cast<int64_t>(utilization), machine_.capacity(i), top_khz);
+          schedutil_frequency_khz(utilization, machine_.capacity(i), top_khz);
       const size_t allowed = machine_.points(i) - 1 - static_cast<size_t>(states_[i]);
       const size_t point = machine_.point_at_least(i, wanted);
       held_back |= used.cores > 0 && point > allowed;
@@ -115,6 +120,8 @@ class Schedutil : public Policy {
   const Machine& machine_;
   Setting setting_;
   std::vector<UtilizationTracker> trackers_;
+  std::vector<UtilizationEstimate> estimates_;
+  bool awake_ = false;
   double skin_limit_c_;
   std::vector<StepWise> steps_;
   std::vector<int64_t> states_;
@@ -183,7 +190,7 @@ class PhaseAware : public Policy {
     if (options_.utility_a > 0 || options_.utility_b > 0) {
       return best_utility(front, options_.utility_a, options_.utility_b);
     }
-    double limit_s = front.front().step_s * options_.slack;
+    double limit_s = front.front().step_s * slack_for(seen.waiting);
     if (options_.use_deadline) {
       const double steps = seen.phase == Phase::kPrefill
                                ? 1 + seen.longest_tokens_left * decode_ratio(seen, front)
@@ -191,6 +198,11 @@ class PhaseAware : public Policy {
       limit_s = std::max(front.front().step_s, seen.time_left_s * options_.deadline_share / steps);
     }
     return cheapest_within(front, limit_s);
+  }
+
+  // Whoever waits bears every delay of those before, so that a longer queue leaves less slack.
+  double slack_for(int waiting) const {
+    return 1 + (options_.slack - 1) / (1 + options_.hurry * waiting);
   }
 
   // The most work for the power on average: at a choice all the time, or at a stronger one with

@@ -66,6 +66,7 @@ std::unique_ptr<Policy> square_root_policy(const PolicyContext& context, int que
 // heat that the thermal network lets through.
 struct PhaseAwareOptions {
   double slack = 1.0;  // decode and prefill may take this many times the quickest time
+  double hurry = 1;    // by how much one waiting request divides the slack beyond the quickest
   // With a deadline the slack is what the deadline leaves.
   bool use_deadline = false;
   double deadline_share = 0.8;  // of the time left that the work may fill
