@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "edgewright/power.h"
 #include "edgewright/session.h"
 
 namespace edgewright {
@@ -15,6 +16,7 @@ struct BenchOptions {
   int warmup = 3;
   int runs = 0;  // 0: as many as fit in `seconds`
   double seconds = 2;
+  std::string power_root = "/";  // the tree of sys whose energy counters and sensors are read
   std::function<void(std::string_view stage, size_t done, size_t total)> progress;
 };
 
@@ -29,6 +31,7 @@ struct BenchReport {
   double load_us = 0, first_inference_us = 0;
   int64_t peak_rss_bytes = 0, arena_bytes = 0, live_set_bytes = 0;
   double throughput_per_s = 0;  // inferences per second
+  EnergyFigures energy;         // of the counted runs, per inference
   std::string backend;
   int threads = 1;
   bool passed = true;
