@@ -282,7 +282,7 @@ class PhaseAware : public Policy {
       return machine_.step_s(step_work(load, seen.decoding + chunk, seen.context), load.dtype,
                              setting);
     };
-    constexpr double kFewest = 8, kMost = 512, kLonger = 1.1;
+    constexpr double kFewest = 4, kMost = 512, kLonger = 1.1;
     if (step_s(kFewest) > kLonger * step_s(0)) return 0;
     double chunk = kFewest;
     while (chunk < kMost && step_s(2 * chunk) <= kLonger * step_s(0)) chunk *= 2;
