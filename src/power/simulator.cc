@@ -108,11 +108,10 @@ class Simulation {
 
   void admit() {
     while (next_ < requests_.size() && requests_[next_].arrival_s <= now_s_ + 1e-12) {
-      waiting_.push_back(&requests_[next_++]);
       // Of an endless supply only what can begin soon is looked at.
-      if (std::ssize(waiting_) > 4 * max_batch() && requests_[next_ - 1].arrival_s == 0) {
-        break;
-      }
+      const bool endless = requests_[next_].arrival_s == 0;
+      if (endless && std::ssize(waiting_) > 4 * max_batch()) break;
+      waiting_.push_back(&requests_[next_++]);
     }
     if (active_.empty() && !may_begin()) return;
     size_t begun = 0;

@@ -16,9 +16,9 @@ COEFFICIENTS = {
     ("sm8150-mtp", "sm8150-main.csv", "sm8150-voltages.txt"): [231.6, 368.7, 420.9],
     ("sm8250-mtp", "sm8250-k30s.csv", "sm8250-voltages_k30su.txt"): [204.9, 378.9, 444.4],
 }
-# The recording that coefficients were published for has a little core on which something else ran at
-# five of seventeen frequencies (the power falls as the frequency rises): no C and k of whatever value
-# meet it within 17 %, so that the limit is checked on the other recording of the same chip.
+# The recording that coefficients were published for has a little core on which something else ran
+# at five of seventeen frequencies (the power falls as the frequency rises): no C and k meet it
+# within 17 %, so that the limit is checked on the other recording of the same chip.
 FITS = [("sm8150-mtp", "sm8150-main.csv", "sm8150-voltages.txt"),
         ("sm8250-mtp", "sm8250-main.csv", "sm8250-voltages_k30su.txt")]
 

@@ -65,7 +65,7 @@ def against_schedutil(model, device):
     words = ("--workload", "poisson", "--rate", rate, "--seconds", seconds, "--skin-limit", 0)
     reference, ours = simulate(model, device, *words, "--policy", "schedutil", "--policy",
                                "phase-aware")
-    # schedutil is a little late to speed up; what it loses by that may be spent on lower frequencies.
+    # schedutil is a little late to speed up; what it loses by that is spent on lower frequencies.
     for step in range(1, 40):
         slower = simulate(model, device, *words, "--slack", 1 + 0.02 * step, "--policy",
                           "phase-aware")[0]
@@ -107,9 +107,10 @@ def learned(model, device):
     words = ("--workload", "continuous", "--seconds", 1800, "--skin-limit", 0, "--slack", 1.2)
     chosen, learner = simulate(model, device, *words, "--policy", "phase-aware", "--policy",
                                "learned")
-    print(f"     {name_of(model)} on {device}: learned "
-          f"{learner['energy_mj_per_token'] / chosen['energy_mj_per_token'] - 1:+.1%} energy a token, "
-          f"{learner['mean_tokens_per_s'] / chosen['mean_tokens_per_s'] - 1:+.1%} tokens/s", flush=True)
+    energy = learner["energy_mj_per_token"] / chosen["energy_mj_per_token"] - 1
+    rate = learner["mean_tokens_per_s"] / chosen["mean_tokens_per_s"] - 1
+    print(f"     {name_of(model)} on {device}: learned {energy:+.1%} energy a token, "
+          f"{rate:+.1%} tokens/s", flush=True)
 
 
 def batching(workload):
