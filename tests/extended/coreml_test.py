@@ -218,7 +218,8 @@ def check_int8(edgewright, zoo, folder):
         _, program = program_of(package)
         operators = collections.Counter(o.op_type for o in program.functions["main"].operations)
         wanted = written_models.predictions(integer, images[:IMAGES])
-        found = numpy.concatenate([compute(program, {"input": i[None]})[0] for i in images[:IMAGES]])
+        runs = [compute(program, {"input": image[None]}) for image in images[:IMAGES]]
+        found = numpy.concatenate([run[0] for run in runs])
         error = written_models.relative_l2(found, wanted)
         same = int((found.argmax(1) == wanted.argmax(1)).sum())
         print(f"{name} in int8: {operators['constexpr_affine_dequantize']} weights, "

@@ -54,6 +54,7 @@ Result<std::vector<Datum>> MixedSession::run(std::span<const Datum> inputs,
     for (size_t o = 0; o < made.size(); ++o) values_[part.outputs[o]] = std::move(made[o]);
   }
   std::vector<Datum> outputs;
+  outputs.reserve(output_places_.size());
   for (const size_t place : output_places_) outputs.push_back(values_[place]);
   if (figures_.first_inference_us == 0) {
     const std::chrono::duration<double, std::micro> time = std::chrono::steady_clock::now() - start;

@@ -60,7 +60,10 @@ class MixPlanner {
       if (mixed.ok() && mixed->session != nullptr) return mixed;
       if (!mixed.ok()) report_.notes.push_back("no mix: " + mixed.error().message);
     }
-    OpenedModel chosen = std::move(wholes_[best]);
+    // Opened anew, as if there had been no others: their memory is given back first.
+    wholes_ = {};
+    EDGEWRIGHT_ASSIGN(OpenedModel chosen,
+                      open(best == kOpenvino ? *model_.graph : *original_, best));
     report_.segments = {{std::string(kEngines[best]), node_label(*model_.graph, 0),
                          node_label(*model_.graph, model_.graph->nodes().size() - 1),
                          std::ssize(model_.graph->nodes()), whole_us_[best]}};
@@ -144,6 +147,7 @@ class MixPlanner {
   // The blocks' times in every engine, all on what the native engine makes of the blocks before.
   Result<std::vector<std::array<double, 3>>> time_blocks() {
     std::vector<Segment> native;
+    native.reserve(blocks_.size());
     for (const Block& block : blocks_) native.push_back({kNative, block});
     EDGEWRIGHT_ASSIGN(const auto chain, open_segments(native));
     EDGEWRIGHT_TRY(chain->run(inputs_, nullptr));
@@ -229,6 +233,7 @@ class MixPlanner {
     }
     const PlacementResult placed = place(problem);
     std::vector<Engine> engines;
+    engines.reserve(times.size());
     for (size_t i = 0; i < times.size(); ++i) {
       engines.push_back(placed.on_cpu[i] ? on_host[i] : kOpenvino);
     }
