@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct BenchReport {
   double throughput_per_s = 0;  // inferences per second
   EnergyFigures energy;         // of the counted runs, per inference
   std::string backend;
+  std::optional<MixReport> mix;  // of the backend "mixed"
   int threads = 1;
   bool passed = true;
   std::vector<std::string> warnings;

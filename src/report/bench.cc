@@ -4,6 +4,24 @@
 
 namespace edgewright {
 
+namespace {
+
+Json mix_json(const MixReport& mix) {
+  Json segments = Json::array();
+  for (const MixSegment& segment : mix.segments) {
+    segments.push_back({{"backend", segment.backend},
+                        {"first", segment.first},
+                        {"last", segment.last},
+                        {"nodes", segment.nodes},
+                        {"time_us", number(segment.time_us)}});
+  }
+  return {{"segments", std::move(segments)}, {"predicted_us", number(mix.predicted_us)},
+          {"alone_us", mix.alone_us},        {"transitions", mix.transitions},
+          {"bytes_moved", mix.bytes_moved},  {"notes", mix.notes}};
+}
+
+}  // namespace
+
 std::string to_json(const BenchReport& report) {
   Json json = document("bench", report.passed, report.warnings);
   json["backend"] = report.backend;
@@ -20,6 +38,7 @@ std::string to_json(const BenchReport& report) {
   json["arena_bytes"] = report.arena_bytes;
   json["live_set_bytes"] = report.live_set_bytes;
   add_energy(report.energy, "energy_mj_per_inference", json);
+  if (report.mix) json["mix"] = mix_json(*report.mix);
   return finish_document(json);
 }
 
