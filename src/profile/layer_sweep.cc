@@ -1,5 +1,6 @@
 #include "profile/layer_sweep.h"
 
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <random>
@@ -12,6 +13,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 // Larger layers would take most of the sweep's time and are rare on edge devices.
 constexpr int64_t kMostMultiplyAdds = 200'000'000;
+// The kinds of layers follow each other with this period.
+constexpr size_t kKindsPeriod = 8;
+constexpr size_t kMostLayers = 1'000'000;
 
 // One operation with constants of its own.
 struct Layer {
@@ -183,7 +187,7 @@ Result<Layer> other(Shapes& shapes) {
 
 Result<Layer> layer_of(size_t index) {
   Shapes shapes(index * 7919 + 17);
-  switch (index % 8) {
+  switch (index % kKindsPeriod) {
     case 0:
     case 2:
     case 5: return convolution(shapes);
@@ -225,28 +229,58 @@ double quickest_us(const KernelRequest& request) {
 
 }  // namespace
 
-Result<std::vector<TimeSample>> sweep_layers(const Roofline& roofline,
-                                             const SweepOptions& options) {
-  std::vector<TimeSample> samples;
+Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options) {
+  std::vector<LayerTime> layers;
   const auto begin = Clock::now();
   for (size_t i = options.first; i < options.first + options.count; ++i) {
     if (std::chrono::duration<double>(Clock::now() - begin).count() > options.seconds) break;
     if (options.progress) options.progress("layers", i - options.first, options.count);
     EDGEWRIGHT_ASSIGN(const Layer layer, layer_of(i));
-    const Operation operation = operation_of(layer);
-    const Work work = work_of(operation);
-    TimeSample sample;
-    sample.index = i;
-    sample.kind = work.kind;
-    if (work.multiply_adds <= kMostMultiplyAdds) {
-      sample.time_us = quickest_us(layer.request(options.threads));
-    }
-    if (sample.time_us <= 0) continue;
-    sample.features = features_of(operation, work);
-    sample.base_us = base_time_us(roofline, work);
-    samples.push_back(sample);
+    if (work_of(operation_of(layer)).multiply_adds > kMostMultiplyAdds) continue;
+    const double time_us = quickest_us(layer.request(options.threads));
+    if (time_us > 0) layers.push_back({i, time_us});
   }
-  return samples;
+  return layers;
+}
+
+Result<TimeSample> sample_of(const LayerTime& layer, const Roofline& roofline) {
+  EDGEWRIGHT_ASSIGN(const Layer made, layer_of(layer.index));
+  const Operation operation = operation_of(made);
+  const Work work = work_of(operation);
+  return TimeSample{work.kind, features_of(operation, work), base_time_us(roofline, work),
+                    layer.time_us};
+}
+
+bool is_held_back(const LayerTime& layer) { return layer.index / kKindsPeriod % 2 == 1; }
+
+std::string layer_times_to_csv(std::span<const LayerTime> layers) {
+  std::string text;
+  for (const LayerTime& layer : layers) {
+    text += fmt::format("{},{}\n", layer.index, layer.time_us);
+  }
+  return text;
+}
+
+Result<std::vector<LayerTime>> parse_layer_times(std::string_view text, std::string_view file) {
+  std::vector<LayerTime> layers;
+  for (size_t line = 1; !text.empty(); ++line) {
+    const std::string_view row = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), row.size() + 1));
+    LayerTime layer;
+    const char* const end = row.data() + row.size();
+    const auto index = std::from_chars(row.data(), end, layer.index);
+    const bool separated = index.ec == std::errc() && index.ptr != end && *index.ptr == ',';
+    const auto time = separated ? std::from_chars(index.ptr + 1, end, layer.time_us) : index;
+    if (!separated || time.ec != std::errc() || time.ptr != end || layer.index > kMostLayers ||
+        !std::isfinite(layer.time_us) || layer.time_us <= 0) {
+      return bad_input(
+          "{}: line {} is '{}', expected the number of a layer and a positive time; remove the "
+          "file",
+          file, line, row.substr(0, 40));
+    }
+    layers.push_back(layer);
+  }
+  return layers;
 }
 
 }  // namespace edgewright

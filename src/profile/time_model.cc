@@ -1,7 +1,6 @@
 #include "profile/time_model.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <numeric>
 
@@ -11,7 +10,7 @@
 namespace edgewright {
 namespace {
 
-constexpr std::string_view kSchema = "edgewright.times/1";
+constexpr std::string_view kSchema = "edgewright.times/2";
 constexpr size_t kFewestSamples = 40;
 constexpr int kTrees = 400, kDepth = 5;
 constexpr size_t kSmallestLeaf = 4;
@@ -25,6 +24,14 @@ double log2_of(double value) { return std::log2(std::max(1.0, value)); }
 double filled(int64_t size, int64_t block) {
   const int64_t blocks = std::max<int64_t>(1, (size + block - 1) / block);
   return static_cast<double>(size) / static_cast<double>(blocks * block);
+}
+
+// What is computed on every result behind the sums: nothing, a comparison, or a function that takes
+// some twenty operations.
+double activation_cost(const Attributes& attributes) {
+  const std::string name = attributes.get_string("activation", "");
+  if (name.empty()) return 0;
+  return name.starts_with("Relu") || name.starts_with("Clip") ? 1 : 2;
 }
 
 int64_t dim_from_end(const CountedOperand& operand, size_t back) {
@@ -57,6 +64,11 @@ Features features_of(const Operation& operation, const Work& work) {
   }
   for (const int64_t step : operation.attributes->get_ints("strides")) stride = step;
   const auto is = [&](WorkKind kind) { return work.kind == kind ? 1.0 : 0.0; };
+  const auto given = std::ranges::count_if(operation.inputs, [](const CountedOperand& operand) {
+    return operand.dtype != DType::kUndefined;
+  });
+  const auto rows =
+      static_cast<int64_t>(outputs / std::max<double>(1, static_cast<double>(columns)));
   return {is(WorkKind::kConvolution),
           is(WorkKind::kDepthwise),
           is(WorkKind::kMatrix) + is(WorkKind::kVector),
@@ -76,7 +88,12 @@ Features features_of(const Operation& operation, const Work& work) {
           filled(in_channels, 16),
           filled(out_width, 6),
           log2_of(static_cast<double>(out_width)),
-          log2_of(static_cast<double>(out_height))};
+          log2_of(static_cast<double>(out_height)),
+          activation_cost(*operation.attributes),
+          static_cast<double>(given),
+          outputs > 0 ? static_cast<double>(work.flops) / outputs / std::max(1.0, inner) : 0,
+          filled(columns, 64),
+          filled(rows, 6)};
 }
 
 double base_time_us(const Roofline& roofline, const Work& work) {
@@ -259,46 +276,6 @@ TimeErrors errors_of(const TimeModel& model, std::span<const TimeSample> samples
         std::abs(model.predict_us(sample.features, sample.base_us) / sample.time_us - 1));
   }
   return {quantile(errors, 0.5), quantile(errors, 0.9), samples.size()};
-}
-
-std::string samples_to_csv(std::span<const TimeSample> samples) {
-  std::string text;
-  for (const TimeSample& sample : samples) {
-    text += fmt::format("{},{},{},{},{}\n", sample.index, static_cast<int>(sample.kind),
-                        sample.base_us, sample.time_us, fmt::join(sample.features, ","));
-  }
-  return text;
-}
-
-Result<std::vector<TimeSample>> parse_samples_csv(std::string_view text, std::string_view file) {
-  std::vector<TimeSample> samples;
-  for (size_t line = 1; !text.empty(); ++line) {
-    std::string_view rest = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), rest.size() + 1));
-    std::vector<double> numbers;
-    while (!rest.empty()) {
-      const std::string_view field = rest.substr(0, rest.find(','));
-      rest.remove_prefix(std::min(rest.size(), field.size() + 1));
-      double number = 0;
-      const auto read = std::from_chars(field.data(), field.data() + field.size(), number);
-      if (read.ec != std::errc() || !std::isfinite(number)) break;
-      numbers.push_back(number);
-    }
-    if (numbers.size() != kFeatures + 4 || numbers[0] < 0 || numbers[0] > 1e9 || numbers[1] < 0 ||
-        numbers[1] > static_cast<double>(WorkKind::kOther) || numbers[2] <= 0 || numbers[3] <= 0) {
-      return bad_input(
-          "{}: line {} has {} numbers, expected {} with positive times; remove the file", file,
-          line, numbers.size(), kFeatures + 4);
-    }
-    TimeSample sample;
-    sample.index = static_cast<size_t>(numbers[0]);
-    sample.kind = static_cast<WorkKind>(static_cast<int>(numbers[1]));
-    sample.base_us = numbers[2];
-    sample.time_us = numbers[3];
-    std::copy(numbers.begin() + 4, numbers.end(), sample.features.begin());
-    samples.push_back(sample);
-  }
-  return samples;
 }
 
 }  // namespace edgewright

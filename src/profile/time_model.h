@@ -11,12 +11,11 @@
 namespace edgewright {
 
 // What a layer's time depends on, as numbers; mostly logarithms, because times multiply.
-inline constexpr size_t kFeatures = 20;
+inline constexpr size_t kFeatures = 25;
 using Features = std::array<double, kFeatures>;
 Features features_of(const Operation& operation, const Work& work);
 
 struct TimeSample {
-  size_t index = 0;  // of the layer in the sweep
   WorkKind kind = WorkKind::kOther;
   Features features{};
   double base_us = 0;  // what the roofs alone would say
@@ -64,9 +63,5 @@ struct TimeErrors {
   size_t samples = 0;
 };
 TimeErrors errors_of(const TimeModel& model, std::span<const TimeSample> samples);
-
-// One line a sample, so that a sweep can go on where another ended.
-std::string samples_to_csv(std::span<const TimeSample> samples);
-Result<std::vector<TimeSample>> parse_samples_csv(std::string_view text, std::string_view file);
 
 }  // namespace edgewright
