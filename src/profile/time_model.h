@@ -22,9 +22,9 @@ struct TimeSample {
   double time_us = 0;  // measured
 };
 
-// Gradient-boosted regression trees (Friedman 2001) on the logarithm of measured over roofline
-// time: the roofs carry the large scales, the trees what blocking, padding and caches do to them.
-// Fitting is deterministic.
+// Gradient-boosted regression trees (Friedman 2001, 2002) on the logarithm of measured over
+// roofline time: the roofs carry the large scales, the trees what blocking, padding and caches do
+// to them. Fitting is deterministic.
 class TimeModel {
  public:
   // kUsage with fewer than 40 samples.
