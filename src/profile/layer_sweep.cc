@@ -16,6 +16,8 @@ constexpr int64_t kMostMultiplyAdds = 200'000'000;
 // The kinds of layers follow each other with this period.
 constexpr size_t kKindsPeriod = 8;
 constexpr size_t kMostLayers = 1'000'000;
+// Raised with every change of what layer i is.
+constexpr std::string_view kLayersSchema = "edgewright.layers/2\n";
 
 // One operation with constants of its own.
 struct Layer {
@@ -146,7 +148,7 @@ Result<Layer> product(Shapes& shapes) {
 Result<Layer> other(Shapes& shapes) {
   Layer layer;
   const int64_t rows = shapes.log_uniform(1, 256), width = shapes.channels(16, 1024);
-  switch (shapes.one_of({0, 1, 2, 3, 4})) {
+  switch (shapes.one_of({0, 1, 2, 3, 4, 5, 6, 7})) {
     case 0: {
       layer.op = "Attention";
       const int64_t heads = shapes.one_of({2, 3, 4, 6, 8}), size = shapes.one_of({32, 64});
@@ -164,15 +166,41 @@ Result<Layer> other(Shapes& shapes) {
       layer.output({1, rows, width});
       break;
     case 2:
+    case 3: {
       layer.domain = "";
       layer.op = "Softmax";
-      layer.input({1, rows, width});
-      layer.output({1, rows, width});
+      // Scores over a few classes for each of many places, as detectors have them, are a case
+      // apart.
+      const bool narrow = shapes.chance(0.5);
+      const Dims dims =
+          narrow ? Dims{1, 32 * rows, shapes.one_of({2, 3, 4, 8, 21})} : Dims{1, rows, width};
+      layer.input(dims);
+      layer.output(dims);
       break;
-    case 3:
+    }
+    case 4:
       layer.op = "Reorder";
       layer.input({1, shapes.channels(8, 256), rows / 8 + 1, rows / 8 + 1});
       layer.output(layer.inputs[0].dims, Layout::kNchw16c);
+      break;
+    case 5: {
+      layer.domain = "";
+      layer.op = "MaxPool";
+      const int64_t kernel = shapes.one_of({2, 3}), size = rows / 2 + kernel;
+      layer.attributes.set("kernel_shape", std::vector<int64_t>{kernel, kernel});
+      layer.attributes.set("strides", std::vector<int64_t>{2, 2});
+      const int64_t channels = shapes.channels(8, 256), result = (size - kernel) / 2 + 1;
+      layer.input({1, channels, size, size}, Layout::kNchw16c);
+      layer.output({1, channels, result, result}, Layout::kNchw16c);
+      break;
+    }
+    case 6:
+      layer.domain = "";
+      layer.op = "Concat";
+      layer.attributes.set("axis", int64_t{2});
+      layer.input({1, rows, width});
+      layer.input({1, rows, width});
+      layer.output({1, rows, 2 * width});
       break;
     default:
       layer.op = "Elementwise";
@@ -254,7 +282,7 @@ Result<TimeSample> sample_of(const LayerTime& layer, const Roofline& roofline) {
 bool is_held_back(const LayerTime& layer) { return layer.index / kKindsPeriod % 2 == 1; }
 
 std::string layer_times_to_csv(std::span<const LayerTime> layers) {
-  std::string text;
+  std::string text(kLayersSchema);
   for (const LayerTime& layer : layers) {
     text += fmt::format("{},{}\n", layer.index, layer.time_us);
   }
@@ -262,8 +290,12 @@ std::string layer_times_to_csv(std::span<const LayerTime> layers) {
 }
 
 Result<std::vector<LayerTime>> parse_layer_times(std::string_view text, std::string_view file) {
+  if (!text.starts_with(kLayersSchema)) {
+    return bad_input("{}: found no times of the present sequence of layers; remove the file", file);
+  }
+  text.remove_prefix(kLayersSchema.size());
   std::vector<LayerTime> layers;
-  for (size_t line = 1; !text.empty(); ++line) {
+  for (size_t line = 2; !text.empty(); ++line) {
     const std::string_view row = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), row.size() + 1));
     LayerTime layer;

@@ -21,10 +21,16 @@ TEST(LayerSweep, TimesComeBackFromTheirFileAsTheyWere) {
 TEST(LayerSweep, RefusesFilesThatItDidNotWrite) {
   for (const char* text : {"1\n", "1,2,3\n", "a,2\n", "1,-2\n", "1,0\n", "1,inf\n", "-1,2\n",
                            "99999999999,2\n", ",\n", "\n"}) {
-    const auto read = parse_layer_times(text, "layers.csv");
+    const auto read = parse_layer_times("edgewright.layers/2\n" + std::string(text), "layers.csv");
     ASSERT_FALSE(read.ok()) << text;
     EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
   }
+}
+
+TEST(LayerSweep, RefusesTimesOfAnotherSequence) {
+  const auto read = parse_layer_times("edgewright.layers/1\n1,2\n", "layers.csv");
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
 }
 
 TEST(LayerSweep, BothHalvesHoldEveryKind) {

@@ -107,6 +107,22 @@ double base_time_us(const Roofline& roofline, const Work& work) {
   return std::max(0.01, times.launch_us + times.sync_us + std::max(times.compute_us, memory));
 }
 
+double within_plan_us(double alone_us, const Roofline& roofline, const Work& work,
+                      std::span<const double> memory_us) {
+  constexpr double kExposed = 0.5;
+  const auto& memory = roofline.roofs->memory;
+  const int64_t size_bytes = work.bytes_read + work.bytes_written;
+  // Alone, everything that the layer touches stays in the nearest level that holds it.
+  size_t level = 0;
+  while (level + 1 < memory.size() && memory[level].size_bytes < size_bytes) ++level;
+  double further_us = 0;
+  for (size_t i = level + 1; i < memory_us.size(); ++i) {
+    further_us = std::max(further_us, memory_us[i]);
+  }
+  if (work.kind == WorkKind::kVector) return std::max(alone_us, further_us);
+  return std::max(alone_us + kExposed * further_us, further_us);
+}
+
 // Grows one tree on residuals; splits are exact, over sorted values of each feature.
 class TreeGrower {
  public:

@@ -57,6 +57,13 @@ class TimeModel {
 // The roofline's own estimate, from which the trees start.
 double base_time_us(const Roofline& roofline, const Work& work);
 
+// A layer's time within a plan, where some of its data lies further away than when it runs alone in
+// a loop: `alone_us` there, `memory_us` per memory level for what the plan makes it move. A product
+// of a vector waits for its weights; of other layers about half of that time hides behind their
+// arithmetic (measured on convolution and transformer networks).
+double within_plan_us(double alone_us, const Roofline& roofline, const Work& work,
+                      std::span<const double> memory_us);
+
 // Relative errors of predictions: median and 90th percentile of |predicted / measured - 1|.
 struct TimeErrors {
   double median = 0, p90 = 0;

@@ -49,6 +49,26 @@ TEST(TimeModel, ComesBackFromItsFileAsItWas) {
   }
 }
 
+TEST(TimeModel, DataFromFurtherAwayTakesLonger) {
+  Roofs roofs;
+  for (const int64_t size_bytes : {int64_t{32} << 10, int64_t{1} << 20, int64_t{0}}) {
+    MemoryRoof level;
+    level.size_bytes = size_bytes;
+    roofs.memory.push_back(level);
+  }
+  const Roofline roofline{&roofs, 1};
+  Work work;
+  work.kind = WorkKind::kConvolution;
+  work.bytes_read = 100 << 10;  // alone it stays in the second level
+  const double memory_us[] = {50, 20, 8};
+  EXPECT_DOUBLE_EQ(within_plan_us(30, roofline, work, memory_us), 34);
+  EXPECT_DOUBLE_EQ(within_plan_us(2, roofline, work, memory_us), 8);
+  work.kind = WorkKind::kVector;
+  EXPECT_DOUBLE_EQ(within_plan_us(30, roofline, work, memory_us), 30);
+  work.bytes_read = 1 << 10;  // alone it stays in the first
+  EXPECT_DOUBLE_EQ(within_plan_us(10, roofline, work, memory_us), 20);
+}
+
 TEST(TimeModel, RefusesFilesThatDoNotHoldTogether) {
   for (
       const char* text :

@@ -37,6 +37,21 @@ TEST(Softmax, AgreesWithTheDefinition) {
   }
 }
 
+TEST(Softmax, NarrowRowsAgreeWithTheDefinition) {
+  // Row counts that do not fill a vector, and more rows than one task takes.
+  for (const int64_t rows : {1, 2, 15, 17, 4420}) {
+    for (const int64_t count : {1, 2, 5, 8}) {
+      Trial trial("", "Softmax");
+      trial.attribute("axis", int64_t{1}).input({rows, count}).output({rows, count});
+      expect_agrees(trial, "softmax_f32_hwy", expected_output(trial, 1, false), kSoftmaxTolerance);
+      Trial logarithm("", "LogSoftmax");
+      logarithm.attribute("axis", int64_t{1}).input({rows, count}).output({rows, count});
+      expect_agrees(logarithm, "log_softmax_f32_hwy", expected_output(logarithm, 1, true),
+                    kSoftmaxTolerance);
+    }
+  }
+}
+
 TEST(Softmax, MaskedValuesVanish) {
   Trial trial("", "Softmax");
   trial.tensor(Tensor::of<float>({1, 3}, {0.0f, -INFINITY, 0.0f}), false).output({1, 3});
