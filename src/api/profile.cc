@@ -164,6 +164,7 @@ void add_predictions(const ProfileOptions& options, const Plan& plan, const Roof
       const double alone_us =
           model->predict_us(features_of(operation, work), base_time_us(roofline, work));
       std::vector<double> memory_us;
+      memory_us.reserve(row.levels.size());
       for (const auto& level : row.levels) memory_us.push_back(level.time_us);
       row.predicted_us = within_plan_us(alone_us, roofline, work, memory_us);
     }

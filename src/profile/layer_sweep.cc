@@ -145,72 +145,90 @@ Result<Layer> product(Shapes& shapes) {
   return layer;
 }
 
-Result<Layer> other(Shapes& shapes) {
+// Softmax over a few classes for each of many places, as detectors have it, is a case apart.
+Layer softmax(Shapes& shapes, int64_t rows, int64_t width) {
+  const bool narrow = shapes.chance(0.5);
+  const Dims dims =
+      narrow ? Dims{1, 32 * rows, shapes.one_of({2, 3, 4, 8, 21})} : Dims{1, rows, width};
   Layer layer;
-  const int64_t rows = shapes.log_uniform(1, 256), width = shapes.channels(16, 1024);
-  switch (shapes.one_of({0, 1, 2, 3, 4, 5, 6, 7})) {
-    case 0: {
-      layer.op = "Attention";
-      const int64_t heads = shapes.one_of({2, 3, 4, 6, 8}), size = shapes.one_of({32, 64});
-      layer.attributes.set("num_heads", heads);
-      for (int i = 0; i < 3; ++i) layer.input({1, rows, heads * size});
-      layer.output({1, rows, heads * size});
-      break;
-    }
-    case 1:
-      layer.domain = "";
-      layer.op = "LayerNormalization";
-      layer.input({1, rows, width});
-      EDGEWRIGHT_TRY(layer.constant({width}));
-      EDGEWRIGHT_TRY(layer.constant({width}));
-      layer.output({1, rows, width});
-      break;
-    case 2:
-    case 3: {
-      layer.domain = "";
-      layer.op = "Softmax";
-      // Scores over a few classes for each of many places, as detectors have them, are a case
-      // apart.
-      const bool narrow = shapes.chance(0.5);
-      const Dims dims =
-          narrow ? Dims{1, 32 * rows, shapes.one_of({2, 3, 4, 8, 21})} : Dims{1, rows, width};
-      layer.input(dims);
-      layer.output(dims);
-      break;
-    }
-    case 4:
-      layer.op = "Reorder";
-      layer.input({1, shapes.channels(8, 256), rows / 8 + 1, rows / 8 + 1});
-      layer.output(layer.inputs[0].dims, Layout::kNchw16c);
-      break;
-    case 5: {
-      layer.domain = "";
-      layer.op = "MaxPool";
-      const int64_t kernel = shapes.one_of({2, 3}), size = rows / 2 + kernel;
-      layer.attributes.set("kernel_shape", std::vector<int64_t>{kernel, kernel});
-      layer.attributes.set("strides", std::vector<int64_t>{2, 2});
-      const int64_t channels = shapes.channels(8, 256), result = (size - kernel) / 2 + 1;
-      layer.input({1, channels, size, size}, Layout::kNchw16c);
-      layer.output({1, channels, result, result}, Layout::kNchw16c);
-      break;
-    }
-    case 6:
-      layer.domain = "";
-      layer.op = "Concat";
-      layer.attributes.set("axis", int64_t{2});
-      layer.input({1, rows, width});
-      layer.input({1, rows, width});
-      layer.output({1, rows, 2 * width});
-      break;
-    default:
-      layer.op = "Elementwise";
-      layer.attributes.set("program", std::string("t0=Add(i0,i1);t1=Relu(t0)"));
-      layer.input({1, rows, width});
-      layer.input({1, rows, width});
-      layer.output({1, rows, width});
-      break;
+  layer.domain = "";
+  layer.op = "Softmax";
+  layer.input(dims);
+  layer.output(dims);
+  return layer;
+}
+
+Layer pooling(Shapes& shapes, int64_t rows) {
+  Layer layer;
+  layer.domain = "";
+  layer.op = "MaxPool";
+  const int64_t kernel = shapes.one_of({2, 3}), size = rows / 2 + kernel;
+  layer.attributes.set("kernel_shape", std::vector<int64_t>{kernel, kernel});
+  layer.attributes.set("strides", std::vector<int64_t>{2, 2});
+  const int64_t channels = shapes.channels(8, 256), result = (size - kernel) / 2 + 1;
+  layer.input({1, channels, size, size}, Layout::kNchw16c);
+  layer.output({1, channels, result, result}, Layout::kNchw16c);
+  return layer;
+}
+
+Layer reordering(Shapes& shapes, int64_t rows) {
+  Layer layer;
+  layer.op = "Reorder";
+  layer.input({1, shapes.channels(8, 256), rows / 8 + 1, rows / 8 + 1});
+  layer.output(layer.inputs[0].dims, Layout::kNchw16c);
+  return layer;
+}
+
+Layer attention(Shapes& shapes, int64_t rows) {
+  Layer layer;
+  layer.op = "Attention";
+  const int64_t heads = shapes.one_of({2, 3, 4, 6, 8}), size = shapes.one_of({32, 64});
+  layer.attributes.set("num_heads", heads);
+  for (int i = 0; i < 3; ++i) layer.input({1, rows, heads * size});
+  layer.output({1, rows, heads * size});
+  return layer;
+}
+
+Result<Layer> normalisation(int64_t rows, int64_t width) {
+  Layer layer;
+  layer.domain = "";
+  layer.op = "LayerNormalization";
+  layer.input({1, rows, width});
+  EDGEWRIGHT_TRY(layer.constant({width}));
+  EDGEWRIGHT_TRY(layer.constant({width}));
+  layer.output({1, rows, width});
+  return layer;
+}
+
+// Two tensors of the same size: side by side, or one on the other.
+Layer pair(bool joined, int64_t rows, int64_t width) {
+  Layer layer;
+  layer.input({1, rows, width});
+  layer.input({1, rows, width});
+  layer.output({1, rows, joined ? 2 * width : width});
+  if (joined) {
+    layer.domain = "";
+    layer.op = "Concat";
+    layer.attributes.set("axis", int64_t{2});
+  } else {
+    layer.op = "Elementwise";
+    layer.attributes.set("program", std::string("t0=Add(i0,i1);t1=Relu(t0)"));
   }
   return layer;
+}
+
+Result<Layer> other(Shapes& shapes) {
+  const int64_t rows = shapes.log_uniform(1, 256), width = shapes.channels(16, 1024);
+  switch (shapes.one_of({0, 1, 2, 3, 4, 5, 6, 7})) {
+    case 0: return attention(shapes, rows);
+    case 1: return normalisation(rows, width);
+    case 2:
+    case 3: return softmax(shapes, rows, width);
+    case 4: return reordering(shapes, rows);
+    case 5: return pooling(shapes, rows);
+    case 6: return pair(true, rows, width);
+    default: return pair(false, rows, width);
+  }
 }
 
 Result<Layer> layer_of(size_t index) {
@@ -299,8 +317,9 @@ Result<std::vector<LayerTime>> parse_layer_times(std::string_view text, std::str
     const std::string_view row = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), row.size() + 1));
     LayerTime layer;
-    const char* const end = row.data() + row.size();
-    const auto index = std::from_chars(row.data(), end, layer.index);
+    const std::string line_text(row);
+    const char* const end = line_text.c_str() + line_text.size();
+    const auto index = std::from_chars(line_text.c_str(), end, layer.index);
     const bool separated = index.ec == std::errc() && index.ptr != end && *index.ptr == ',';
     const auto time = separated ? std::from_chars(index.ptr + 1, end, layer.time_us) : index;
     if (!separated || time.ec != std::errc() || time.ptr != end || layer.index > kMostLayers ||
