@@ -2,6 +2,7 @@
 // right again after each change, so that what lies behind it is reached. Deterministic: a case is
 // its number.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -125,7 +126,8 @@ Status open_and_run(const std::string& path, bool& opened) {
 }
 
 TEST(PlanFuzz, MutatedPlansAreRefusedOrRun) {
-  const std::string path = testing::TempDir() + "edgewright_fuzz.ewplan";
+  const std::string path =
+      testing::TempDir() + fmt::format("edgewright_fuzz_{}.ewplan", ::getpid());
   const auto files = plan_files(path);
   ASSERT_EQ(files.size(), std::size(kSeeds));
   Slowest slowest;
