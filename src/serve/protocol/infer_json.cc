@@ -219,7 +219,7 @@ void write_parameters(ObjectWriter& object, const Parameters& parameters,
   inner.end();
 }
 
-Status write_tensor(const NamedTensor& named, std::string& out, std::string& binary) {
+Status write_tensor(const NamedTensor& named, std::string& out) {
   const Tensor& tensor = named.tensor;
   const std::string_view datatype = datatype_name(tensor.dtype());
   if (datatype.empty()) {
@@ -234,7 +234,6 @@ Status write_tensor(const NamedTensor& named, std::string& out, std::string& bin
     const std::pair<std::string_view, std::string> size = {kBinarySize,
                                                            std::to_string(raw_bytes(tensor))};
     write_parameters(object, named.parameters, {&size, 1});
-    append_raw(tensor, binary);
   } else {
     write_parameters(object, named.parameters, {});
     if (Status done = append_json(tensor, object.key("data")); !done.ok()) {
@@ -245,11 +244,11 @@ Status write_tensor(const NamedTensor& named, std::string& out, std::string& bin
   return {};
 }
 
-Status write_tensors(std::span<const NamedTensor> tensors, std::string& out, std::string& binary) {
+Status write_tensors(std::span<const NamedTensor> tensors, std::string& out) {
   out += '[';
   for (const NamedTensor& tensor : tensors) {
     if (out.back() != '[') out += ',';
-    EDGEWRIGHT_TRY(write_tensor(tensor, out, binary));
+    EDGEWRIGHT_TRY(write_tensor(tensor, out));
   }
   out += ']';
   return {};
@@ -272,18 +271,21 @@ void write_outputs(const InferRequest& request, ObjectWriter& object) {
   out += ']';
 }
 
-HttpBody joined(std::string json, const std::string& binary, bool is_binary) {
+// The data of the binary tensors go straight from the tensors into the body, once.
+HttpBody with_data(std::string json, std::span<const NamedTensor> tensors) {
   HttpBody body;
-  if (is_binary) body.json_bytes = json.size();
-  body.bytes = std::move(json) + binary;
-  return body;
-}
-
-bool any_binary(std::span<const NamedTensor> tensors) {
-  for (const NamedTensor& tensor : tensors) {
-    if (tensor.binary) return true;
+  size_t bytes = json.size();
+  for (const NamedTensor& named : tensors) {
+    if (!named.binary) continue;
+    body.json_bytes = json.size();
+    bytes += raw_bytes(named.tensor);
   }
-  return false;
+  body.bytes = std::move(json);
+  body.bytes.reserve(bytes);
+  for (const NamedTensor& named : tensors) {
+    if (named.binary) append_raw(named.tensor, body.bytes);
+  }
+  return body;
 }
 
 }  // namespace
@@ -302,28 +304,28 @@ Result<InferRequest> decode_infer_request(std::string_view body, std::optional<s
 }
 
 Result<HttpBody> encode_infer_request(const InferRequest& request) {
-  std::string json, binary;
+  std::string json;
   ObjectWriter object(json);
   if (!request.id.empty()) object.text("id", request.id);
   std::vector<std::pair<std::string_view, std::string>> extra;
   if (request.binary_outputs) extra.emplace_back(kBinaryOutputs, "true");
   write_parameters(object, request.parameters, extra);
-  EDGEWRIGHT_TRY(write_tensors(request.inputs, object.key("inputs"), binary));
+  EDGEWRIGHT_TRY(write_tensors(request.inputs, object.key("inputs")));
   write_outputs(request, object);
   object.end();
-  return joined(std::move(json), binary, any_binary(request.inputs));
+  return with_data(std::move(json), request.inputs);
 }
 
 Result<HttpBody> encode_infer_response(const InferResponse& response) {
-  std::string json, binary;
+  std::string json;
   ObjectWriter object(json);
   object.text("model_name", response.model);
   if (!response.version.empty()) object.text("model_version", response.version);
   if (!response.id.empty()) object.text("id", response.id);
   write_parameters(object, response.parameters, {});
-  EDGEWRIGHT_TRY(write_tensors(response.outputs, object.key("outputs"), binary));
+  EDGEWRIGHT_TRY(write_tensors(response.outputs, object.key("outputs")));
   object.end();
-  return joined(std::move(json), binary, any_binary(response.outputs));
+  return with_data(std::move(json), response.outputs);
 }
 
 Result<InferResponse> decode_infer_response(std::string_view body, std::optional<size_t> json_bytes,
