@@ -272,6 +272,27 @@ class Starts(unittest.TestCase):
         finally:
             server.end()
 
+    def test_a_models_timeout_is_a_deadline(self):
+        policy = "default_queue_policy { default_timeout_microseconds: 1 %s }"
+        config = "max_batch_size: 4\ndynamic_batching { " + policy + " }\n"
+        write_adder(self.repository, "hasty", config=config % "")
+        write_adder(self.repository, "lenient", config=config % "allow_timeout_override: true")
+        described = {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}
+        order = {"inputs": [described]}
+        patient = {"inputs": [described], "parameters": {"timeout": 10_000_000}}
+        server = Server(PROGRAM, self.repository)
+        try:
+            for model, asked, expected in (
+                ("hasty", order, 504),
+                ("hasty", patient, 504),
+                ("lenient", order, 504),
+                ("lenient", patient, 200),
+            ):
+                path = f"/v2/models/{model}/infer"
+                self.assertEqual(server.ask("POST", path, asked)[0], expected, (model, asked))
+        finally:
+            server.end()
+
     def test_idle_and_slow_connections_make_room(self):
         server = Server(PROGRAM, self.repository, "--max-connections", "2")
         try:
