@@ -39,9 +39,6 @@ bench: build
 demo: build
 	@tools/setup --demo
 	@examples/01_optimise_and_verify/demo.py
-	@build/edgewright generate examples/models/novel-7m-int8.ewlm --max-tokens 120 \
-	  --prompt "It was a cold evening in November, and the old man" \
-	  --temperature 0.8 --top-p 0.9 --seed 3
 
 format: setup
 	@tools/lint --fix-format

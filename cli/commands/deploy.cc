@@ -60,6 +60,10 @@ Action declare_deploy(CLI::App& app, CommonOptions& common) {
   app.add_option("--goal", options->goals,
                  "a limit: latency-ms, energy-mj, size-mb or accuracy-points")
       ->type_name("NAME=LIMIT");
+  app.add_option("--to", deploy_options.targets,
+                 "other runtimes' formats for the bundle, or none (default: what the device has)")
+      ->delimiter(',')
+      ->type_name("FORMAT,...");
   app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
   app.add_option("-o,--output", deploy_options.output, "the bundle, a folder");
   app.add_option("--check", options->check, "check a bundle on this machine instead");

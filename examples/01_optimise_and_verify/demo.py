@@ -1,7 +1,12 @@
 #!/usr/bin/env python3
-"""Converts a network for this machine, proves that it still computes the same, and measures both.
+"""Deploys a network and a language model, each by one command, and tries both on this machine.
 
 usage: examples/01_optimise_and_verify/demo.py [--output FOLDER]
+
+The network, resnet20, is deployed to a phone over 4G with a limit of 20 ms; the bundle's model is
+then made ready for this machine, held against the original on photographs layer by layer, measured
+before and after, and asked what is on a photograph. The language model, novel-7m, is deployed to a
+board and writes a paragraph from its bundle.
 
 Needs the program (`make build`) and the photographs (`tools/setup --demo`); `make demo` sees to
 both. Every step is one command of the program, shown as it runs; each leaves its JSON document in
@@ -17,10 +22,13 @@ import shlex
 import struct
 import subprocess
 import sys
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "build" / "edgewright"
 MODEL = ROOT / "examples" / "models" / "resnet20.onnx"
+LANGUAGE_MODEL = ROOT / "examples" / "models" / "novel-7m-int8.ewlm"
+PROMPT = "It was a cold evening in November, and the old man"
 PHOTOS = ROOT / ".deps" / "photos"
 CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
 
@@ -42,6 +50,34 @@ def edgewright(output, name, *arguments):
     if done.returncode not in (0, 1):
         raise SystemExit(f"demo: '{arguments[0]}' ended with exit code {done.returncode}")
     return json.loads(document.read_text(encoding="utf-8"))
+
+
+def deploy_network(output):
+    """resnet20 on a phone with a link to a server: the bundle's folder and its document."""
+    bundle = output / "resnet20"
+    document = edgewright(
+        output, "deploy_resnet20", "deploy", MODEL, "--device", "sdm845", "--server", "50TFLOP/s",
+        "--link", "4g", "--shape", "input=1x3x32x32", "--data", PHOTOS / "crops.npz",
+        "--goal", "latency-ms=20", "-o", bundle,
+    )  # fmt: skip
+    return bundle, document
+
+
+def deploy_language_model(output):
+    bundle = output / "novel-7m"
+    document = edgewright(
+        output, "deploy_novel_7m", "deploy", LANGUAGE_MODEL, "--device", "rk3588", "-o", bundle
+    )
+    return bundle, document
+
+
+def write_paragraph(output, bundle):
+    model = bundle / "models" / "model.ewlm"
+    document = edgewright(
+        output, "generate", "generate", model, "--max-tokens", "120", "--prompt", PROMPT,
+        "--temperature", "0.8", "--top-p", "0.9", "--seed", "3",
+    )  # fmt: skip
+    return " ".join((PROMPT + document["text"]).split())
 
 
 def read_floats(path):
@@ -98,7 +134,7 @@ def print_summary(summary):
     speed_up = summary["latency_us_before"] / summary["latency_us_after"]
     verdict = "the same function" if summary["same_function"] else "NOT the same function"
     print(f"""
-resnet20, as exported -> plan for this machine
+resnet20, as exported -> plan of the bundle's model for this machine
   nodes       {summary['nodes_before']} -> {summary['nodes_after']}\
  ({summary['passes_that_changed']} passes changed something)
   proof       {verdict}: {summary['layers_compared']} layers compared on photographs,
@@ -111,6 +147,15 @@ resnet20, as exported -> plan for this machine
   photograph  {photograph['class']}, {100 * photograph['probability']:.0f} % sure""")
 
 
+def print_deployment(title, document):
+    """The choices of a deployment, each with its reason, and its goals."""
+    print(f"\n{title}: {'passed' if document['passed'] else document['binding_constraint']}")
+    for choice in document["choices"]:
+        print(f"  {choice['what']:<16}{choice['chosen']}  (else {choice['runner_up'] or 'none'})")
+    for goal in document["goals"]:
+        print(f"  goal {goal['name']:<11}{goal['reached']:.4g} of {goal['limit']:.4g}")
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -119,19 +164,29 @@ def main():
     output = parser.parse_args().output.resolve()
     output.mkdir(parents=True, exist_ok=True)
 
+    bundle, deployed = deploy_network(output)
     plan = output / "resnet20.ewplan"
     cat = f"input={PHOTOS / 'cat.npy'}"
-    convert = edgewright(output, "convert", "convert", MODEL, "-o", plan)
+    model = bundle / "models" / "model.onnx"
+    convert = edgewright(output, "convert", "convert", model, "-o", plan)
     verify = edgewright(
         output, "verify", "verify", MODEL, plan, "--data", PHOTOS / "crops.npz"
     )
     before = edgewright(output, "bench_before", "bench", MODEL, "--input", cat)
     after = edgewright(output, "bench_after", "bench", plan, "--input", cat)
     summary = summarise(convert, verify, before, after, classify(output, plan))
+    language_bundle, language_deployed = deploy_language_model(output)
+    summary["paragraph"] = write_paragraph(output, language_bundle)
+    summary["deployed"] = deployed["passed"] and language_deployed["passed"]
+    print_deployment("resnet20 on sdm845, 50 TFLOP/s server behind 4G", deployed)
     print_summary(summary)
+    print_deployment("novel-7m on rk3588", language_deployed)
+    print("\n" + textwrap.fill(summary["paragraph"], 100) + "\n")
     (output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    print(f"  documents   {shown([output])}/*.json")
-    return 0 if summary["same_function"] else 1
+    print(f"documents  {shown([output])}/*.json")
+    for folder in (bundle, language_bundle):
+        print(f"report     {shown([folder / 'report.html'])}")
+    return 0 if summary["same_function"] and summary["deployed"] else 1
 
 
 if __name__ == "__main__":

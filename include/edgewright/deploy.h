@@ -57,6 +57,10 @@ struct DeployOptions {
   std::string data;          // DATA, for calibration (its first half) and for judging
   std::string output;        // the bundle, a folder
   InputShapes shapes;
+  // Formats of other runtimes that the bundle holds too, as ConvertOptions::to takes them ("gguf"
+  // for language models). Empty: those of the runtimes that such a device usually has; "none": no
+  // other.
+  std::vector<std::string> targets;
   // Limits by name: latency-ms, energy-mj, size-mb, accuracy-points (default 0.5).
   std::map<std::string, double> goals;
   int threads = 1;

@@ -118,7 +118,8 @@ std::string to_json(const PerplexityReport& report);
 struct LanguageInfo {
   std::string architecture, precision, tokenizer;  // tokenizer: "sentencepiece", "json" or "none"
   int64_t parameters = 0, weight_bytes = 0;
-  int layers = 0, hidden = 0, heads = 0, kv_heads = 0, ffn = 0, vocabulary = 0, context = 0;
+  int layers = 0, hidden = 0, heads = 0, kv_heads = 0, head_size = 0, ffn = 0, vocabulary = 0,
+      context = 0;
   std::map<std::string, int64_t> types;  // weight type -> matrices
   std::vector<std::string> warnings;
 };

@@ -92,6 +92,7 @@ LanguageInfo language_info(const PackedModel& model) {
   info.hidden = config.hidden;
   info.heads = config.heads;
   info.kv_heads = config.kv_heads;
+  info.head_size = config.head_dim;
   info.ffn = config.ffn;
   info.vocabulary = config.vocabulary;
   info.context = config.context;

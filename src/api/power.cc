@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "edgewright/language.h"
 #include "edgewright/power.h"
 #include "power/early_stopping.h"
 #include "power/planner.h"
@@ -25,11 +27,24 @@ constexpr LanguageShape kLlama1b{.hidden = 2048,
 
 Result<LanguageShape> shape_of(const std::string& model) {
   if (model == "llama-1.1b") return kLlama1b;
+  std::error_code error;
+  if (is_language_model(model) && std::filesystem::is_regular_file(model, error)) {
+    EDGEWRIGHT_ASSIGN(const LanguageInfo info, inspect_language_model(model));
+    return LanguageShape{.hidden = info.hidden,
+                         .layers = info.layers,
+                         .heads = info.heads,
+                         .kv_heads = info.kv_heads,
+                         .head_size = info.head_size,
+                         .feed_forward = info.ffn,
+                         .vocabulary = info.vocabulary};
+  }
   const std::string path = model.ends_with(".json") ? model : model + "/config.json";
   auto text = read_file(path, kMaxConfigBytes);
   if (!text.ok()) {
-    return usage_error("'{}' is neither llama-1.1b nor a folder with a config.json: {}", model,
-                       text.error().message);
+    return usage_error(
+        "'{}' is neither llama-1.1b, nor a packed or GGUF model, nor a folder with a config.json: "
+        "{}",
+        model, text.error().message);
   }
   return parse_language_config(*text, path);
 }

@@ -15,6 +15,7 @@ void add_info(const LanguageInfo& info, Json& json) {
   json["hidden"] = info.hidden;
   json["heads"] = info.heads;
   json["kv_heads"] = info.kv_heads;
+  json["head_size"] = info.head_size;
   json["ffn"] = info.ffn;
   json["vocabulary"] = info.vocabulary;
   json["context"] = info.context;

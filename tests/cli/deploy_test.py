@@ -6,6 +6,8 @@ usage: deploy_test.py PROGRAM PROJECT_ROOT
 import filecmp
 import json
 import pathlib
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,19 +86,71 @@ class Deploy(unittest.TestCase):
         self.deploy(bundle)
         self.assertEqual(model.read_bytes(), content)
 
-    def test_killed_and_run_again(self):
+    def test_killed_at_random_moments_and_run_again(self):
         whole, broken = self.path / "a", self.path / "b"
+        start = time.monotonic()
         self.deploy(whole)
-        for delay_s in (0.02, 0.1, 0.3, 0.6):
+        took_s = time.monotonic() - start
+        moments = random.Random(20)
+        killed = 0
+        for _ in range(20):
             process = subprocess.Popen(self.words(broken), stdout=subprocess.DEVNULL)
-            time.sleep(delay_s)
-            process.send_signal(signal.SIGKILL)
+            try:
+                process.wait(moments.uniform(0, took_s))
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                killed += 1
             process.wait()
+            # A kill late in a run leaves a whole bundle: begin anew then.
+            if (broken / "manifest.json").exists():
+                self.deploy(broken)
+                self.assert_same(whole, broken)
+                shutil.rmtree(broken)
+        self.assertGreater(killed, 0)
         self.deploy(broken)
-        leftovers = {f for f in files_of(broken) if f not in files_of(whole)}
-        for file in leftovers:  # temporary files of the killed runs
-            (broken / file).unlink()
         self.assert_same(whole, broken)
+
+    def test_leftovers_go_and_files_of_others_stay(self):
+        bundle = self.path / "a"
+        self.deploy(bundle, "--to", "ncnn")
+        self.assertTrue((bundle / "models" / "ncnn" / "model.param").exists())
+        torn = bundle / "models" / "model.onnx.Ab3dE6"
+        unverified = bundle / "models" / "model.ewplan.unverified.ewplan"
+        for file in (torn, unverified, bundle / "models" / "notes.txt"):
+            file.write_text("x")
+        self.deploy(bundle, "--to", "tflite")
+        self.assertTrue((bundle / "models" / "tflite" / "model.tflite").exists())
+        self.assertFalse((bundle / "models" / "ncnn").exists())
+        self.assertFalse(torn.exists() or unverified.exists())
+        self.assertTrue((bundle / "models" / "notes.txt").exists())
+
+    def test_other_runtimes_follow_the_device(self):
+        document = self.deploy(self.path / "a")
+        models = {str(f) for f in files_of(self.path / "a") if f.parts[0] == "models"}
+        self.assertIn("models/tflite/model.tflite", models)
+        self.assertIn("models/ncnn/model.param", models)
+        chosen = {choice["what"]: choice["chosen"] for choice in document["choices"]}
+        self.assertEqual(chosen["other runtimes"], "tflite, ncnn")
+        self.deploy(self.path / "b", "--to", "none")
+        self.deploy(self.path / "c", "--to", "gameboy", code=2)
+
+    def test_a_language_model(self):
+        model = ROOT / "examples" / "models" / "novel-7m-int8.ewlm"
+        words = [PROGRAM, "deploy", str(model), "--device", "rk3588", "-o"]
+        for name in ("a", "b"):
+            done = subprocess.run([*words, str(self.path / name)], capture_output=True, text=True,
+                                  check=False)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assert_same(self.path / "a", self.path / "b")
+        self.assertEqual(self.check(self.path / "a")[0], 0)
+        done = subprocess.run([*words, str(self.path / "a"), "--goal", "latency-ms=0.001"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("latency-ms", done.stdout)
+        # A text that the model did not write when it was proved is another model's.
+        text = self.path / "b" / "proof" / "text.txt"
+        text.write_text("Nothing of this was ever said. " * 20)
+        self.assertEqual(self.check(self.path / "b")[0], 1)
 
     def test_hostile_manifests_are_refused(self):
         bundle = self.path / "a"

@@ -104,12 +104,20 @@ def matmul(x, y, transpose_x, transpose_y):
     return x @ (numpy.swapaxes(y, -1, -2) if transpose_y else y)
 
 
+def batch_norm(x, mean, variance, gamma, beta, epsilon):
+    mean, variance, gamma, beta = (
+        v.reshape(1, -1, *[1] * (x.ndim - 2)) for v in (mean, variance, gamma, beta)
+    )
+    return (x - mean) / numpy.sqrt(variance + epsilon) * gamma + beta
+
+
 def split(x, axis, split_sizes):
     return numpy.split(x, numpy.cumsum(split_sizes)[:-1], axis=axis)
 
 
 MEANING = {
     "add": lambda x, y: x + y,
+    "batch_norm": batch_norm,
     "clip": lambda x, alpha, beta: numpy.clip(x, alpha, beta),
     "concat": lambda values, axis, interleave: numpy.concatenate(values, axis=axis),
     "conv": conv,
@@ -120,8 +128,10 @@ MEANING = {
     "max_pool": max_pool,
     "mul": lambda x, y: x * y,
     "reduce_mean": lambda x, axes, keep_dims: x.mean(axis=tuple(axes), keepdims=bool(keep_dims)),
+    "reduce_argmax": lambda x, axis, keep_dims: numpy.argmax(x, axis=axis, keepdims=keep_dims),
     "relu": lambda x: numpy.maximum(x, 0),
     "reshape": lambda x, shape: x.reshape(shape),
+    "sigmoid": lambda x: 1 / (1 + numpy.exp(-x)),
     "slice_by_index": slice_by_index,
     "softmax": softmax,
     "split": split,

@@ -1,7 +1,9 @@
 #include "api/deploy/bundle.h"
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
+#include <set>
 
 #include "base/digest.h"
 #include "base/file.h"
@@ -10,6 +12,37 @@ namespace edgewright {
 namespace {
 
 constexpr size_t kMaxRecordBytes = size_t{1} << 24;
+constexpr const char* kFolders[] = {"models", "proof", "plans", "stages", "calibration"};
+
+// The name that an unfinished file would have got: AtomicFile adds a dot and six characters, a
+// writer that checks what it wrote adds ".unverified". The name itself for all others.
+std::string finished_name(std::string name) {
+  constexpr size_t kRandom = 6;
+  const auto is_random = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  if (name.size() > kRandom + 1 && name[name.size() - kRandom - 1] == '.' &&
+      std::all_of(name.end() - kRandom, name.end(), is_random)) {
+    name.resize(name.size() - kRandom - 1);
+  }
+  constexpr std::string_view kUnverified = ".unverified";
+  if (const size_t at = name.find(kUnverified); at != std::string::npos) {
+    name.erase(at, kUnverified.size());
+    // A plan keeps its own ending in front of it.
+    if (name.ends_with(".ewplan.ewplan")) name.resize(name.size() - std::size(".ewplan") + 1);
+  }
+  return name;
+}
+
+void remove_empty_folders(const std::string& folder) {
+  std::error_code error;
+  std::vector<std::filesystem::path> folders;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder, error)) {
+    if (entry.is_directory(error)) folders.push_back(entry.path());
+  }
+  // Inner ones lie behind the outer; only empty ones can be removed this way.
+  for (auto it = folders.rbegin(); it != folders.rend(); ++it) {
+    if (std::filesystem::is_empty(*it, error)) std::filesystem::remove(*it, error);
+  }
+}
 
 std::string record_path(const std::string& name) { return "stages/" + name + ".json"; }
 
@@ -17,7 +50,7 @@ std::string record_path(const std::string& name) { return "stages/" + name + ".j
 
 Result<Bundle> Bundle::create(const std::string& folder) {
   std::error_code error;
-  for (const char* part : {"models", "proof", "plans", "stages"}) {
+  for (const char* part : kFolders) {
     std::filesystem::create_directories(folder + "/" + part, error);
     if (error) {
       return usage_error("cannot make the bundle {}/{}: {}", folder, part, error.message());
@@ -26,16 +59,62 @@ Result<Bundle> Bundle::create(const std::string& folder) {
   return Bundle(folder);
 }
 
-Status Bundle::write(const std::string& relative, std::string_view text) const {
+Status Bundle::write(const std::string& relative, std::string_view text) {
+  described_.erase(relative);
   return write_file(path(relative), text);
 }
 
-Result<BundleFile> Bundle::describe(const std::string& relative) const {
+Result<BundleFile> Bundle::describe(const std::string& relative) {
+  if (const auto it = described_.find(relative); it != described_.end()) return it->second;
   BundleFile file{relative};
   EDGEWRIGHT_ASSIGN(file.sha256, sha256_of_file(path(relative)));
   std::error_code error;
   file.size_bytes = static_cast<int64_t>(std::filesystem::file_size(path(relative), error));
+  described_[relative] = file;
   return file;
+}
+
+std::vector<std::string> Bundle::files_below(const std::string& relative) const {
+  std::error_code error;
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path(relative), error)) {
+    if (!entry.is_regular_file(error)) continue;
+    files.push_back(entry.path().lexically_relative(folder_).string());
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+void Bundle::remove_leftovers(const std::vector<std::string>& keep) const {
+  const std::set<std::string> kept(keep.begin(), keep.end());
+  std::set<std::string> ours = kept;
+  if (const auto text = read_file(path("manifest.json"), kMaxRecordBytes); text.ok()) {
+    const Json manifest = Json::parse(*text, nullptr, false);
+    if (manifest.is_object() && manifest.contains("files") && manifest["files"].is_array()) {
+      for (const Json& entry : manifest["files"]) {
+        if (entry.is_object()) ours.insert(entry.value("path", ""));
+      }
+    }
+  }
+  ours.insert({"manifest.json", "measurements.json", "report.html"});
+  const auto is_ours = [&](const std::string& file) {
+    const std::string name = finished_name(file);
+    return file == name ? ours.contains(file) && !kept.contains(file) : ours.contains(name);
+  };
+  std::error_code error;
+  for (const char* part : kFolders) {
+    for (const std::string& file : files_below(part)) {
+      if (is_ours(file)) std::filesystem::remove(path(file), error);
+    }
+  }
+  std::vector<std::string> root;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, error)) {
+    if (entry.is_regular_file(error)) root.push_back(entry.path().filename().string());
+  }
+  for (const std::string& file : root) {
+    if (file != finished_name(file) && is_ours(file)) std::filesystem::remove(path(file), error);
+  }
+  remove_empty_folders(path("models"));
 }
 
 Result<Json> Bundle::kept(const std::string& name, const std::string& key) {
@@ -71,6 +150,7 @@ Result<Json> Bundle::stage(const std::string& name, const std::vector<std::strin
   if (!outcome.ok()) return std::move(outcome).error().at("stage " + name);
   Json record = {{"key", key}, {"files", Json::array()}, {"result", outcome->result}};
   for (const std::string& relative : outcome->files) {
+    described_.erase(relative);
     EDGEWRIGHT_ASSIGN(const BundleFile file, describe(relative));
     record["files"].push_back({{"path", file.path}, {"sha256", file.sha256}});
   }

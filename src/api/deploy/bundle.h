@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,14 @@ class Bundle {
 
   std::string path(const std::string& relative) const { return folder_ + "/" + relative; }
   // Writes a file of the bundle whole or not at all.
-  Status write(const std::string& relative, std::string_view text) const;
-  Result<BundleFile> describe(const std::string& relative) const;
+  Status write(const std::string& relative, std::string_view text);
+  // Size and hash; a file is read once, and again only when this run has written it since.
+  Result<BundleFile> describe(const std::string& relative);
+  // All files below a folder of the bundle, relative to the bundle and sorted.
+  std::vector<std::string> files_below(const std::string& relative) const;
+  // Deletes what killed runs left beside the files to keep, and what only an earlier manifest of
+  // this folder names. Files that no run of ours made stay.
+  void remove_leftovers(const std::vector<std::string>& keep) const;
 
   const std::vector<DeployStage>& stages() const { return stages_; }
   // Files of all stages so far, sorted.
@@ -42,6 +49,7 @@ class Bundle {
   std::string folder_;
   std::vector<DeployStage> stages_;
   std::vector<std::string> files_;
+  std::map<std::string, BundleFile> described_;
 };
 
 }  // namespace edgewright

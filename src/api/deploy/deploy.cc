@@ -1,7 +1,7 @@
 #include "edgewright/deploy.h"
 
 #include <algorithm>
-#include <chrono>
+#include <cmath>
 #include <filesystem>
 
 #include "api/deploy/page.h"
@@ -11,7 +11,9 @@
 #include "edgewright/language.h"
 #include "edgewright/profile.h"
 #include "edgewright/verify.h"
+#include "graph/graph.h"
 #include "report/page.h"
+#include "runtime/plan_file.h"
 
 namespace edgewright {
 namespace {
@@ -21,6 +23,7 @@ constexpr size_t kMaxManifestBytes = size_t{1} << 24;
 constexpr double kBenchSeconds = 0.5;
 // Room for another machine's rounding, beside the error that the proof recorded.
 constexpr double kErrorFactor = 1.1, kErrorFloor = 1e-4;
+constexpr double kPerplexityBound = 0.01;
 
 // Of a file, or of all files below a folder in the order of their names.
 Result<std::string> digest_of(const std::string& path) {
@@ -66,13 +69,26 @@ std::string binding_constraint(const std::vector<DeployGoal>& goals) {
                      worst->limit);
 }
 
+// Of everything that the bundle's bytes depend on.
+Json versions() {
+  return {{"edgewright", version()},
+          {"plan_format", std::to_string(kPlanVersion)},
+          {"canonical_opset", std::to_string(kCanonicalOpset)},
+          {"bundle_format", "1"}};
+}
+
 Json manifest_of(const Deployment& d, const std::string& main_model) {
-  Json json = {
-      {"schema", "edgewright.bundle/1"}, {"version", version()},
-      {"model_sha256", d.model_digest},  {"main_model", main_model},
-      {"device", d.device.name},         {"server", d.options.server},
-      {"link", d.options.link},          {"seed", d.options.seed},
-      {"passed", d.report.passed},       {"binding_constraint", d.report.binding_constraint}};
+  Json json = {{"schema", "edgewright.bundle/1"},
+               {"version", version()},
+               {"versions", versions()},
+               {"model_sha256", d.model_digest},
+               {"main_model", main_model},
+               {"device", d.device.name},
+               {"server", d.options.server},
+               {"link", d.options.link},
+               {"seed", d.options.seed},
+               {"passed", d.report.passed},
+               {"binding_constraint", d.report.binding_constraint}};
   json["choices"] = Json::array();
   for (const DeployChoice& choice : d.report.choices) {
     json["choices"].push_back({{"what", choice.what},
@@ -160,16 +176,39 @@ Status check_files(const std::string& bundle, const Json& manifest, DeployReport
   return {};
 }
 
+Result<Json> stage_result(const std::string& bundle, const std::string& stage) {
+  const std::string path = bundle + "/stages/" + stage + ".json";
+  EDGEWRIGHT_ASSIGN(const std::string text, read_file(path, kMaxManifestBytes));
+  const Json record = Json::parse(text, nullptr, false);
+  if (!record.is_object() || !record.contains("result") || !record["result"].is_object()) {
+    return bad_input("{} is no record of a stage", path);
+  }
+  return record["result"];
+}
+
+// The perplexity that the packed model finds here on the recorded text.
+Status check_perplexity(const std::string& bundle, const std::string& model, int threads,
+                        DeployReport& report) {
+  EDGEWRIGHT_ASSIGN(const Json proof, stage_result(bundle, "prove"));
+  EDGEWRIGHT_ASSIGN(const std::string text,
+                    read_file(bundle + "/" + kProofText, kMaxManifestBytes));
+  LanguageOptions options;
+  options.threads = threads;
+  EDGEWRIGHT_ASSIGN(LanguageModel opened, LanguageModel::open(bundle + "/" + model, options));
+  EDGEWRIGHT_ASSIGN(const PerplexityReport found, opened.perplexity(text, {kProofWindow}));
+  const double recorded = proof.value("perplexity", 0.0);
+  const double off = std::abs(found.perplexity - recorded) / std::max(recorded, 1e-30);
+  report.goals.push_back(
+      {"perplexity, relative difference", kPerplexityBound, off, off <= kPerplexityBound});
+  report.passed = report.passed && off <= kPerplexityBound;
+  return {};
+}
+
 // The model's outputs on this machine against the recorded ones.
 Status check_outputs(const std::string& bundle, const std::string& model, uint64_t seed,
                      int threads, DeployReport& report) {
-  EDGEWRIGHT_ASSIGN(const std::string text,
-                    read_file(bundle + "/stages/prove.json", kMaxManifestBytes));
-  const Json proof = Json::parse(text, nullptr, false);
-  double recorded = 0;
-  if (proof.is_object() && proof.contains("result")) {
-    recorded = proof["result"].value("relative_l2", 0.0);
-  }
+  EDGEWRIGHT_ASSIGN(const Json proof, stage_result(bundle, "prove"));
+  const double recorded = proof.value("relative_l2", 0.0);
   VerifyOptions options;
   options.seed = seed;
   options.threads = threads;
@@ -203,6 +242,7 @@ Status finish_bundle(Deployment& d, const std::string& main_model) {
     EDGEWRIGHT_ASSIGN(BundleFile file, d.bundle.describe(relative));
     d.report.files.push_back(std::move(file));
   }
+  d.bundle.remove_leftovers(files);
   const Json manifest = manifest_of(d, main_model);
   EDGEWRIGHT_TRY(d.bundle.write("manifest.json", manifest.dump(2) + "\n"));
   EDGEWRIGHT_ASSIGN(const std::string measurements, measure(d, main_model));
@@ -245,7 +285,9 @@ Result<DeployReport> check_bundle(const std::string& bundle, int threads) {
     return bad_input("{}/manifest.json names '{}', which lies outside", bundle, report.model);
   }
   EDGEWRIGHT_TRY(check_files(bundle, manifest, report));
-  if (report.passed && !report.model.ends_with(".ewlm")) {
+  if (report.passed && report.model.ends_with(".ewlm")) {
+    EDGEWRIGHT_TRY(check_perplexity(bundle, report.model, threads, report));
+  } else if (report.passed) {
     EDGEWRIGHT_TRY(
         check_outputs(bundle, report.model, manifest.value("seed", uint64_t{0}), threads, report));
   }

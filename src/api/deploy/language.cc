@@ -1,13 +1,36 @@
-#include "edgewright/language.h"
+#include <algorithm>
+
 #include "api/deploy/stages.h"
+#include "base/file.h"
+#include "edgewright/language.h"
 #include "edgewright/power.h"
 
 namespace edgewright {
 namespace {
 
 constexpr const char* kPacked = "models/model.ewlm";
+constexpr size_t kMaxPackedBytes = size_t{1} << 34;
+// Of the text that the original writes for the proof.
+constexpr const char* kPrompt = "The ";
+constexpr int kProofTokens = 257;
+
+// A model that is packed already stays as it is.
+Result<Bundle::Outcome> take_packed(Deployment& d) {
+  EDGEWRIGHT_ASSIGN(const LanguageInfo info, inspect_language_model(d.options.model));
+  EDGEWRIGHT_ASSIGN(const std::string bytes, read_file(d.options.model, kMaxPackedBytes));
+  EDGEWRIGHT_TRY(d.bundle.write(kPacked, bytes));
+  Bundle::Outcome outcome;
+  outcome.files = {kPacked};
+  outcome.result = {{"as_given", true},
+                    {"precision", info.precision},
+                    {"bits_per_weight", 8.0 * static_cast<double>(info.weight_bytes) /
+                                            static_cast<double>(info.parameters)},
+                    {"size_bytes", static_cast<int64_t>(bytes.size())}};
+  return outcome;
+}
 
 Result<Bundle::Outcome> pack(Deployment& d) {
+  if (d.options.model.ends_with(".ewlm")) return take_packed(d);
   LanguageConvertOptions convert_with;
   convert_with.precision = "int8";
   convert_with.threads = d.options.threads;
@@ -22,6 +45,31 @@ Result<Bundle::Outcome> pack(Deployment& d) {
                     {"mean_kl_divergence", report.mean_kl_divergence},
                     {"top1_agreement", report.top1_agreement}};
   return outcome;
+}
+
+// The original writes a text; the packed model's perplexity on it is what every machine must find.
+Result<Bundle::Outcome> prove(Deployment& d) {
+  LanguageOptions language;
+  language.threads = d.options.threads;
+  GenerateOptions generate;
+  generate.prompt = kPrompt;
+  generate.max_tokens = kProofTokens;
+  generate.ignore_end = true;
+  generate.measure_bandwidth = false;
+  generate.sampling.temperature = 1;
+  generate.sampling.seed = d.options.seed;
+  EDGEWRIGHT_ASSIGN(LanguageModel original, LanguageModel::open(d.options.model, language));
+  generate.max_tokens = std::min(generate.max_tokens, original.info().context - 8);
+  EDGEWRIGHT_ASSIGN(const GenerateReport written, original.generate(generate));
+  const std::string text = kPrompt + written.text;
+  EDGEWRIGHT_ASSIGN(LanguageModel packed, LanguageModel::open(d.bundle.path(kPacked), language));
+  EDGEWRIGHT_ASSIGN(const PerplexityReport before, original.perplexity(text, {kProofWindow}));
+  EDGEWRIGHT_ASSIGN(const PerplexityReport after, packed.perplexity(text, {kProofWindow}));
+  EDGEWRIGHT_TRY(d.bundle.write(kProofText, text));
+  return Bundle::Outcome{{{"original_perplexity", before.perplexity},
+                          {"perplexity", after.perplexity},
+                          {"tokens", after.tokens}},
+                         {kProofText}};
 }
 
 Result<Bundle::Outcome> plan_power(Deployment& d) {
@@ -55,12 +103,20 @@ Result<Bundle::Outcome> plan_power(Deployment& d) {
 Status deploy_language_model(Deployment& d) {
   EDGEWRIGHT_ASSIGN(const Json packed,
                     d.bundle.stage("pack", {d.model_digest}, [&] { return pack(d); }));
-  d.choose(
-      "precision", "int8", "as stored",
-      fmt::format("mean KL divergence of the next token {:.2g} nats, same likeliest token on "
-                  "{:.1f} %, {:.2f} bits a weight",
-                  packed.value("mean_kl_divergence", 0.0),
-                  100 * packed.value("top1_agreement", 0.0), packed.value("bits_per_weight", 0.0)));
+  EDGEWRIGHT_TRY(d.bundle.stage("prove", {d.model_digest, std::to_string(d.options.seed)},
+                                [&] { return prove(d); }));
+  if (packed.value("as_given", false)) {
+    d.choose("precision", packed.value("precision", ""), "none",
+             "the model came packed; only the original could be packed otherwise");
+  } else {
+    d.choose("precision", "int8", "as stored",
+             fmt::format(
+                 "mean KL divergence of the next token {:.2g} nats, same likeliest token on "
+                 "{:.1f} %, {:.2f} bits a weight",
+                 packed.value("mean_kl_divergence", 0.0), 100 * packed.value("top1_agreement", 0.0),
+                 packed.value("bits_per_weight", 0.0)));
+  }
+  EDGEWRIGHT_TRY(add_exports(d, kPacked, {d.model_digest}));
   EDGEWRIGHT_ASSIGN(const Json power, d.bundle.stage("power",
                                                      {d.model_digest, d.device_text,
                                                       std::to_string(d.goal("latency-ms", 0))},

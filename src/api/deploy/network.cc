@@ -15,6 +15,7 @@
 #include "graph/fix_shapes.h"
 #include "profile/cost_model.h"
 #include "profile/operator_cost.h"
+#include "tensor/element.h"
 
 namespace edgewright {
 namespace {
@@ -24,6 +25,8 @@ constexpr const char* kFloatModel = "models/model.onnx";
 constexpr const char* kInt8Model = "models/model-int8.onnx";
 constexpr const char* kPlan = "models/model.ewplan";
 constexpr const char* kRecorded = "proof/recorded.npz";
+constexpr const char* kLayers = "proof/layers.json";
+constexpr const char* kRanges = "calibration/ranges.json";
 
 std::string shapes_text(const InputShapes& shapes) {
   std::string text;
@@ -58,6 +61,34 @@ Result<Bundle::Outcome> optimise(Deployment& d) {
   return outcome;
 }
 
+// The ranges that calibration gave the values of the int8 model, by value: what its scales and zero
+// points stand for.
+Status write_ranges(Deployment& d) {
+  EDGEWRIGHT_ASSIGN(const Model model, load_model(d.bundle.path(kInt8Model)));
+  EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
+  Json values = Json::object();
+  for (const Node& node : model.graph->nodes()) {
+    const Tensor* scale = node.constant_input(1);
+    const bool is_activation = node.is("QuantizeLinear") && node.constant_input(0) == nullptr;
+    if (!is_activation || scale == nullptr || scale->element_count() != 1) continue;
+    const DType dtype = node.outputs[0]->type.dtype;
+    if (dtype != DType::kInt8 && dtype != DType::kUint8) continue;
+    const Tensor* zero = node.constant_input(2);
+    const double step = load_double(scale->dtype(), scale->bytes(), 0);
+    const double zero_point = zero == nullptr ? 0 : load_double(zero->dtype(), zero->bytes(), 0);
+    const double lowest = dtype == DType::kInt8 ? -128 : 0;
+    values[node.inputs[0]->name] = {{"low", (lowest - zero_point) * step},
+                                    {"high", (lowest + 255 - zero_point) * step},
+                                    {"scale", step},
+                                    {"zero_point", zero_point},
+                                    {"dtype", std::string(dtype_name(dtype))}};
+  }
+  const Json document = {{"schema", "edgewright.ranges/1"},
+                         {"data_sha256", d.data_digest},
+                         {"values", std::move(values)}};
+  return d.bundle.write(kRanges, document.dump(1) + "\n");
+}
+
 Result<Bundle::Outcome> quantise(Deployment& d) {
   Bundle::Outcome outcome;
   ConvertOptions convert_with = convert_options(d.options);
@@ -79,7 +110,10 @@ Result<Bundle::Outcome> quantise(Deployment& d) {
       outcome.result["loss_points"] = 100 * (*q.reference_top1 - *q.top1);
     }
   }
-  if (report->written) outcome.files = {kInt8Model};
+  if (report->written) {
+    EDGEWRIGHT_TRY(write_ranges(d));
+    outcome.files = {kInt8Model, kRanges};
+  }
   return outcome;
 }
 
@@ -187,6 +221,23 @@ Result<Bundle::Outcome> prove(Deployment& d, const std::string& chosen) {
   outcome.files = {kRecorded, "proof/verify.json"};
   outcome.result = {{"relative_l2", worst}, {"passed", report.passed}, {"model", chosen}};
   return outcome;
+}
+
+// The optimised model against the original, layer by layer, on the data where there are any.
+Result<Bundle::Outcome> prove_layers(Deployment& d) {
+  VerifyOptions options;
+  options.data = d.options.data;
+  options.seed = d.options.seed;
+  options.shapes = d.options.shapes;
+  options.threads = d.options.threads;
+  EDGEWRIGHT_ASSIGN(const VerifyReport report,
+                    verify(d.options.model, d.bundle.path(kFloatModel), options));
+  EDGEWRIGHT_TRY(d.bundle.write(kLayers, to_json(report)));
+  double worst = 0;
+  for (const ValueDifference& layer : report.layers) worst = std::max(worst, layer.relative_l2);
+  return Bundle::Outcome{
+      {{"passed", report.passed}, {"layers", report.layers.size()}, {"relative_l2", worst}},
+      {kLayers}};
 }
 
 Result<Bundle::Outcome> export_plan(Deployment& d) {
@@ -333,7 +384,15 @@ Status deploy_network(Deployment& d) {
   EDGEWRIGHT_ASSIGN(const Json proof,
                     d.bundle.stage("prove", {d.model_digest, shapes, seed, d.data_digest, chosen},
                                    [&] { return prove(d, chosen); }));
+  EDGEWRIGHT_ASSIGN(const Json layers,
+                    d.bundle.stage("layers", {d.model_digest, shapes, seed, d.data_digest},
+                                   [&] { return prove_layers(d); }));
+  if (!layers.value("passed", false)) {
+    return check_failed("the optimised model does not compute what the original does: see {}",
+                        d.bundle.path(kLayers));
+  }
   EDGEWRIGHT_TRY(d.bundle.stage("plan", source, [&] { return export_plan(d); }));
+  EDGEWRIGHT_TRY(add_exports(d, chosen, {d.model_digest, shapes, seed, d.data_digest}));
 
   EDGEWRIGHT_ASSIGN(double latency_us, add_power(d, times, precision));
   if (!d.options.link.empty()) {

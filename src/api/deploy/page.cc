@@ -11,9 +11,8 @@ struct Part {
   const char* file;
 };
 constexpr Part kParts[] = {
-    {"proof", "proof/verify.json"},
-    {"cut", "plans/split.json"},
-    {"power", "plans/power.json"},
+    {"proof", "proof/verify.json"},        {"layers", "proof/layers.json"},
+    {"cut", "plans/split.json"},           {"power", "plans/power.json"},
     {"this_machine", "measurements.json"},
 };
 

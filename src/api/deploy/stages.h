@@ -36,6 +36,15 @@ struct Deployment {
 Status deploy_network(Deployment& deployment);
 Status deploy_language_model(Deployment& deployment);
 
+// Writes the chosen model for the runtimes that the device has, or that --to names; what a runtime
+// cannot take becomes a warning with the reason. `inputs` are all that the model depends on.
+Status add_exports(Deployment& deployment, const std::string& chosen,
+                   const std::vector<std::string>& inputs);
+
+// What a packed language model is held against wherever it goes: a text, and its perplexity there.
+inline constexpr const char* kProofText = "proof/text.txt";
+inline constexpr int kProofWindow = 32;  // tokens
+
 // Makes the closing files: run.sh, measurements.json, report.html, manifest.json.
 Status finish_bundle(Deployment& deployment, const std::string& main_model);
 
