@@ -14,6 +14,7 @@ import tempfile
 import time
 import unittest
 import urllib.request
+import uuid
 
 try:
     import kserve
@@ -65,7 +66,7 @@ class Half(kserve.Model):
             )
             output.set_data_from_numpy(made, binary_data=True)
             outputs.append(output)
-        return kserve.InferResponse(payload.id, self.name, outputs)
+        return kserve.InferResponse(payload.id or str(uuid.uuid4()), self.name, outputs)
 
 
 def serve(http_port, grpc_port, models):

@@ -206,7 +206,8 @@ TEST_F(Grpc, OurClientAsks) {
   oip::InferRequest asked;
   asked.model = "adder";
   asked.id = "7";
-  asked.inputs.push_back({"x", Tensor::of<float>({1, 4}, std::vector<float>{1, 2, 3, 4}), {}, true});
+  asked.inputs.push_back(
+      {"x", Tensor::of<float>({1, 4}, std::vector<float>{1, 2, 3, 4}), {}, true});
   const RemoteAnswer answer = (*client)->infer(asked, in(5000));
   ASSERT_TRUE(answer.ok()) << answer.message;
   const auto values = answer.response.outputs[0].tensor.elements<float>();

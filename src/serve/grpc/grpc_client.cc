@@ -47,8 +47,8 @@ class GrpcClient : public InferenceClient {
       return answer;
     }
     inference::ModelInferResponse response;
-    const grpc::Status status = call(&GRPCInferenceService::Stub::ModelInfer, *message, response,
-                                     deadline);
+    const grpc::Status status =
+        call(&GRPCInferenceService::Stub::ModelInfer, *message, response, deadline);
     answer.outcome = outcome_of(status);
     if (!status.ok()) {
       answer.elapsed_us = since_us(start);
@@ -125,9 +125,9 @@ class GrpcClient : public InferenceClient {
   grpc::Status call(Method method, const Request& request, Response& response, Deadline deadline) {
     grpc::ClientContext context;
     // The library counts by the system's clock.
-    context.set_deadline(std::chrono::system_clock::now() +
-                         std::chrono::duration_cast<std::chrono::system_clock::duration>(
-                             deadline - Clock::now()));
+    context.set_deadline(
+        std::chrono::system_clock::now() +
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(deadline - Clock::now()));
     if (!options_.token.empty()) context.AddMetadata("authorization", "Bearer " + options_.token);
     return ((*stub_).*method)(&context, request, &response);
   }
@@ -145,8 +145,8 @@ class GrpcClient : public InferenceClient {
   }
 
   std::string said(const std::string& what, const grpc::Status& status) const {
-    return fmt::format("{}: {}: {} (gRPC status {})", address_.text(), what,
-                       status.error_message(), static_cast<int>(status.error_code()));
+    return fmt::format("{}: {}: {} (gRPC status {})", address_.text(), what, status.error_message(),
+                       static_cast<int>(status.error_code()));
   }
 
   ServerAddress address_;
@@ -177,10 +177,8 @@ Result<std::unique_ptr<InferenceClient>> open_grpc_client(const ServerAddress& a
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   const std::string host =
       address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
-  const auto channel =
-      grpc::CreateCustomChannel(host + ":" + address.port, credentials, arguments);
-  return std::unique_ptr<InferenceClient>(
-      std::make_unique<GrpcClient>(address, options, channel));
+  const auto channel = grpc::CreateCustomChannel(host + ":" + address.port, credentials, arguments);
+  return std::unique_ptr<InferenceClient>(std::make_unique<GrpcClient>(address, options, channel));
 }
 
 }  // namespace edgewright

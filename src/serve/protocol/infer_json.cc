@@ -21,7 +21,8 @@ constexpr std::string_view kSharedMemory = "shared_memory_region";
 
 Result<std::string> text_of(const Json& object, const char* key, bool required) {
   const auto it = object.find(key);
-  if (it == object.end()) {
+  // kserve's Python server says null for what it has not.
+  if (it == object.end() || it->is_null()) {
     if (!required) return std::string();
     return bad_input("'{}' is missing", key);
   }
@@ -45,7 +46,7 @@ Result<Dims> shape_of(const Json& object) {
 Result<Parameters> parameters_of(const Json& object) {
   Parameters parameters;
   const auto it = object.find("parameters");
-  if (it == object.end()) return parameters;
+  if (it == object.end() || it->is_null()) return parameters;
   if (!it->is_object()) return bad_input("'parameters' is no object");
   for (const auto& [key, value] : it->items()) {
     if (value.is_boolean()) {

@@ -91,6 +91,17 @@ TEST(Protocol, ResponsesComeBackAsTheyWere) {
 }
 
 // The example of the protocol's own text (rest_predict_v2: "Inference Request JSON Object").
+// As kserve's Python server answers.
+TEST(Protocol, NullsInAnAnswerAreWhatIsNotThere) {
+  const auto read = decode_infer_response(
+      R"({"model_name":"net","model_version":null,"id":"7","parameters":null,"outputs":[
+          {"name":"y","shape":[2],"datatype":"FP32","parameters":null,"data":[1.5,2]}]})",
+      std::nullopt);
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(read->version, "");
+  EXPECT_EQ(read->outputs[0].tensor.elements<float>()[0], 1.5f);
+}
+
 TEST(Protocol, ReadsNestedAndFlatData) {
   const auto request = decode_infer_request(
       R"({"id":"42","inputs":[{"name":"input0","shape":[2,2],"datatype":"UINT32","data":[[1,2],[3,4]]},
