@@ -77,6 +77,11 @@ std::string timing_cache_path();
 // such folder.
 std::string cache_file(const char* name);
 
+// Values of --backend.
+std::vector<std::string> backend_names();
+// OpenVINO's C library, from EDGEWRIGHT_OPENVINO; empty: as the system finds it.
+std::string openvino_library();
+
 // "input=1x3x32x32" pairs.
 Result<InputShapes> parse_shapes(const std::vector<std::string>& texts);
 // "name=value" pairs; kUsage naming the flag when there is no '='.

@@ -62,6 +62,13 @@ std::string cache_file(const char* name) {
   return error ? "" : (folder / name).string();
 }
 
+std::vector<std::string> backend_names() { return {"native", "reference", "openvino", "mixed"}; }
+
+std::string openvino_library() {
+  const char* path = std::getenv("EDGEWRIGHT_OPENVINO");
+  return path == nullptr ? "" : path;
+}
+
 std::string timing_cache_path() { return cache_file("timings.json"); }
 
 std::function<void(std::string_view, size_t, size_t)> progress_bar() {

@@ -6,7 +6,9 @@ usage: measure_support.py ARCHIVE RUNTIME [--program PROGRAM] [--check] [--outpu
 ARCHIVE is the ONNX backend test suite (.tar.xz); RUNTIME is onnxruntime or openvino, from the
 Python environment of the benches (tools/setup --bench), or tflite (tools/setup --litert). Every
 node case is loaded and run on its own inputs. For each operator and type of its first data input
-the answer is yes when at least half of the cases run. --check compares the answers with the
+the answer is yes when at least half of the cases run. Integer inputs (axes, shapes) of a case that
+fails are tried as constants, which is how models have them: the row then says so. Cases older than
+opset 7 are no question: ONNX Runtime reads none of them. --check compares the answers with the
 program's table instead of writing one: `--check` reads OUTPUT and fails when fewer than 98 % agree.
 
 LiteRT is asked through what PROGRAM converts: a case that it refuses is no question to the runtime.
@@ -132,16 +134,62 @@ class LiteRt:
 RUNTIMES = {"onnxruntime": OnnxRuntime, "openvino": OpenVino, "tflite": LiteRt}
 
 
+def with_constants(model, feeds):
+    """The model with its integer inputs behind the first as constants, what is still fed, and the
+    numbers of those inputs; None where there are none."""
+    names = [name for name in list(feeds)[1:] if feeds[name].dtype in (np.int32, np.int64)]
+    if not names:
+        return None
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    for name in names:
+        changed.graph.initializer.append(numpy_helper.from_array(feeds[name], name))
+    kept = [value for value in changed.graph.input if value.name not in names]
+    del changed.graph.input[:]
+    changed.graph.input.extend(kept)
+    node = next(n for n in model.graph.node if n.op_type != "Constant")
+    places = tuple(i for i, name in enumerate(node.input) if name in names)
+    return changed, {k: v for k, v in feeds.items() if k not in names}, places
+
+
+def runs_with_constants(runtime, path, model, feeds):
+    """The numbers of the inputs that have to be constants; None when it fails with them too."""
+    changed = with_constants(model, feeds)
+    if changed is None or isinstance(runtime, LiteRt):
+        return None
+    other = path.with_name("constants.onnx")
+    try:
+        onnx.save(changed[0], other)
+        runtime.run(other, changed[1])
+    except Exception:  # noqa: BLE001  any refusal is an answer
+        return None
+    return changed[2]
+
+
+class Answer:
+    """Of one operator and type: how many cases there are and run, and what must be constant."""
+
+    def __init__(self):
+        self.ran, self.cases, self.constants = 0, 0, set()
+
+    def yes(self):
+        return 2 * self.ran >= self.cases
+
+
+def opset_of(model):
+    return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=99)
+
+
 def ask(runtime, archive):
-    """(operator, type) -> [cases that ran, cases]."""
-    answers = collections.defaultdict(lambda: [0, 0])
+    """(operator, type) -> Answer."""
+    answers = collections.defaultdict(Answer)
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(archive) as tar:
             tar.extractall(folder, filter="data")
         for path in sorted(pathlib.Path(folder).rglob("model.onnx")):
             model = onnx.load(path)
             asked = question(model)
-            if asked is None or asked[0].startswith("ai.onnx.preview"):
+            if asked is None or asked[0].startswith("ai.onnx.preview") or opset_of(model) < 7:
                 continue
             try:
                 feeds = load_inputs(path.parent, model)
@@ -149,33 +197,43 @@ def ask(runtime, archive):
                 feeds = {}
             try:
                 runtime.run(path, feeds)
-                answers[asked][0] += 1
+                answers[asked].ran += 1
             except NotAsked:
                 continue
             except Exception:  # noqa: BLE001  any refusal is an answer
-                pass
-            answers[asked][1] += 1
-    return {key: counts for key, counts in answers.items() if counts[1] > 0}
+                constants = runs_with_constants(runtime, path, model, feeds)
+                if constants is not None:
+                    answers[asked].ran += 1
+                    answers[asked].constants.update(constants)
+            answers[asked].cases += 1
+    return {key: answer for key, answer in answers.items() if answer.cases > 0}
 
 
 def table_of(name, runtime, answers):
     """Rows with equal answers for the same types are written as one."""
-    by_operator = collections.defaultdict(lambda: ([], []))
-    for (operator, kind), (ran, cases) in sorted(answers.items()):
-        by_operator[operator][0 if 2 * ran >= cases else 1].append(kind)
-    rows = collections.defaultdict(list)
-    for operator, (yes, no) in by_operator.items():
+    by_operator = collections.defaultdict(lambda: collections.defaultdict(list))
+    for (operator, kind), answer in sorted(answers.items()):
         opened = operator in getattr(runtime, "opened", ())
-        for kinds, level in ((yes, "decompose" if opened else "native"), (no, "no")):
-            if kinds:
-                rows[(",".join(kinds), level)].append(operator)
+        level = ("decompose" if opened else "native") if answer.yes() else "no"
+        constants = " ".join(f"constant:{i}" for i in sorted(answer.constants))
+        needs = constants if answer.yes() and constants else "-"
+        by_operator[operator][(level, needs)].append(kind)
+        if needs != "-":
+            by_operator[operator][("no", "-")].append(kind)
+    rows = collections.defaultdict(list)
+    for operator, groups in by_operator.items():
+        for (level, needs), kinds in groups.items():
+            rows[(",".join(kinds), level, needs)].append(operator)
     source = f"tools/measure_support.py, {name} {runtime.version}"
     lines = [
         f"# framework {name}: {name} on the CPU, measured with version {runtime.version}",
         "# hardware cpu", "# fallback no", "# max-opset 1:0", HEADING,
     ]
-    for (kinds, level), operators in sorted(rows.items(), key=lambda row: row[1]):
-        cells = [",".join(operators), kinds, "*", "cpu", level, "-", "measured", source]
+    # The first row that fits decides: what asks for constants comes before what does not.
+    for (kinds, level, needs), operators in sorted(
+        rows.items(), key=lambda row: (row[0][2] == "-", row[1])
+    ):
+        cells = [",".join(operators), kinds, "*", "cpu", level, needs, "measured", source]
         lines.append("\t".join(cells))
     return "\n".join(lines) + "\n"
 
@@ -230,7 +288,7 @@ def main():
         arguments.output.write_text(table)
         return 0
     table = arguments.output.read_text()
-    agree = sum(look_up(table, *key) == (2 * ran >= cases) for key, (ran, cases) in answers.items())
+    agree = sum(look_up(table, *key) == answer.yes() for key, answer in answers.items())
     print(f"{arguments.runtime} {runtime.version}: {agree} of {len(answers)} answers agree")
     return 0 if agree >= 0.98 * len(answers) else 1
 

@@ -16,6 +16,19 @@ struct Options {
   LanguageBenchOptions language;
 };
 
+std::string mix_text(const MixReport& mix) {
+  std::string text = fmt::format("mix         {:.1f} us predicted, {} transitions, {}B moved\n",
+                                 mix.predicted_us, mix.transitions, with_prefix(mix.bytes_moved));
+  for (const MixSegment& segment : mix.segments) {
+    text += fmt::format("  {:<10}{:>10.1f} us  {} nodes, {} to {}\n", segment.backend,
+                        segment.time_us, segment.nodes, segment.first, segment.last);
+  }
+  for (const auto& [backend, time_us] : mix.alone_us) {
+    text += fmt::format("  {:<10}{:>10.1f} us  alone\n", backend, time_us);
+  }
+  return text + warnings_text(mix.notes);
+}
+
 std::string summary(const BenchReport& report) {
   return fmt::format(
              "latency     median {:.1f} us, min {:.1f}, p90 {:.1f}, p99 {:.1f} ({} runs, {} "
@@ -28,7 +41,7 @@ std::string summary(const BenchReport& report) {
              with_prefix(static_cast<double>(report.peak_rss_bytes)),
              with_prefix(static_cast<double>(report.arena_bytes)),
              with_prefix(static_cast<double>(report.live_set_bytes))) +
-         warnings_text(report.warnings);
+         (report.mix ? mix_text(*report.mix) : std::string()) + warnings_text(report.warnings);
 }
 
 }  // namespace
@@ -38,8 +51,9 @@ Action declare_bench(CLI::App& app, CommonOptions& common) {
   app.add_option("MODEL", options->model, "an ONNX model, a plan or a language model")->required();
   app.add_option("--input", options->inputs, "an input's value")->type_name("NAME=FILE.npy");
   app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
-  app.add_option("--backend", options->bench.session.backend, "native or reference")
-      ->check(CLI::IsMember({"native", "reference"}));
+  app.add_option("--backend", options->bench.session.backend,
+                 "native, reference, openvino or mixed")
+      ->check(CLI::IsMember(backend_names()));
   app.add_option("--runs", options->bench.runs, "counted runs (default: as many as fit)");
   app.add_option("--warmup", options->bench.warmup, "runs before, not counted");
   app.add_option("--seconds", options->bench.seconds, "time for the counted runs");
@@ -66,6 +80,7 @@ Action declare_bench(CLI::App& app, CommonOptions& common) {
     EDGEWRIGHT_ASSIGN(options->bench.session.shapes, parse_shapes(options->shapes));
     options->bench.session.threads = common.threads;
     options->bench.session.tune = !options->no_tune;
+    options->bench.session.openvino_library = openvino_library();
     options->bench.seed = common.seed;
     options->bench.session.timing_cache = timing_cache_path();
     options->bench.progress = progress_bar();

@@ -39,7 +39,7 @@ std::string summary(const InspectReport& report) {
 
 Action declare_inspect(CLI::App& app, CommonOptions&) {
   auto options = std::make_shared<Options>();
-  app.add_option("MODEL", options->model, "an ONNX model or a language model")->required();
+  app.add_option("MODEL", options->model, "an ONNX model, a plan or a language model")->required();
   app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
   app.add_flag("--text", options->text, "print the readable form of the graph");
   app.add_flag("--weights", options->weights, "with --text: large constants too");

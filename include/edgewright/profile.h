@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct BenchReport {
   int64_t peak_rss_bytes = 0, arena_bytes = 0, live_set_bytes = 0;
   double throughput_per_s = 0;  // inferences per second
   std::string backend;
+  std::optional<MixReport> mix;  // of the backend "mixed"
   int threads = 1;
   bool passed = true;
   std::vector<std::string> warnings;

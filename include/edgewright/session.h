@@ -53,13 +53,32 @@ std::string to_json(const InspectReport& report);
 Status load_operators(const std::vector<std::string>& paths);
 
 struct InferenceOptions {
-  std::string backend = "native";  // or "reference"
+  std::string backend = "native";  // or "reference", "openvino", "mixed"
+  // OpenVINO's C library (libopenvino_c.so), for the backends openvino and mixed; empty: as the
+  // system finds it. Loaded when it is first needed; nothing else needs it.
+  std::string openvino_library;
   int threads = 1;
   InputShapes shapes;    // fix symbolic dimensions in advance
   bool optimise = true;  // native backend on an ONNX file: run the passes first
   bool tune = false;     // measure the kernels of every layer when a plan is made
   // File that keeps measured times between runs; empty: only this session knows them.
   std::string timing_cache;
+};
+
+// A run of a model's nodes in one backend, and how long it takes there alone, measured.
+struct MixSegment {
+  std::string backend, first, last;  // first and last: names of nodes
+  int64_t nodes = 0;
+  double time_us = 0;
+};
+// What the backend "mixed" chose, and from what.
+struct MixReport {
+  std::vector<MixSegment> segments;        // one: that backend alone is as quick as any mix
+  double predicted_us = 0;                 // the segments' times together, handing over included
+  std::map<std::string, double> alone_us;  // the whole model in one backend, measured
+  int64_t transitions = 0;
+  double bytes_moved = 0;          // between segments, in one inference
+  std::vector<std::string> notes;  // what was left out or assumed, and why
 };
 
 using TensorMap = std::map<std::string, Tensor>;

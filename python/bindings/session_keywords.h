@@ -11,7 +11,11 @@ Keywords<Options> session_keywords(Place place) {
   return {
       keyword<Options>(
           "backend", [place](Options& o) -> std::string& { return place(o).backend; },
-          "\"native\" or \"reference\""),
+          "\"native\", \"reference\", \"openvino\" or \"mixed\""),
+      keyword<Options>(
+          "openvino_library",
+          [place](Options& o) -> std::string& { return place(o).openvino_library; },
+          "OpenVINO's C library, for the backends openvino and mixed"),
       keyword<Options>(
           "threads", [place](Options& o) -> int& { return place(o).threads; },
           "threads of the engine"),

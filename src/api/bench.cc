@@ -51,6 +51,7 @@ Result<BenchReport> bench(const std::string& path, const BenchOptions& options) 
   auto start = Clock::now();
   EDGEWRIGHT_ASSIGN(auto session, open_backend(path, options.session));
   report.load_us = microseconds_since(start);
+  report.mix = session.mix;
   EDGEWRIGHT_ASSIGN(const auto inputs, session_inputs(session->inputs(), options.inputs,
                                                       options.session.shapes, options.seed));
   start = Clock::now();

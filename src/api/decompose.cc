@@ -25,8 +25,13 @@ Result<std::map<std::string, int>> expand_missing(Graph& graph, const ExportForm
     }
     if (format.has(*node)) continue;
     const std::string op = full_operator_name(node->domain, node->op);
-    EDGEWRIGHT_ASSIGN(const bool expanded, expand_function(graph, *node));
-    if (expanded) ++opened[op];
+    const auto expanded = expand_function(graph, *node);
+    // The node is as it should be; it is its definition that does not serve here.
+    if (!expanded.ok()) {
+      return unsupported("{} has no {}, and the definition of '{}' cannot be opened: {}",
+                         format.runtime, op, node->name, expanded.error().message);
+    }
+    if (*expanded) ++opened[op];
   }
   return opened;
 }

@@ -6,6 +6,8 @@
 #include "graph/fix_shapes.h"
 #include "graph/node_facts.h"
 #include "graph/text.h"
+#include "profile/operator_cost.h"
+#include "runtime/plan_file.h"
 
 namespace edgewright {
 namespace {
@@ -31,9 +33,54 @@ void count_nodes(const Graph& graph, InspectReport& report) {
   });
 }
 
+InterfaceValue plan_port(const PlanValue& value) {
+  return interface_of(value.name, type_of(value));
+}
+
+// Steps of the bodies of control flow included.
+void count_steps(const Plan& plan, InspectReport& report) {
+  for (const PlanStep& step : plan.steps) {
+    ++report.nodes;
+    ++report.operators[full_operator_name(step.domain, step.op)];
+    report.macs += work_of(operation_of(plan, step)).multiply_adds;
+    if (!step.packed.empty_handle()) {
+      report.parameter_bytes += static_cast<int64_t>(step.packed.size_bytes());
+    }
+    for (const NestedPlan& body : step.bodies) count_steps(*body.plan, report);
+  }
+  for (const Tensor& constant : plan.constants) {
+    report.parameters += constant.element_count();
+    report.parameter_bytes += static_cast<int64_t>(constant.size_bytes());
+  }
+}
+
+// A plan is for one processor and one set of shapes; its weights lie as the kernels read them.
+Result<InspectReport> inspect_plan(const std::string& path) {
+  EDGEWRIGHT_ASSIGN(const auto plan, read_plan(path));
+  InspectReport report;
+  for (const int32_t input : plan->inputs) {
+    report.inputs.push_back(plan_port(plan->values[static_cast<size_t>(input)]));
+  }
+  for (const int32_t output : plan->outputs) {
+    report.outputs.push_back(plan_port(plan->values[static_cast<size_t>(output)]));
+  }
+  count_steps(*plan, report);
+  report.opset = kCanonicalOpset;
+  report.producer = fmt::format("edgewright plan, {} threads", plan->threads);
+  report.warnings.push_back(fmt::format(
+      "a plan for this processor: arena {} bytes; packed weights count in bytes, not as "
+      "parameters",
+      total_arena_bytes(*plan)));
+  return report;
+}
+
 }  // namespace
 
 Result<InspectReport> inspect(const std::string& path, const InputShapes& shapes) {
+  if (path.ends_with(".ewplan")) {
+    if (!shapes.empty()) return usage_error("{} is a plan: its shapes are fixed already", path);
+    return inspect_plan(path);
+  }
   EDGEWRIGHT_ASSIGN(const Model model, load_model(path));
   EDGEWRIGHT_TRY(fix_shapes(*model.graph, shapes));
   InspectReport report;
@@ -56,6 +103,9 @@ Result<InspectReport> inspect(const std::string& path, const InputShapes& shapes
 }
 
 Result<std::string> model_text(const std::string& path, bool whole) {
+  if (path.ends_with(".ewplan")) {
+    return unsupported("{} is a plan, which is no graph any more: it has no readable text", path);
+  }
   EDGEWRIGHT_ASSIGN(const Model model, load_model(path));
   TextOptions options;
   options.elide_large_constants = !whole;

@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "api/engine.h"
+#include "api/export_formats.h"
+#include "api/mixed/open_mixed.h"
+#include "api/openvino_backend.h"
 #include "formats/onnx/type_inference.h"
 #include "graph/fix_shapes.h"
 #include "passes/lowering.h"
@@ -100,11 +103,51 @@ Specialise plan_specialiser(bool optimise) {
   };
 }
 
+namespace {
+
+// The whole model in OpenVINO: optimised by our passes, written by our writer.
+Result<OpenedModel> open_whole_in_openvino(std::unique_ptr<Graph> graph,
+                                           const InferenceOptions& options) {
+  EDGEWRIGHT_ASSIGN(const auto library, openvino_library(options.openvino_library));
+  std::vector<std::string> warnings;
+  EDGEWRIGHT_TRY(close_shapes(*graph, warnings));
+  Model model;
+  model.graph = std::move(graph);
+  EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
+  if (options.optimise) {
+    PipelineOptions pipeline;
+    pipeline.pass.target_opset = find_export_format("openvino")->opset;
+    EDGEWRIGHT_TRY(optimise_model(model, pipeline));
+  }
+  EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
+  OpenedModel opened;
+  EDGEWRIGHT_ASSIGN(opened.session, open_in_openvino(*model.graph, library, options.threads));
+  return opened;
+}
+
+// Backends beside those of the runtime itself.
+struct OtherBackend {
+  std::string_view name;
+  Result<OpenedModel> (*open)(std::unique_ptr<Graph> graph, const InferenceOptions& options);
+};
+constexpr OtherBackend kOtherBackends[] = {
+    {"openvino", open_whole_in_openvino},
+    {"mixed", open_mixed},
+};
+
+}  // namespace
+
 Result<OpenedModel> open_backend(std::unique_ptr<Graph> graph, const InferenceOptions& options) {
+  for (const OtherBackend& other : kOtherBackends) {
+    if (other.name != options.backend) continue;
+    EDGEWRIGHT_TRY(fix_shapes(*graph, options.shapes));
+    return other.open(std::move(graph), options);
+  }
   const Backend* backend = find_backend(options.backend);
   if (backend == nullptr) {
     std::vector<std::string_view> names;
     for (const Backend& known : backends()) names.push_back(known.name);
+    for (const OtherBackend& known : kOtherBackends) names.push_back(known.name);
     return usage_error("found --backend {}, expected one of {}", options.backend,
                        fmt::join(names, ", "));
   }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "edgewright/session.h"
 #include "passes/pipeline.h"
 #include "runtime/autotune.h"
@@ -20,6 +22,7 @@ struct OpenedModel {
   std::unique_ptr<TimingCache> timings;
   std::unique_ptr<Autotuner> tuner;
   std::unique_ptr<BackendSession> session;
+  std::optional<MixReport> mix;  // of the backend "mixed"
 
   BackendSession* operator->() const { return session.get(); }
 };

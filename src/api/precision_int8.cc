@@ -8,8 +8,8 @@
 #include "graph/text.h"
 #include "passes/rewrite.h"
 #include "quantize/dynamic_int8.h"
-#include "quantize/migrate_scales.h"
 #include "quantize/refusal.h"
+#include "quantize/repair.h"
 
 namespace edgewright {
 namespace {
@@ -108,45 +108,10 @@ Status refuse(PrecisionContext& context, SampleRunner& runner, const OutputRefer
   }
   auto again = quantize_static(*context.model.graph, runner, context.split, reference, options);
   if (!again.ok()) return std::move(again).error();
-  chosen = *std::move(again);
-  return {};
-}
-
-// Tries the model with scales migrated from activations to weights and keeps it where the outputs
-// come closer to the original's.
-Status migrate(PrecisionContext& context, SampleRunner& runner, const OutputReference& reference,
-               StaticOptions& options, StaticResult& chosen) {
-  const auto sites = migration_sites(*context.model.graph);
-  if (sites.empty()) return {};
-  const size_t count = std::min<size_t>(context.split.calibration.size(), 128);
-  EDGEWRIGHT_ASSIGN(const ChannelMaxima maxima,
-                    channel_maxima(*context.model.graph, sites, runner,
-                                   std::span(context.split.calibration).first(count)));
-  auto graph = clone(*context.model.graph);
-  EDGEWRIGHT_TRY(migrate_scales(*graph, maxima, 0.5));
-  StaticOptions again = options;
-  // The calibrator that won before is taken; a mix per layer is nearest to least squared error.
-  again.calibrator = chosen.calibrator == "per layer" ? "mse" : chosen.calibrator;
-  again.cache.clear();  // its counts are those of the model as it was
-  auto migrated = quantize_static(*graph, runner, context.split, reference, again);
-  if (!migrated.ok()) return std::move(migrated).error();
-  const double before = chosen.quality.relative_l2, after = migrated->quality.relative_l2;
-  const bool better = after < before;
-  if (better) {
-    context.model.graph = std::move(graph);
-    options.cache.clear();
-    // Of each decision the last word stays.
-    std::erase_if(migrated->choices, [](const QuantChoice& c) { return c.what == "calibrator"; });
-    std::erase_if(chosen.choices, [](const QuantChoice& c) { return c.what == "bias correction"; });
-    migrated->choices.insert(migrated->choices.begin(), chosen.choices.begin(),
-                             chosen.choices.end());
-    migrated->calibration_us += chosen.calibration_us;
-    chosen = *std::move(migrated);
+  for (QuantChoice& one : chosen.choices) {
+    if (one.what == "scale migration") again->choices.push_back(std::move(one));
   }
-  chosen.choices.push_back(
-      {"scale migration", better ? "kept" : "left out", better ? "left out" : "kept",
-       fmt::format("relative L2 error of the outputs {:.4g} with it at {} values, {:.4g} without",
-                   after, sites.size(), before)});
+  chosen = *std::move(again);
   return {};
 }
 
@@ -183,7 +148,8 @@ Result<bool> to_int8(PrecisionContext& context) {
   EDGEWRIGHT_ASSIGN(StaticResult chosen, quantize_static(*context.model.graph, runner,
                                                          context.split, reference, options));
   if (context.precision.migrate_scales) {
-    EDGEWRIGHT_TRY(migrate(context, runner, reference, options, chosen));
+    EDGEWRIGHT_TRY(
+        try_migration(context.model.graph, runner, context.split, reference, options, chosen));
   }
   // What a layer takes here says nothing of another runtime.
   const bool here = find_export_format(context.options.to) == nullptr;

@@ -1,39 +1,16 @@
 #include "api/split_parts.h"
 
-#include <algorithm>
-#include <chrono>
-
+#include "api/median_time.h"
 #include "api/split_subject.h"
 
 namespace edgewright {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 Result<OpenedModel> open_part(const Model& model, int threads) {
   if (model.graph->nodes().empty()) return OpenedModel{};
   InferenceOptions options;
   options.threads = threads;
   return open_backend(clone(*model.graph), options);
-}
-
-// The median of at least five runs and a fifth of a second.
-template <class Run>
-Result<double> median_us(Run&& run) {
-  constexpr size_t kFewest = 5, kMost = 200;
-  constexpr double kEnoughUs = 200000;
-  EDGEWRIGHT_TRY(run());
-  std::vector<double> times;
-  double total_us = 0;
-  while (times.size() < kFewest || (total_us < kEnoughUs && times.size() < kMost)) {
-    const auto start = Clock::now();
-    EDGEWRIGHT_TRY(run());
-    times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
-    total_us += times.back();
-  }
-  const auto middle = times.begin() + std::ssize(times) / 2;
-  std::ranges::nth_element(times, middle);
-  return *middle;
 }
 
 double bytes_of(const NamedValues& values, const std::vector<std::string>& names) {

@@ -29,6 +29,7 @@ constexpr UsualHardware kUsualHardware[] = {
 constexpr double kCopyBytesPerUs = 5e3;  // a copy between two areas of one DRAM
 constexpr double kCrossingUs = 50;       // waking the other side, and alignment
 constexpr double kCallUs = 5;            // leaving a framework's graph on the CPU itself
+constexpr double kLeavingUs = 0.1;       // of one operation, beside the values that cross
 constexpr double kLaunchUs = 5;          // of one operation on an accelerator
 
 std::string_view usual(std::string_view hardware) {
@@ -154,7 +155,8 @@ Result<TargetReport> check_target(const std::string& path, const TargetOptions& 
                                            : std::string(usual(target.hardware));
   EDGEWRIGHT_ASSIGN(const Roofs accelerator, roofs_from(accelerator_text));
   const bool is_cpu = target.hardware == "cpu";
-  check.cpu_us = times_of(*model.graph, cpu, 0);
+  // What the framework runs itself on the CPU is no fallback: leaving its graph costs a little.
+  check.cpu_us = times_of(*model.graph, cpu, is_cpu ? kLeavingUs : 0);
   check.accelerator_us = times_of(*model.graph, accelerator, is_cpu ? 0 : kLaunchUs);
   check.copy_us_per_byte = is_cpu ? 0 : 1 / kCopyBytesPerUs;
   check.crossing_us = is_cpu ? kCallUs : kCrossingUs;

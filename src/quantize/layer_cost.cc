@@ -40,10 +40,15 @@ class Isolator {
     std::vector<Value*> inputs;
     inputs.reserve(node.inputs.size());
     for (const Value* input : node.inputs) inputs.push_back(value_of(input));
-    Node* copy = target_.add_node(node.op, std::move(inputs), {node.outputs[0]->name},
-                                  node.attributes, node.domain);
-    copy->outputs[0]->type = node.outputs[0]->type;
-    copies_[node.outputs[0]] = copy->outputs[0];
+    std::vector<std::string> names;
+    names.reserve(node.outputs.size());
+    for (const Value* made : node.outputs) names.push_back(made == nullptr ? "" : made->name);
+    Node* copy = target_.add_node(node.op, std::move(inputs), names, node.attributes, node.domain);
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i] == nullptr) continue;
+      copy->outputs[i]->type = node.outputs[i]->type;
+      copies_[node.outputs[i]] = copy->outputs[i];
+    }
   }
 
  private:
@@ -96,6 +101,68 @@ class Measurer {
   std::vector<Latency> latencies_;
 };
 
+// Makes the value the output; with a decision rounded, as are the inputs.
+Status finish_isolated(Graph& alone, const std::string& last, const QuantDecision* decision) {
+  Value* result = alone.find_value(last);
+  if (decision == nullptr) {
+    alone.add_output(result);
+  } else {
+    EDGEWRIGHT_TRY(insert_qdq(alone, *decision, QdqForm::kNodes));
+    const auto it = decision->activations.find(last);
+    if (it != decision->activations.end()) {
+      result = round_value(alone, result, it->second, QdqForm::kNodes, nullptr);
+      result = result->producer->inputs[0];  // the integers
+    }
+    alone.add_output(result);
+    read_integers(alone);
+  }
+  alone.remove_dead();
+  rename_all(alone);
+  return {};
+}
+
+bool is_move(const Node& node) {
+  constexpr std::string_view kMoves[] = {"Gather",  "Reshape",   "Slice",    "Split",
+                                         "Squeeze", "Transpose", "Unsqueeze"};
+  return node.domain.empty() && std::ranges::find(kMoves, node.op) != std::end(kMoves);
+}
+
+// The product of two activations that weighs with the softmax of this product; null where there is
+// none. `between`: what lies between them.
+const Node* joined_product(const Node* product, std::vector<const Node*>& between) {
+  constexpr int kMostNodes = 6;  // scale, mask, softmax and a cast or two
+  bool softmax = false;
+  const Node* node = product;
+  for (int i = 0; i < kMostNodes; ++i) {
+    const Node* next = single_user(node->outputs[0]);
+    if (next == nullptr || next->outputs.size() != 1) return nullptr;
+    if (next->is("MatMul")) {
+      const bool two = !next->inputs[0]->is_constant() && !next->inputs[1]->is_constant();
+      return softmax && two ? next : nullptr;
+    }
+    const bool joins = next->is("Softmax") || next->is("Mul") || next->is("Div") || next->is("Add");
+    if (!joins) return nullptr;
+    softmax = softmax || next->is("Softmax");
+    between.push_back(next);
+    node = next;
+  }
+  return nullptr;
+}
+
+// The nodes that only move elements on the way to the value.
+void add_moves_before(const Value* value, std::set<const Node*>& members) {
+  while (value->producer != nullptr && is_move(*value->producer)) {
+    members.insert(value->producer);
+    value = value->producer->inputs[0];
+  }
+}
+
+const Node* move_behind(const Value* value) {
+  const Node* user = single_user(value);
+  const bool moves = user != nullptr && is_move(*user) && user->inputs[0] == value;
+  return moves && user->outputs.size() == 1 ? user : nullptr;
+}
+
 // The layer that makes the value, activations skipped.
 const Value* made_by(const Value* value) {
   constexpr std::string_view kSkipped[] = {"Relu", "Clip", "LeakyRelu", "HardSwish", "Sigmoid"};
@@ -128,21 +195,49 @@ Result<std::unique_ptr<Graph>> isolated_layer(const Graph& graph, const std::str
     isolator.add(*activation);
     last = activation->outputs[0];
   }
-  Value* result = alone->find_value(last->name);
-  if (decision == nullptr) {
-    alone->add_output(result);
-  } else {
-    EDGEWRIGHT_TRY(insert_qdq(*alone, *decision, QdqForm::kNodes));
-    const auto it = decision->activations.find(last->name);
-    if (it != decision->activations.end()) {
-      result = round_value(*alone, result, it->second, QdqForm::kNodes, nullptr);
-      result = result->producer->inputs[0];  // the integers
+  EDGEWRIGHT_TRY(finish_isolated(*alone, last->name, decision));
+  return alone;
+}
+
+std::vector<LayerUnit> layer_units(const QuantSites& sites) {
+  std::vector<LayerUnit> units;
+  for (const QuantLayer& scores : sites.layers) {
+    if (scores.role != QuantRole::kCompute || scores.weights >= 0) continue;
+    std::vector<const Node*> between;
+    const Node* weighing = joined_product(scores.node, between);
+    const auto is_weighing = [&](const QuantLayer& layer) { return layer.node == weighing; };
+    if (weighing == nullptr || std::ranges::none_of(sites.layers, is_weighing)) continue;
+    LayerUnit unit;
+    unit.layers = {scores.name(), weighing->outputs[0]->name};
+    std::set<const Node*> members(between.begin(), between.end());
+    members.insert({scores.node, weighing});
+    for (const Node* product : {static_cast<const Node*>(scores.node), weighing}) {
+      for (const Value* input : product->inputs) add_moves_before(input, members);
     }
-    alone->add_output(result);
-    read_integers(*alone);
+    unit.result = weighing->outputs[0];
+    while (const Node* move = move_behind(unit.result)) {
+      members.insert(move);
+      unit.result = move->outputs[0];
+    }
+    for (const Node& node : scores.node->graph->nodes()) {
+      if (members.contains(&node)) unit.nodes.push_back(&node);
+    }
+    units.push_back(std::move(unit));
   }
-  alone->remove_dead();
-  rename_all(*alone);
+  return units;
+}
+
+Result<std::unique_ptr<Graph>> isolated_unit(const LayerUnit& unit, const QuantDecision* decision) {
+  auto alone = std::make_unique<Graph>();
+  Isolator isolator(*alone);
+  for (const Node* node : unit.nodes) {
+    for (const Value* input : node->inputs) {
+      if (input == nullptr || input->is_constant() || has_shape(input)) continue;
+      return unsupported("layer '{}': its shapes are not known", unit.layers[0]);
+    }
+    isolator.add(*node);
+  }
+  EDGEWRIGHT_TRY(finish_isolated(*alone, unit.result->name, decision));
   return alone;
 }
 
@@ -170,6 +265,13 @@ Result<LayerCosts> LayerCosts::measure(Graph& graph, const QuantSites& sites,
     EDGEWRIGHT_ASSIGN(auto integer, isolated_layer(graph, name, &decision));
     layers[name] = {measurer.add(std::move(real)), measurer.add(std::move(integer))};
   }
+  std::vector<LayerUnit> units = layer_units(sites);
+  std::vector<std::pair<size_t, size_t>> of_units;
+  for (const LayerUnit& unit : units) {
+    EDGEWRIGHT_ASSIGN(auto real, isolated_unit(unit, nullptr));
+    EDGEWRIGHT_ASSIGN(auto integer, isolated_unit(unit, &decision));
+    of_units.emplace_back(measurer.add(std::move(real)), measurer.add(std::move(integer)));
+  }
   for (const QuantPoint& point : sites.points) {
     const auto dims = static_dims(point.value);
     if (!dims) return unsupported("value '{}': its shape is not known", point.value->name);
@@ -179,10 +281,20 @@ Result<LayerCosts> LayerCosts::measure(Graph& graph, const QuantSites& sites,
   if (progress) progress("measure layers", 0, layers.size());
   EDGEWRIGHT_TRY(measurer.measure(meter));
   LayerCosts costs;
-  for (const auto& [name, pair] : layers) {
+  const auto times = [&](const std::pair<size_t, size_t>& pair) -> Pair {
     const Latency& real = measurer.of(pair.first);
     const Latency& integer = measurer.of(pair.second);
-    costs.layers_[name] = {real.median_us, integer.median_us, real.tuned && integer.tuned};
+    return {real.median_us, integer.median_us, real.tuned && integer.tuned};
+  };
+  for (const auto& [name, pair] : layers) costs.layers_[name] = times(pair);
+  for (size_t u = 0; u < units.size(); ++u) {
+    Unit unit{std::move(units[u].layers), times(of_units[u]), {}};
+    for (const Node* node : units[u].nodes) {
+      for (const Value* made : node->outputs) {
+        if (made != nullptr) unit.inside.insert(made->name);
+      }
+    }
+    costs.units_.push_back(std::move(unit));
   }
   for (const auto& [name, index] : roundings) {
     costs.rounding_us_[name] = measurer.of(index).median_us;
@@ -197,6 +309,19 @@ double LayerCosts::total_us(const QuantSites& sites) const {
   for (const auto& [name, pair] : layers_) {
     sum += integer.contains(name) ? pair.integer_us : pair.float_us;
   }
+  std::set<std::string_view> inside;  // rounded within a unit
+  for (const Unit& unit : units_) {
+    const auto is_integer = [&](const std::string& name) { return integer.contains(name); };
+    const bool all = std::ranges::all_of(unit.layers, is_integer);
+    // Of two types it is no unit: its layers count one by one.
+    if (!all && std::ranges::any_of(unit.layers, is_integer)) continue;
+    sum += all ? unit.times.integer_us : unit.times.float_us;
+    for (const std::string& name : unit.layers) {
+      const Pair& pair = layers_.at(name);
+      sum -= all ? pair.integer_us : pair.float_us;
+    }
+    if (all) inside.insert(unit.inside.begin(), unit.inside.end());
+  }
   const auto reads_integers = [&](const Use& use) {
     const Value* made = use.node->output(0);
     return made != nullptr && integer.contains(made->name);
@@ -204,6 +329,7 @@ double LayerCosts::total_us(const QuantSites& sites) const {
   for (const QuantPoint& point : sites.points) {
     const bool fused = integer.contains(made_by(point.value)->name) &&
                        std::ranges::all_of(point.value->uses, reads_integers);
+    if (inside.contains(point.value->name)) continue;
     const auto it = rounding_us_.find(point.value->name);
     if (!fused && it != rounding_us_.end()) sum += it->second;
   }

@@ -2,7 +2,9 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "base/progress.h"
 #include "quantize/qdq.h"
@@ -16,6 +18,16 @@ namespace edgewright {
 // the same text. The graph's shapes must be known.
 Result<std::unique_ptr<Graph>> isolated_layer(const Graph& graph, const std::string& layer,
                                               const QuantDecision* decision);
+// Products of two activations that a softmax joins (attention) run as one kernel, so that they are
+// measured, and refused, together.
+struct LayerUnit {
+  std::vector<std::string> layers;
+  std::vector<const Node*> nodes;  // the products, what lies between, and the moves at both ends
+  const Value* result = nullptr;   // of the last node
+};
+std::vector<LayerUnit> layer_units(const QuantSites& sites);
+// As isolated_layer().
+Result<std::unique_ptr<Graph>> isolated_unit(const LayerUnit& unit, const QuantDecision* decision);
 // QuantizeLinear alone, for a value of these dimensions.
 std::unique_ptr<Graph> isolated_rounding(const Dims& dims, const QuantParams& params);
 
@@ -33,6 +45,12 @@ class LayerCosts {
     bool tuned = true;  // both ran on kernels made for speed
   };
   const std::map<std::string, Pair>& layers() const { return layers_; }
+  struct Unit {
+    std::vector<std::string> layers;
+    Pair times;
+    std::set<std::string> inside;  // values whose rounding the times hold
+  };
+  const std::vector<Unit>& units() const { return units_; }
 
   // The sum over all measured layers, those of `sites` in integers and the others in float, with
   // the rounding of values that no integer layer makes or that others read in float as well.
@@ -40,7 +58,8 @@ class LayerCosts {
   double total_us(const QuantSites& sites) const;
 
  private:
-  std::map<std::string, Pair> layers_;         // by the value that the layer makes
+  std::map<std::string, Pair> layers_;  // by the value that the layer makes
+  std::vector<Unit> units_;
   std::map<std::string, double> rounding_us_;  // by value
 };
 

@@ -79,6 +79,11 @@ Result<OutputReference> OutputReference::create(const Graph& original, SampleRun
   return result;
 }
 
+bool measurably_better(const OutputQuality& candidate, const OutputQuality& other) {
+  constexpr double kMostOfOther = 0.95;
+  return candidate.relative_l2 < kMostOfOther * other.relative_l2;
+}
+
 Result<OutputQuality> OutputReference::compare(const Graph& candidate) const {
   Sums sums;
   size_t position = 0;

@@ -18,6 +18,9 @@ struct OutputQuality {
   size_t samples = 0;
 };
 
+// Whether the error is smaller by more than some hundred samples leave open: by a twentieth.
+bool measurably_better(const OutputQuality& candidate, const OutputQuality& other);
+
 // The original's outputs on some samples, kept to compare candidates with. At most 256 MiB: samples
 // beyond are left out.
 class OutputReference {

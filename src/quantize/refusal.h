@@ -17,8 +17,8 @@ struct RefusedLayers {
   std::vector<QuantChoice> choices;
 };
 // `least_gain`: a layer is refused only when the sum falls by at least this share of the layer's
-// own time; below that the difference is noise. Layers that have no kernel made for speed in one of
-// the two forms are not judged.
+// own time and by two thousandths; below that the difference is noise. Layers that have no kernel
+// made for speed in one of the two forms are not judged.
 RefusedLayers refuse_slower(Graph& graph, const QuantSites& sites, const LayerCosts& costs,
                             const SiteOptions& options, double least_gain = 0.1);
 

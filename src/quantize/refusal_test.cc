@@ -115,5 +115,71 @@ TEST(RefusalTest, WhatRunsOnPlainLoopsIsNotJudged) {
   EXPECT_THAT(refuse_slower(*measured.graph, measured.sites, *costs, {}).layers, IsEmpty());
 }
 
+// Attention: each of its products alone is slower in integers.
+constexpr const char* kAttention = R"(graph %main(%h: float32[1,4,6]) -> (%y) {
+  %half: float32[] = {0.5}
+  %heads: int64[4] = {1, 4, 2, 3}
+  %rows: int64[3] = {1, 4, 6}
+  %c: float32[1,4,2,3] = Reshape(%h, %heads)
+  %q: float32[1,2,4,3] = Transpose(%c) {perm=[0, 2, 1, 3]}
+  %k: float32[1,2,3,4] = Transpose(%c) {perm=[0, 2, 3, 1]}
+  %s: float32[1,2,4,4] = MatMul(%q, %k)
+  %t: float32[1,2,4,4] = Mul(%s, %half)
+  %u: float32[1,2,4,4] = Softmax(%t)
+  %o: float32[1,2,4,3] = MatMul(%u, %q)
+  %b: float32[1,4,2,3] = Transpose(%o) {perm=[0, 2, 1, 3]}
+  %r: float32[1,4,6] = Reshape(%b, %rows)
+  %y: float32[1,4,6] = Relu(%r)
+})";
+
+class AttentionMeter : public LatencyMeter {
+ public:
+  explicit AttentionMeter(double whole_us) : whole_us_(whole_us) {}
+  Result<std::vector<Latency>> measure(std::span<const Graph* const> graphs) override {
+    std::vector<Latency> latencies;
+    latencies.reserve(graphs.size());
+    for (const Graph* graph : graphs) {
+      const bool integer = has(*graph, "DequantizeLinear");
+      const double product = integer ? 12 : 10;
+      latencies.push_back({has(*graph, "Softmax")  ? (integer ? whole_us_ : 30)
+                           : has(*graph, "MatMul") ? product
+                                                   : 1});
+    }
+    return latencies;
+  }
+
+ private:
+  double whole_us_;
+};
+
+TEST(RefusalTest, TheProductsOfAnAttentionAreJudgedTogether) {
+  Measured measured;
+  measured.graph = *parse_graph(kAttention);
+  measured.sites = find_sites(*measured.graph, {});
+  const auto units = layer_units(measured.sites);
+  ASSERT_EQ(units.size(), 1u);
+  EXPECT_THAT(units[0].layers, ElementsAre("s", "o"));
+  EXPECT_EQ(units[0].result->name, "r");
+  for (const QuantLayer& layer : measured.sites.layers)
+    measured.decision.layers.insert(layer.name());
+  for (const QuantPoint& point : measured.sites.points) {
+    measured.decision.activations[point.value->name] = activation_params({-1, 1}, {});
+  }
+  const auto alone = isolated_unit(units[0], &measured.decision);
+  ASSERT_TRUE(alone.ok());
+  EXPECT_THAT(violations(**alone), IsEmpty());
+  ASSERT_EQ((*alone)->inputs().size(), 1u);
+  EXPECT_EQ((*alone)->inputs()[0]->type.dtype, DType::kFloat32);
+  for (const auto& [whole_us, refused] : {std::pair(20.0, 0u), std::pair(40.0, 2u)}) {
+    AttentionMeter meter(whole_us);
+    const auto costs =
+        LayerCosts::measure(*measured.graph, measured.sites, measured.decision, meter);
+    ASSERT_TRUE(costs.ok()) << costs.error().message;
+    EXPECT_EQ(costs->total_us(measured.sites), whole_us);
+    EXPECT_EQ(costs->total_us({}), 30);
+    EXPECT_EQ(refuse_slower(*measured.graph, measured.sites, *costs, {}).layers.size(), refused);
+  }
+}
+
 }  // namespace
 }  // namespace edgewright

@@ -210,7 +210,7 @@ class StaticSearch {
     EDGEWRIGHT_ASSIGN(const OutputQuality quality,
                       simulated_quality(graph_, corrected, reference_));
     const double before = result_.quality.relative_l2;
-    const bool better = quality.relative_l2 < before;
+    const bool better = measurably_better(quality, result_.quality);
     result_.choices.push_back(
         {"bias correction", better ? "kept" : "left out", better ? "left out" : "kept",
          fmt::format("relative L2 error of the outputs {:.4g} with it, {:.4g} without",

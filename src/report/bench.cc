@@ -3,6 +3,24 @@
 
 namespace edgewright {
 
+namespace {
+
+Json mix_json(const MixReport& mix) {
+  Json segments = Json::array();
+  for (const MixSegment& segment : mix.segments) {
+    segments.push_back({{"backend", segment.backend},
+                        {"first", segment.first},
+                        {"last", segment.last},
+                        {"nodes", segment.nodes},
+                        {"time_us", number(segment.time_us)}});
+  }
+  return {{"segments", std::move(segments)}, {"predicted_us", number(mix.predicted_us)},
+          {"alone_us", mix.alone_us},        {"transitions", mix.transitions},
+          {"bytes_moved", mix.bytes_moved},  {"notes", mix.notes}};
+}
+
+}  // namespace
+
 std::string to_json(const BenchReport& report) {
   Json json = document("bench", report.passed, report.warnings);
   json["backend"] = report.backend;
@@ -18,6 +36,7 @@ std::string to_json(const BenchReport& report) {
   json["peak_rss_bytes"] = report.peak_rss_bytes;
   json["arena_bytes"] = report.arena_bytes;
   json["live_set_bytes"] = report.live_set_bytes;
+  if (report.mix) json["mix"] = mix_json(*report.mix);
   return finish_document(json);
 }
 

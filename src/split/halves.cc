@@ -97,4 +97,12 @@ Result<ModelHalves> split_model(const Model& model, const GraphWork& work,
   return halves;
 }
 
+Model model_part(const Model& model, const std::vector<std::string>& takes,
+                 const std::vector<std::string>& gives) {
+  Model part = giving(model, gives);
+  for (const std::string& name : takes) make_input(*part.graph, name);
+  drop_unused_inputs(*part.graph);
+  return part;
+}
+
 }  // namespace edgewright

@@ -28,4 +28,9 @@ struct ModelHalves {
 Result<ModelHalves> split_model(const Model& model, const GraphWork& work,
                                 const Placement& placement);
 
+// The nodes that make `gives` out of `takes` (values that nodes make) and the model's inputs, as a
+// model of its own: its inputs are those of the model that are used, then `takes`.
+Model model_part(const Model& model, const std::vector<std::string>& takes,
+                 const std::vector<std::string>& gives);
+
 }  // namespace edgewright

@@ -50,8 +50,8 @@ class Commands(unittest.TestCase):
         self.model = self.path / "model.txt"
         self.model.write_text(GRAPH)
 
-    def run_program(self, *arguments, code=0):
-        environment = dict(os.environ, XDG_CACHE_HOME=str(self.path / "cache"))
+    def run_program(self, *arguments, code=0, more=None):
+        environment = dict(os.environ, XDG_CACHE_HOME=str(self.path / "cache"), **(more or {}))
         words = [PROGRAM, *map(str, arguments)]
         done = subprocess.run(
             words, capture_output=True, text=True, check=False, env=environment, timeout=900
@@ -61,6 +61,39 @@ class Commands(unittest.TestCase):
 
     def document(self, *arguments, code=0):
         return json.loads(self.run_program(*arguments, "--json", "-", code=code).stdout)
+
+    def test_inspect_reads_plans(self):
+        plan = self.path / "model.ewplan"
+        self.run_program("convert", self.model, "-o", plan, "--shape", "x=4x3")
+        graph = self.document("inspect", self.model, "--shape", "x=4x3")
+        document = self.document("inspect", plan)
+        self.assertEqual(document["inputs"], graph["inputs"])
+        self.assertEqual([o["shape"] for o in document["outputs"]],
+                         [o["shape"] for o in graph["outputs"]])
+        self.assertEqual(document["macs"], graph["macs"])
+        self.assertGreater(document["parameter_bytes"], 0)
+        self.run_program("inspect", plan, "--text", code=4)
+        self.run_program("inspect", plan, "--shape", "x=4x3", code=2)
+
+    def test_mixed_execution_chooses_and_computes_the_same(self):
+        model = RESNET
+        shape = ("--shape", "input=1x3x32x32")
+        no_openvino = {"EDGEWRIGHT_OPENVINO": str(self.path / "missing.so")}
+        self.run_program("bench", model, *shape, "--backend", "openvino", code=3, more=no_openvino)
+        document = self.document("bench", model, *shape, "--backend", "mixed", "--runs", "1")
+        mix = document["mix"]
+        self.assertIn("native", mix["alone_us"])
+        self.assertGreater(mix["predicted_us"], 0)
+        self.assertEqual(len(mix["segments"]), mix["transitions"] + 1)
+        image = self.path / "image.npy"
+        write_npy(image, (1, 3, 32, 32), [i % 7 / 7 for i in range(3072)])
+        for backend in ("mixed", "reference"):
+            self.run_program("run", model, "--input", f"input={image}", "--backend", backend, "-o",
+                             self.path / backend)
+        results = [read_npy(self.path / backend / "logits.npy") for backend in
+                   ("mixed", "reference")]
+        for found, wanted in zip(*results):
+            self.assertAlmostEqual(found, wanted, delta=1e-3)
 
     def test_inspect_counts(self):
         document = self.document("inspect", self.model, "--shape", "x=4x3")

@@ -185,6 +185,42 @@ class Precision(unittest.TestCase):
         self.int8(code=3)
         self.assertFalse(self.out.exists())
 
+    def test_an_interrupted_run_leaves_the_old_file(self):
+        self.out.write_bytes(b"what was there before")
+        cache = self.path / "seen.json"
+        words = [PROGRAM, "convert", self.model, "-o", self.out, "--precision", "int8"]
+        words += ["--calibrate", self.data, "--quantize", "refuse=unmeasured"]
+        words += ["--quantize", f"cache={cache}"]
+        for wait_s in (0.02, 0.05, 0.1, 0.2, 0.4):
+            process = subprocess.Popen(
+                list(map(str, words)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            try:
+                process.wait(timeout=wait_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if self.out.read_bytes() != b"what was there before":
+                self.operators()  # else it must be a whole model
+            if cache.exists():
+                json.loads(cache.read_text())
+        self.out.write_bytes(b"what was there before")
+        self.int8("--quantize", f"cache={cache}")
+        self.assertGreaterEqual(self.operators()["QuantizeLinear"], 6)
+
+    def test_an_empty_folder_and_one_dead_channel(self):
+        dims = (SAMPLES, 2, SIZE, SIZE)
+        plane = SIZE * SIZE
+        dead = [x if i // plane % 2 == 0 else 0.0 for i, x in enumerate(self.values)]
+        write_npz(self.data, {"x": npy(dims, dead)})
+        self.assertLess(self.int8()["quantization"]["relative_l2"], 0.05)
+        self.out.unlink()
+        empty = self.path / "empty"
+        empty.mkdir()
+        words = ("--precision", "int8", "--calibrate", empty)
+        self.assertIn("no .npy", self.convert(*words, code=3))
+        self.assertFalse(self.out.exists())
+
     def refused(self, arrays):
         write_npz(self.data, arrays)
         message = self.int8(code=3)

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """ML programs that `convert --to coreml` writes, read by coremltools.
 
-usage: coreml_test.py EDGEWRIGHT ROOT [zoo|operators]
+usage: coreml_test.py EDGEWRIGHT ROOT [zoo|operators|int8]
 
 coremltools reads specification and weights into its own program, whose operators check their
 arguments and infer their types; these must be the ones declared. Core ML itself runs on Apple's
 machines only: in its place the zoo's programs are computed here, by the meaning that coremltools
-documents for each operator, and compared with ONNX Runtime: within 1e-4 relative.
+documents for each operator, and compared with ONNX Runtime: within 1e-4 relative; int8 models on
+some images, where values between two steps fall either way: the same answers but for one.
 """
 
 import collections
@@ -22,6 +23,9 @@ try:
 except ImportError as error:
     print(f"skipped: {error}; tools/setup --targets installs it")
     sys.exit(77)
+
+
+IMAGES = 20
 
 
 def program_of(package):
@@ -111,6 +115,27 @@ def batch_norm(x, mean, variance, gamma, beta, epsilon):
     return (x - mean) / numpy.sqrt(variance + epsilon) * gamma + beta
 
 
+def per_channel(values, axis, rank):
+    values = numpy.asarray(values)
+    if values.ndim == 0:
+        return values
+    shape = [1] * rank
+    shape[axis] = -1
+    return values.reshape(shape)
+
+
+def quantize(input, scale, output_dtype, zero_point=0, axis=0):
+    kind = numpy.iinfo(output_dtype)
+    steps = numpy.rint(input / per_channel(scale, axis, input.ndim))
+    steps += per_channel(numpy.asarray(zero_point, numpy.int32), axis, input.ndim)
+    return numpy.clip(steps, kind.min, kind.max).astype(output_dtype)
+
+
+def dequantize(input, scale, zero_point=0, axis=0):
+    zero = per_channel(numpy.asarray(zero_point, numpy.int32), axis, input.ndim)
+    return (input.astype(numpy.int32) - zero) * per_channel(scale, axis, input.ndim)
+
+
 def split(x, axis, split_sizes):
     return numpy.split(x, numpy.cumsum(split_sizes)[:-1], axis=axis)
 
@@ -121,6 +146,10 @@ MEANING = {
     "clip": lambda x, alpha, beta: numpy.clip(x, alpha, beta),
     "concat": lambda values, axis, interleave: numpy.concatenate(values, axis=axis),
     "conv": conv,
+    "constexpr_affine_dequantize": lambda quantized_data, scale, zero_point, axis: dequantize(
+        quantized_data, scale, zero_point, axis
+    ).astype(numpy.float32),
+    "dequantize": lambda **a: dequantize(**a).astype(numpy.float32),
     "exp": lambda x: numpy.exp(x),
     "gelu": gelu,
     "layer_norm": layer_norm,
@@ -128,6 +157,7 @@ MEANING = {
     "max_pool": max_pool,
     "mul": lambda x, y: x * y,
     "reduce_mean": lambda x, axes, keep_dims: x.mean(axis=tuple(axes), keepdims=bool(keep_dims)),
+    "quantize": quantize,
     "reduce_argmax": lambda x, axis, keep_dims: numpy.argmax(x, axis=axis, keepdims=keep_dims),
     "relu": lambda x: numpy.maximum(x, 0),
     "reshape": lambda x, shape: x.reshape(shape),
@@ -180,6 +210,26 @@ def check_zoo(edgewright, zoo, folder):
     return failures
 
 
+def check_int8(edgewright, zoo, folder):
+    failures = []
+    for name, integer, package, images, _ in written_models.quantised_networks(
+        edgewright, zoo, folder, ".mlpackage", failures
+    ):
+        _, program = program_of(package)
+        operators = collections.Counter(o.op_type for o in program.functions["main"].operations)
+        wanted = written_models.predictions(integer, images[:IMAGES])
+        runs = [compute(program, {"input": image[None]}) for image in images[:IMAGES]]
+        found = numpy.concatenate([run[0] for run in runs])
+        error = written_models.relative_l2(found, wanted)
+        same = int((found.argmax(1) == wanted.argmax(1)).sum())
+        print(f"{name} in int8: {operators['constexpr_affine_dequantize']} weights, "
+              f"{operators['quantize']} roundings; logits off by {error:.2g}, "
+              f"{same} of {IMAGES} answers the same")  # fmt: skip
+        if same < IMAGES - 1 or operators["quantize"] == 0:
+            failures.append(f"{name} in int8: {same} of {IMAGES}")
+    return failures
+
+
 def check_operators(edgewright, archive, folder):
     failures, count = [], collections.Counter()
     for name, files in written_models.cases(archive):
@@ -199,4 +249,4 @@ def check_operators(edgewright, archive, folder):
 
 
 if __name__ == "__main__":
-    sys.exit(written_models.run(check_zoo, check_operators))
+    sys.exit(written_models.run(check_zoo, check_operators, check_int8))

@@ -10,6 +10,7 @@ import sys
 import tarfile
 import tempfile
 
+import cifar_images
 import numpy
 import onnx
 import onnx.numpy_helper
@@ -109,8 +110,35 @@ def finish(failures):
     return 1 if failures else 0
 
 
-def run(check_zoo, check_operators):
-    """The test's main: EDGEWRIGHT ROOT zoo|operators."""
+def quantised_networks(edgewright, zoo, folder, ending, failures, *arguments):
+    """(name, int8 model in ONNX, written, images, labels) of the networks for CIFAR-10: quantised
+    on 512 images, then written for the runtime."""
+    calibration, _ = cifar_images.read_images(zoo / "cifar10" / "cifar10-calib-512.bin")
+    data = folder / "calibration.npz"
+    numpy.savez(data, input=calibration)
+    images, labels = cifar_images.read_images(zoo / "cifar10" / "cifar10-dev-2000.bin")
+    for name in ("resnet20", "mobilenetv2", "vit20"):
+        integer, written = folder / f"{name}-int8.onnx", folder / f"{name}{ending}"
+        source = zoo / "cifar10" / f"{name}.onnx"
+        words = ["--precision", "int8", "--calibrate", data, "--shape", "input=1x3x32x32"]
+        first = convert(edgewright, source, "-o", integer, *words, *arguments)
+        done = convert(edgewright, integer, "-o", written)
+        if first.returncode != 0 or done.returncode != 0:
+            failures.append(f"{name}: {first.stderr.strip()} {done.stderr.strip()}")
+        else:
+            yield name, integer, written, images, labels
+
+
+def predictions(path, images):
+    """The logits of a network for CIFAR-10 by ONNX Runtime, image by image."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return numpy.concatenate([session.run(None, {"input": image[None]})[0] for image in images])
+
+
+def run(check_zoo, check_operators, check_int8):
+    """The test's main: EDGEWRIGHT ROOT zoo|operators|int8."""
     edgewright, root, what = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
     shared = root.parent / "shared"
     if not shared.is_dir():
@@ -119,5 +147,7 @@ def run(check_zoo, check_operators):
     with tempfile.TemporaryDirectory() as folder:
         if what == "zoo":
             return finish(check_zoo(edgewright, shared / "zoo", pathlib.Path(folder)))
+        if what == "int8":
+            return finish(check_int8(edgewright, shared / "zoo", pathlib.Path(folder)))
         archive = shared / "conformance" / "onnx-backend-node-1.22.tar.xz"
         return finish(check_operators(edgewright, archive, pathlib.Path(folder)))

@@ -53,6 +53,10 @@ class Emitter {
   // An operation that the compiler computes: what it needs are attributes, not inputs.
   void finish_constant(const Node& node, std::string_view operation,
                        const std::vector<std::pair<std::string, Tensor>>& attributes);
+  // The node's output is this constant.
+  void give_constant(const Node& node, const Tensor& tensor) {
+    values_[node.outputs[0]] = constant(tensor, node.outputs[0]->name);
+  }
   std::string reshape(const Node& node, const std::string& from, DType dtype, const Dims& dims);
   // The program needs operators of this version.
   void need_opset(int opset) { opset_ = std::max(opset_, opset); }

@@ -1,5 +1,6 @@
 // Quantised models: weights that the compiler dequantises, activations that are rounded.
 #include "formats/coreml/emit.h"
+#include "graph/dequantized.h"
 
 namespace edgewright::coreml {
 namespace {
@@ -21,10 +22,20 @@ Result<Tensor> zero_point(const Node& node, DType dtype) {
   return Tensor::allocate(dtype, node.constant_input(1)->dims());
 }
 
+// Biases in int32 are no type of Core ML's: their numbers stand in the program.
+bool is_bias(const Node& node) {
+  return node.inputs[0]->type.dtype == DType::kInt32 && is_dequantized_constant(node);
+}
 bool dequantizes_bytes(const Node& node) {
+  if (is_bias(node)) return true;
   return is_byte(node.inputs[0]->type.dtype) && has_plain_scale(node);
 }
 Status emit_dequantize(Emitter& emitter, const Node& node) {
+  if (is_bias(node)) {
+    EDGEWRIGHT_ASSIGN(const Tensor numbers, dequantized(node));
+    emitter.give_constant(node, numbers);
+    return {};
+  }
   const Dims dims = dims_of(node.inputs[0]);
   const int64_t axis = axis_of(node, 1, dims.size());
   const Tensor scale = *node.constant_input(1);

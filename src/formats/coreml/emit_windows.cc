@@ -3,60 +3,48 @@
 #include <cmath>
 
 #include "formats/coreml/emit.h"
+#include "graph/dequantized.h"
+#include "graph/window_facts.h"
 
 namespace edgewright::coreml {
 namespace {
 
-// The window of a node; pads are before and after of each axis in turn, as MIL wants them.
-struct Window {
-  std::vector<int64_t> kernel, strides, dilations, pads;
-};
-
-// SAME_UPPER and SAME_LOWER as numbers: every shape is known.
-void pad_to_same(Window& window, const Dims& dims, bool upper) {
+// Pads before and after of each axis in turn, as MIL wants them.
+std::vector<int64_t> pads_in_turn(const WindowFacts& window) {
+  std::vector<int64_t> pads;
   for (size_t i = 0; i < window.kernel.size(); ++i) {
-    const int64_t size = dims[i + 2], stride = window.strides[i];
-    const int64_t reach = (window.kernel[i] - 1) * window.dilations[i] + 1;
-    const int64_t outputs = (size + stride - 1) / stride;
-    const int64_t missing = std::max<int64_t>((outputs - 1) * stride + reach - size, 0);
-    window.pads[2 * i] = upper ? missing / 2 : missing - missing / 2;
-    window.pads[2 * i + 1] = missing - window.pads[2 * i];
+    pads.insert(pads.end(), {window.pads_begin[i], window.pads_end[i]});
   }
+  return pads;
 }
 
-Window window_of(const Node& node, std::vector<int64_t> kernel) {
-  const Dims dims = dims_of(node.inputs[0]);
-  const size_t rank = dims.size() - 2;
-  Window window;
-  window.kernel = std::move(kernel);
-  window.strides = node.attributes.get_ints("strides", std::vector<int64_t>(rank, 1));
-  window.dilations = node.attributes.get_ints("dilations", std::vector<int64_t>(rank, 1));
-  const auto pads = node.attributes.get_ints("pads", std::vector<int64_t>(2 * rank, 0));
-  for (size_t i = 0; i < rank; ++i) {
-    window.pads.push_back(pads[i]);
-    window.pads.push_back(pads[i + rank]);
-  }
-  const std::string mode = node.attributes.get_string("auto_pad", "NOTSET");
-  if (mode == "VALID") std::ranges::fill(window.pads, 0);
-  if (mode.starts_with("SAME")) pad_to_same(window, dims, mode == "SAME_UPPER");
-  return window;
+// What the rows below ask before they write.
+std::optional<WindowFacts> window_of(const Node& node, std::vector<int64_t> kernel) {
+  return window_facts(node, dims_of(node.inputs[0]), std::move(kernel));
 }
 
 bool has_window_rank(const Node& node) {
   const size_t rank = dims_of(node.inputs[0]).size();
   return is_float(node) && rank >= 3 && rank <= 5;
 }
+// Constants, or integers that the compiler or the writer makes constants of.
+bool is_known(const Value* value) {
+  return value->is_constant() ||
+         (value->producer != nullptr && is_dequantized_constant(*value->producer));
+}
 bool has_constant_weights(const Node& node) {
-  return has_window_rank(node) && has_constant(node, 1) &&
-         (node.input(2) == nullptr || has_constant(node, 2));
+  if (!has_window_rank(node) || !is_known(node.inputs[1])) return false;
+  const Dims weights = dims_of(node.inputs[1]);
+  return (node.input(2) == nullptr || is_known(node.inputs[2])) &&
+         window_of(node, {weights.begin() + 2, weights.end()}).has_value();
 }
 
 Arguments convolution(Emitter& emitter, const Node& node) {
   const Dims weights = dims_of(node.inputs[1]);
-  const Window window = window_of(node, {weights.begin() + 2, weights.end()});
+  const WindowFacts window = *window_of(node, {weights.begin() + 2, weights.end()});
   Arguments arguments = {{"dilations", {emitter.ints(window.dilations)}},
                          {"groups", {emitter.integer(node.attributes.get_int("group", 1))}},
-                         {"pad", {emitter.ints(window.pads)}},
+                         {"pad", {emitter.ints(pads_in_turn(window))}},
                          {"pad_type", {emitter.text("custom")}},
                          {"strides", {emitter.ints(window.strides)}},
                          {"weight", {emitter.input(node, 1)}},
@@ -82,16 +70,19 @@ Status emit_conv_transpose(Emitter& emitter, const Node& node) {
 // With ceil_mode the last window may begin in the padding, where ONNX and Core ML part.
 bool pools_floor(const Node& node) {
   const auto dilations = node.attributes.get_ints("dilations");
-  return has_window_rank(node) && node.outputs.size() == 1 &&
+  const bool is_window = window_of(node, node.attributes.get_ints("kernel_shape")).has_value();
+  return has_window_rank(node) && is_window && node.outputs.size() == 1 &&
          node.attributes.get_int("ceil_mode", 0) == 0 &&
          std::ranges::all_of(dilations, [](int64_t dilation) { return dilation == 1; });
 }
 Status emit_pool(Emitter& emitter, const Node& node) {
-  const Window window = window_of(node, node.attributes.get_ints("kernel_shape"));
-  Arguments arguments = {
-      {"ceil_mode", {emitter.flag(false)}},        {"kernel_sizes", {emitter.ints(window.kernel)}},
-      {"pad", {emitter.ints(window.pads)}},        {"pad_type", {emitter.text("custom")}},
-      {"strides", {emitter.ints(window.strides)}}, {"x", {emitter.input(node, 0)}}};
+  const WindowFacts window = *window_of(node, node.attributes.get_ints("kernel_shape"));
+  Arguments arguments = {{"ceil_mode", {emitter.flag(false)}},
+                         {"kernel_sizes", {emitter.ints(window.kernel)}},
+                         {"pad", {emitter.ints(pads_in_turn(window))}},
+                         {"pad_type", {emitter.text("custom")}},
+                         {"strides", {emitter.ints(window.strides)}},
+                         {"x", {emitter.input(node, 0)}}};
   const bool is_average = node.op == "AveragePool";
   if (is_average) {
     const bool excludes = node.attributes.get_int("count_include_pad", 0) == 0;

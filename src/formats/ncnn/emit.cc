@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "formats/ncnn/quantized.h"
 #include "tensor/element.h"
 
 namespace edgewright::ncnn_format {
@@ -14,6 +15,7 @@ constexpr size_t kMaxAxes = 4;
 // In front of weights: how they are stored (ncnn, src/modelbin.cpp).
 constexpr uint32_t kRawTag = 0;
 constexpr uint32_t kHalfTag = 0x01306B47;
+constexpr uint32_t kByteTag = 0x000D4B38;  // int8 follows
 constexpr int kMagic = 7767517;
 
 bool has_blob(const Value* value) {
@@ -97,6 +99,10 @@ int64_t product(const Dims& dims) {
 
 const EmitRow* find_row(const Node& node) {
   if (!node.domain.empty() || node.outputs.empty() || node.inputs.empty()) return nullptr;
+  // Their integers are no blobs, and need not be.
+  if (node.is("QuantizeLinear") || node.is("DequantizeLinear")) {
+    return find_operator_row<Emitter>(node, {quantization_rows()});
+  }
   if (!std::ranges::all_of(node.inputs, is_input)) return nullptr;
   if (!std::ranges::all_of(node.outputs, is_output)) return nullptr;
   return find_operator_row<Emitter>(
@@ -115,6 +121,12 @@ std::string Emitter::fresh(std::string_view name) {
 
 void Emitter::raw_weights(std::span<const float> values) {
   for (const float value : values) append_word(weights_, std::bit_cast<uint32_t>(value));
+}
+
+void Emitter::byte_weights(std::span<const int8_t> values) {
+  append_word(weights_, kByteTag);
+  for (const int8_t value : values) weights_ += static_cast<char>(value);
+  while (weights_.size() % 4 != 0) weights_ += '\0';  // whole words
 }
 
 void Emitter::weights(std::span<const float> values) {
@@ -154,7 +166,7 @@ std::string Emitter::input(const Node& node, size_t i) {
 
 std::string Emitter::input_as(const Node& node, size_t i, const Dims& dims) {
   const Value* value = node.inputs[i];
-  if (value->is_constant()) return memory(*value->constant, value->name, dims);
+  if (is_known(value)) return memory(known_numbers(value), value->name, dims);
   const std::string& blob = blobs_.at(value);
   return blob_dims(dims_of(value)) == dims ? blob : reshape(value->name, blob, dims);
 }
@@ -216,7 +228,7 @@ void Emitter::add_outputs(const Graph& graph) {
   for (const Layer& layer : layers_) taken.insert(layer.bottoms.begin(), layer.bottoms.end());
   for (const Value* output : graph.outputs()) {
     if (!blobs_.contains(output)) {
-      blobs_[output] = memory(*output->constant, output->name, blob_dims(dims_of(output)));
+      blobs_[output] = memory(known_numbers(output), output->name, blob_dims(dims_of(output)));
     }
     std::string blob = blobs_[output];
     if (blob == output->name && taken.insert(blob).second) continue;

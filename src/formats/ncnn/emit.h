@@ -68,9 +68,13 @@ class Emitter {
   // Output 0 of the node is this blob of `dims`.
   void give(const Node& node, const std::string& blob, const Dims& dims);
 
+  // Output 0 of the node is the blob of this value, which has the same shape.
+  void give_as(const Node& node, const Value* value) { blobs_[node.outputs[0]] = blobs_.at(value); }
+
   // Weights of the layer that is added next, in the order of ncnn's loader.
   void weights(std::span<const float> values);  // may be stored in half
   void raw_weights(std::span<const float> values);
+  void byte_weights(std::span<const int8_t> values);
 
  private:
   std::string fresh(std::string_view name);
@@ -95,6 +99,7 @@ using EmitRow = OperatorRow<Emitter>;
 std::span<const EmitRow> element_rows();
 std::span<const EmitRow> movement_rows();
 std::span<const EmitRow> product_rows();
+std::span<const EmitRow> quantization_rows();
 std::span<const EmitRow> reduction_rows();
 std::span<const EmitRow> window_rows();
 

@@ -3,14 +3,11 @@
 #include <array>
 
 #include "formats/ncnn/emit.h"
+#include "formats/ncnn/quantized.h"
+#include "graph/window_facts.h"
 
 namespace edgewright::ncnn_format {
 namespace {
-
-// Heights come first, as in ONNX; pads are top, left, bottom, right.
-struct Window {
-  std::vector<int64_t> kernel, strides, dilations, pads;
-};
 
 bool is_image(const Value* value) {
   const Dims dims = dims_of(value);
@@ -20,47 +17,29 @@ bool takes_image(const Node& node) { return is_image(node.inputs[0]); }
 
 Dims image_of(const Value* value) { return without(dims_of(value), 0); }
 
-void pad_to_same(Window& window, const Dims& dims, bool upper) {
-  for (size_t i = 0; i < 2; ++i) {
-    const int64_t size = dims[i + 2], stride = window.strides[i];
-    const int64_t reach = (window.kernel[i] - 1) * window.dilations[i] + 1;
-    const int64_t outputs = (size + stride - 1) / stride;
-    const int64_t missing = std::max<int64_t>((outputs - 1) * stride + reach - size, 0);
-    window.pads[i] = upper ? missing / 2 : missing - missing / 2;
-    window.pads[i + 2] = missing - window.pads[i];
-  }
-}
-
-Window window_of(const Node& node, std::vector<int64_t> kernel) {
-  Window window;
-  window.kernel = std::move(kernel);
-  window.strides = node.attributes.get_ints("strides", {1, 1});
-  window.dilations = node.attributes.get_ints("dilations", {1, 1});
-  window.pads = node.attributes.get_ints("pads", {0, 0, 0, 0});
-  const std::string mode = node.attributes.get_string("auto_pad", "NOTSET");
-  if (mode == "VALID") window.pads = {0, 0, 0, 0};
-  if (mode.starts_with("SAME")) {
-    pad_to_same(window, dims_of(node.inputs[0]), mode == "SAME_UPPER");
-  }
-  return window;
+// Heights come first, as in ONNX. Asked before anything is written.
+std::optional<WindowFacts> window_of(const Node& node, std::vector<int64_t> kernel) {
+  return window_facts(node, dims_of(node.inputs[0]), std::move(kernel));
 }
 
 bool has_constant_weights(const Node& node) {
-  return takes_image(node) && has_constant(node, 1) &&
-         (node.input(2) == nullptr || has_constant(node, 2));
+  if (!takes_image(node) || !is_known(node.inputs[1])) return false;
+  const Dims weights = dims_of(node.inputs[1]);
+  return (node.input(2) == nullptr || is_known(node.inputs[2])) &&
+         window_of(node, {weights.begin() + 2, weights.end()}).has_value();
 }
 
-Parameters convolution(const Node& node, const Window& window, int64_t outputs) {
+Parameters convolution(const Node& node, const WindowFacts& window, int64_t outputs) {
   const int64_t group = node.attributes.get_int("group", 1);
   Parameters parameters;
   parameters.integer(0, outputs);
   parameters.integer(1, window.kernel[1]).integer(11, window.kernel[0]);
   parameters.integer(2, window.dilations[1]).integer(12, window.dilations[0]);
   parameters.integer(3, window.strides[1]).integer(13, window.strides[0]);
-  parameters.integer(4, window.pads[1]).integer(14, window.pads[0]);
-  parameters.integer(15, window.pads[3]).integer(16, window.pads[2]);
+  parameters.integer(4, window.pads_begin[1]).integer(14, window.pads_begin[0]);
+  parameters.integer(15, window.pads_end[1]).integer(16, window.pads_end[0]);
   parameters.integer(5, node.input(2) == nullptr ? 0 : 1);
-  parameters.integer(6, node.constant_input(1)->element_count());
+  parameters.integer(6, product(dims_of(node.inputs[1])));
   if (group > 1) parameters.integer(7, group);
   return parameters;
 }
@@ -69,16 +48,34 @@ void finish_convolution(Emitter& emitter, const Node& node, std::string_view typ
                         const std::vector<float>& weights, const Parameters& parameters) {
   const std::string bottom = emitter.input_as(node, 0, image_of(node.inputs[0]));
   emitter.weights(weights);
-  if (const Tensor* bias = node.constant_input(2)) emitter.raw_weights(floats_of(*bias));
+  if (node.input(2) != nullptr) emitter.raw_weights(floats_of(known_numbers(node.inputs[2])));
   emitter.finish(node, type, {bottom}, parameters, image_of(node.outputs[0]));
 }
 
+// In int8: the weights, the bias, and how many steps are in one.
+void finish_integer_convolution(Emitter& emitter, const Node& node, std::string_view type,
+                                const IntegerLayer& layer, Parameters parameters) {
+  const std::string bottom = emitter.input_as(node, 0, image_of(node.inputs[0]));
+  emitter.byte_weights(layer.weights.elements<int8_t>());
+  if (node.input(2) != nullptr) emitter.raw_weights(floats_of(known_numbers(node.inputs[2])));
+  emitter.raw_weights(layer.weight_scales);
+  emitter.raw_weights(std::span(&layer.input_scale, 1));
+  emitter.finish(node, type, {bottom}, parameters.integer(8, 1), image_of(node.outputs[0]));
+}
+
 Status emit_conv(Emitter& emitter, const Node& node) {
-  const Tensor& weights = *node.constant_input(1);
-  const Window window = window_of(node, {weights.dim(2), weights.dim(3)});
-  const bool is_grouped = node.attributes.get_int("group", 1) > 1;
-  finish_convolution(emitter, node, is_grouped ? "ConvolutionDepthWise" : "Convolution",
-                     floats_of(weights), convolution(node, window, weights.dim(0)));
+  const Dims dims = dims_of(node.inputs[1]);
+  const WindowFacts window = *window_of(node, {dims[2], dims[3]});
+  const int64_t group = node.attributes.get_int("group", 1);
+  const std::string_view type = group > 1 ? "ConvolutionDepthWise" : "Convolution";
+  const Parameters parameters = convolution(node, window, dims[0]);
+  const auto layer = integer_layer(node, 0);
+  // A group has one scale there.
+  if (layer && (group == 1 || group == dims[0])) {
+    finish_integer_convolution(emitter, node, type, *layer, parameters);
+    return {};
+  }
+  finish_convolution(emitter, node, type, floats_of(known_numbers(node.inputs[1])), parameters);
   return {};
 }
 
@@ -104,9 +101,9 @@ bool is_plain_transposed(const Node& node) {
          node.attributes.get_string("auto_pad", "NOTSET") == "NOTSET";
 }
 Status emit_conv_transpose(Emitter& emitter, const Node& node) {
-  const Tensor& weights = *node.constant_input(1);
+  const Tensor weights = known_numbers(node.inputs[1]);
   const int64_t group = node.attributes.get_int("group", 1);
-  const Window window = window_of(node, {weights.dim(2), weights.dim(3)});
+  const WindowFacts window = *window_of(node, {weights.dim(2), weights.dim(3)});
   const auto more = node.attributes.get_ints("output_padding", {0, 0});
   Parameters parameters = convolution(node, window, weights.dim(1) * group);
   parameters.integer(18, more[1]).integer(19, more[0]);
@@ -118,27 +115,28 @@ Status emit_conv_transpose(Emitter& emitter, const Node& node) {
 // How many windows fit without those that ceil_mode adds.
 bool needs_no_ceil(const Node& node) {
   if (node.attributes.get_int("ceil_mode", 0) == 0) return true;
-  const Window window = window_of(node, node.attributes.get_ints("kernel_shape"));
+  const WindowFacts window = *window_of(node, node.attributes.get_ints("kernel_shape"));
   const Dims from = dims_of(node.inputs[0]), to = dims_of(node.outputs[0]);
   for (size_t i = 0; i < 2; ++i) {
-    const int64_t span = from[i + 2] + window.pads[i] + window.pads[i + 2] - window.kernel[i];
+    const int64_t span = from[i + 2] + window.pads_begin[i] + window.pads_end[i] - window.kernel[i];
     if (span / window.strides[i] + 1 != to[i + 2]) return false;
   }
   return true;
 }
 bool pools_densely(const Node& node) {
   const auto dilations = node.attributes.get_ints("dilations");
-  return takes_image(node) && node.outputs.size() == 1 && needs_no_ceil(node) &&
+  const bool is_window = window_of(node, node.attributes.get_ints("kernel_shape")).has_value();
+  return takes_image(node) && is_window && node.outputs.size() == 1 && needs_no_ceil(node) &&
          std::ranges::all_of(dilations, [](int64_t dilation) { return dilation == 1; });
 }
 Status emit_pool(Emitter& emitter, const Node& node) {
-  const Window window = window_of(node, node.attributes.get_ints("kernel_shape"));
+  const WindowFacts window = *window_of(node, node.attributes.get_ints("kernel_shape"));
   Parameters parameters;
   parameters.integer(0, node.op == "AveragePool" ? 1 : 0);
   parameters.integer(1, window.kernel[1]).integer(11, window.kernel[0]);
   parameters.integer(2, window.strides[1]).integer(12, window.strides[0]);
-  parameters.integer(3, window.pads[1]).integer(13, window.pads[0]);
-  parameters.integer(14, window.pads[3]).integer(15, window.pads[2]);
+  parameters.integer(3, window.pads_begin[1]).integer(13, window.pads_begin[0]);
+  parameters.integer(14, window.pads_end[1]).integer(15, window.pads_end[0]);
   parameters.integer(5, 1);  // windows that do not fit are left out
   parameters.integer(6, node.attributes.get_int("count_include_pad", 0));
   emitter.finish(node, "Pooling", {emitter.input_as(node, 0, image_of(node.inputs[0]))}, parameters,

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "formats/tensorrt/tensorrt.h"
+#include "graph/dequantized.h"
 #include "tensor/element.h"
 
 namespace edgewright {
@@ -34,33 +35,13 @@ Status check_quantization(const Node& node) {
   return {};
 }
 
-// The numbers that a DequantizeLinear of constants stands for.
-Result<Tensor> dequantized(const Node& node) {
-  const Tensor& integers = *node.constant_input(0);
-  const Tensor* scale = node.constant_input(1);
-  if (scale == nullptr) return refusal(node, "its scale is no constant");
-  EDGEWRIGHT_ASSIGN(const auto scales, scale->to_doubles());
-  EDGEWRIGHT_ASSIGN(Tensor result,
-                    Tensor::allocate_uninitialised(DType::kFloat32, integers.dims()));
-  int64_t axis = node.attributes.get_int("axis", 1);
-  if (axis < 0) axis += static_cast<int64_t>(integers.rank());
-  int64_t inner = 1;  // elements that share a scale, one after the other
-  for (size_t i = static_cast<size_t>(axis) + 1; i < integers.rank(); ++i) inner *= integers.dim(i);
-  for (int64_t i = 0; i < integers.element_count(); ++i) {
-    const auto channel = static_cast<size_t>(i / inner) % scales.size();
-    result.mutable_data<float>()[i] =
-        static_cast<float>(load_double(integers.dtype(), integers.bytes(), i) *
-                           scales[scales.size() == 1 ? 0 : channel]);
-  }
-  return result;
-}
-
 bool is_per_block(const Node& node) { return node.attributes.get_int("block_size", 0) != 0; }
 
 Status place_constant(Graph& graph, Node& node) {
   if (is_per_block(node)) return refusal(node, "it has blocks of scales");
   const bool is_bias = node.inputs[0]->type.dtype == DType::kInt32;
   if (!is_bias) EDGEWRIGHT_TRY(check_quantization(node));
+  if (!is_dequantized_constant(node)) return refusal(node, "its scale is no constant");
   EDGEWRIGHT_ASSIGN(Tensor numbers, dequantized(node));
   const std::string name = node.outputs[0]->name;
   if (is_bias) {

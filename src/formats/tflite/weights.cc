@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "graph/dequantized.h"
+
 namespace edgewright::tflite_io {
 namespace {
 
@@ -12,26 +14,6 @@ const Node* dequantize(const Value* value) {
   return node != nullptr && node->is("DequantizeLinear") && node->constant_input(0) != nullptr
              ? node
              : nullptr;
-}
-
-// One number per element of a constant behind DequantizeLinear.
-Tensor dequantised(const Node& node) {
-  const Tensor& integers = *node.constant_input(0);
-  const auto values = *integers.to_doubles();
-  const auto scales = *node.constant_input(1)->to_doubles();
-  const Tensor* zero_tensor = node.constant_input(2);
-  const auto zeros = zero_tensor == nullptr ? std::vector<double>() : *zero_tensor->to_doubles();
-  int64_t inner = 1, axis = node.attributes.get_int("axis", 1);
-  if (axis < 0) axis += static_cast<int64_t>(integers.rank());
-  for (size_t i = static_cast<size_t>(axis) + 1; i < integers.rank(); ++i) inner *= integers.dim(i);
-  Tensor result = *Tensor::allocate_uninitialised(DType::kFloat32, integers.dims());
-  for (size_t i = 0; i < values.size(); ++i) {
-    const size_t channel = i / static_cast<size_t>(inner) % scales.size();
-    const double zero = zeros.empty() ? 0 : zeros[zeros.size() == 1 ? 0 : channel];
-    result.mutable_data<float>()[i] =
-        static_cast<float>((values[i] - zero) * scales[scales.size() == 1 ? 0 : channel]);
-  }
-  return result;
 }
 
 bool all_zero(const std::vector<int64_t>& values) {
@@ -55,7 +37,7 @@ Weights weights_of(const Value* value) {
   if (quant && integers.dtype() == DType::kInt8 && all_zero(quant->zeros)) {
     return {integers, value->name, quant};
   }
-  return {dequantised(*node), value->name, {}};
+  return {*dequantized(*node), value->name, {}};
 }
 
 int add_weights(Emitter& emitter, const Weights& weights, const std::vector<int64_t>& order,
@@ -68,7 +50,7 @@ int add_weights(Emitter& emitter, const Weights& weights, const std::vector<int6
 }
 
 std::vector<double> constant_numbers(const Value* value) {
-  if (const Node* node = dequantize(value)) return *dequantised(*node).to_doubles();
+  if (const Node* node = dequantize(value)) return *dequantized(*node)->to_doubles();
   return *value->constant->to_doubles();
 }
 

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+#include "base/result.h"
+
+namespace edgewright {
+
+// How long one call of `run` takes, in microseconds: the median of at least five calls and of as
+// many more, up to 200, as fit in the time. `run` returns a Status; one call goes before.
+template <class Run>
+Result<double> median_us(Run&& run, double enough_us = 200000) {
+  using Clock = std::chrono::steady_clock;
+  constexpr size_t kFewest = 5, kMost = 200;
+  EDGEWRIGHT_TRY(run());
+  std::vector<double> times;
+  double total_us = 0;
+  while (times.size() < kFewest || (total_us < enough_us && times.size() < kMost)) {
+    const auto start = Clock::now();
+    EDGEWRIGHT_TRY(run());
+    times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
+    total_us += times.back();
+  }
+  const auto middle = times.begin() + std::ssize(times) / 2;
+  std::ranges::nth_element(times, middle);
+  return *middle;
+}
+
+}  // namespace edgewright
