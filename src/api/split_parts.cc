@@ -76,7 +76,7 @@ Status SplitParts::add_cut(const std::string& name, const std::string& server_mo
 Status SplitParts::measure(size_t index, const NamedValues& inputs) {
   RunnableCut& cut = cuts_[index];
   NamedValues made, rest;
-  EDGEWRIGHT_ASSIGN(cut.times.device_us, median_us([&]() -> Status {
+  EDGEWRIGHT_ASSIGN(cut.times.device_us, median_us(!cut.times.is_local, [&]() -> Status {
                       EDGEWRIGHT_ASSIGN(made, run_head(index, inputs));
                       return {};
                     }));
@@ -86,7 +86,7 @@ Status SplitParts::measure(size_t index, const NamedValues& inputs) {
   }
   cut.times.sent_bytes = bytes_of(cut.sample, cut.sent);
   if (!options_.fallback) return {};
-  EDGEWRIGHT_ASSIGN(cut.times.rest_us, median_us([&]() -> Status {
+  EDGEWRIGHT_ASSIGN(cut.times.rest_us, median_us(false, [&]() -> Status {
                       EDGEWRIGHT_ASSIGN(rest, run_rest(index, cut.sample));
                       return {};
                     }));

@@ -20,7 +20,7 @@ struct ServingConfig {
   int64_t default_timeout_us = 0;  // from a request's arrival; 0: the server's
   bool timeout_override = false;   // a request's own timeout goes before that
   int instances = 0;               // 0: not said
-  std::string file_name;  // of the model in its version's folder; empty: any known one
+  std::string file_name;           // of the model in its version's folder; empty: any known one
 
   struct VersionPolicy {
     int64_t latest = 1;             // so many of the highest numbers; 0: all
