@@ -235,7 +235,13 @@ def table_of(name, runtime, answers):
     ):
         cells = [",".join(operators), kinds, "*", "cpu", level, needs, "measured", source]
         lines.append("\t".join(cells))
-    return "\n".join(lines) + "\n"
+    # What runs with every type that the suite has, runs with the others too, as far as one knows.
+    refused = {operator for operator, groups in by_operator.items()
+               if any(level == "no" for level, _ in groups)}
+    others = sorted(set(by_operator) - refused)
+    cells = [",".join(others), "*", "*", "cpu", "native", "-", "inferred",
+             f"runs with every type that was asked: {source}"]
+    return "\n".join([*lines, "\t".join(cells)]) + "\n"
 
 
 def merged(measured, existing):

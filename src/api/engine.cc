@@ -90,6 +90,12 @@ Result<Model> load_model(const std::string& path, bool keep_initializer_inputs) 
     return model;
   }
   if (const ExportFormat* format = find_import_format(path)) return format->read(path);
+  if (path.ends_with(".mlpackage")) {
+    return bad_input(
+        "{} is a Core ML package, which is written and not read: give the model that it "
+        "was made from",
+        path);
+  }
   ImportOptions options;
   options.keep_initializer_inputs = keep_initializer_inputs;
   return import_onnx(path, options);

@@ -8,6 +8,7 @@
 #include "graph/fix_shapes.h"
 #include "graph/node_facts.h"
 #include "profile/cost_model.h"
+#include "split/halves.h"
 #include "targets/check.h"
 #include "targets/gelu.h"
 
@@ -59,8 +60,8 @@ std::vector<double> times_of(const Graph& graph, const Roofs& roofs, double laun
 // Opens nodes whose operators are functions of others, once for every kind of node.
 class Opener {
  public:
-  Opener(const Graph& graph, const Target& target, const Roofs& roofs)
-      : graph_(graph), target_(target), roofs_(roofs) {}
+  Opener(const Model& model, const Target& target, const Roofs& roofs)
+      : model_(model), target_(target), roofs_(roofs) {}
 
   Opened operator()(const Node& node) {
     std::string key = node.domain + "::" + node.op;
@@ -74,46 +75,52 @@ class Opener {
 
  private:
   Opened open(const Node& node) const {
-    if (node.output(0) == nullptr) return {};
-    const auto copy = clone(graph_);
-    Node* target_node = copy->find_value(node.output(0)->name)->producer;
-    std::set<std::string> before;
-    for (const Node& other : copy->nodes()) before.insert(first_output(other));
-    const double whole_us = cost_of(*copy, [&](const Node& n) { return &n == target_node; });
-    const auto opened = function_expander()(*copy, *target_node);
-    if (!opened.ok() || !*opened || !onnx_type_inferer().infer(*copy).ok()) return {};
+    Model part = alone(node);
+    if (part.graph->nodes().size() != 1) return {};
+    if (!onnx_type_inferer().infer(*part.graph).ok()) return {};
+    const double whole_us = cost_of(*part.graph);
+    const auto opened = function_expander()(*part.graph, part.graph->nodes().front());
+    if (!opened.ok() || !*opened || !fold(part)) return {};
     Opened result;
     result.possible = true;
-    const std::string name = node.output(0)->name;
-    const auto is_part = [&](const Node& n) {
-      return !before.contains(first_output(n)) || first_output(n) == name;
-    };
-    for (const Node& part : copy->nodes()) {
-      if (!is_part(part)) continue;
-      const SupportRow* row = find_support(target_, part);
+    for (const Node& inner : part.graph->nodes()) {
+      const SupportRow* row = find_support(target_, inner);
       result.possible = result.possible && row != nullptr && row->level == SupportLevel::kNative;
     }
-    const double parts_us = cost_of(*copy, is_part);
-    result.cost_factor = whole_us > 0 ? std::max(1.0, parts_us / whole_us) : 1;
+    result.cost_factor = whole_us > 0 ? std::max(1.0, cost_of(*part.graph) / whole_us) : 1;
     return result;
   }
 
-  static std::string first_output(const Node& node) {
-    return node.output(0) == nullptr ? node.name : node.output(0)->name;
+  // The node as a model of its own.
+  Model alone(const Node& node) const {
+    std::vector<std::string> takes, gives;
+    for (const Value* input : node.inputs) {
+      if (input != nullptr && input->producer != nullptr) takes.push_back(input->name);
+    }
+    for (const Value* output : node.outputs) {
+      if (output != nullptr) gives.push_back(output->name);
+    }
+    std::ranges::sort(takes);
+    takes.erase(std::unique(takes.begin(), takes.end()), takes.end());
+    return model_part(model_, takes, gives);
   }
 
-  double cost_of(const Graph& graph, const std::function<bool(const Node&)>& counts) const {
-    const auto costs = predict(graph, roofs_);
+  // Definitions reckon with shapes, which are known: that part computes nothing at run time.
+  static bool fold(Model& model) {
+    PipelineOptions options;
+    options.pass.target_opset = kCanonicalOpset;
+    options.stop_after = "eliminate_dead";
+    return onnx_type_inferer().infer(*model.graph).ok() && optimise_model(model, options).ok() &&
+           onnx_type_inferer().infer(*model.graph).ok();
+  }
+
+  double cost_of(const Graph& graph) const {
     double sum = 0;
-    size_t i = 0;
-    for (const Node& node : graph.nodes()) {
-      if (counts(node)) sum += costs[i].time_us + kLaunchUs;
-      ++i;
-    }
+    for (const NodeCost& cost : predict(graph, roofs_)) sum += cost.time_us + kLaunchUs;
     return sum;
   }
 
-  const Graph& graph_;
+  const Model& model_;
   const Target& target_;
   const Roofs& roofs_;
   std::map<std::string, Opened> known_;
@@ -160,7 +167,7 @@ Result<TargetReport> check_target(const std::string& path, const TargetOptions& 
   check.accelerator_us = times_of(*model.graph, accelerator, is_cpu ? 0 : kLaunchUs);
   check.copy_us_per_byte = is_cpu ? 0 : 1 / kCopyBytesPerUs;
   check.crossing_us = is_cpu ? kCallUs : kCrossingUs;
-  Opener opener(*model.graph, target, accelerator);
+  Opener opener(model, target, accelerator);
   check.open = [&](const Node& node) { return opener(node); };
 
   TargetReport report = check_target(*model.graph, target, check);

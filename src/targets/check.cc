@@ -62,6 +62,10 @@ std::string advice_for(const Target& target, const Node& node) {
   const auto* substitute = std::ranges::find(kSubstitutes, node.op,
                                              &std::pair<std::string_view, std::string_view>::first);
   if (substitute != std::end(kSubstitutes)) ways.emplace_back(substitute->second);
+  if (ways.empty()) {
+    ways.push_back(fmt::format("no version or hardware of {} that we know has it: replace it",
+                               target.table.framework));
+  }
   return fmt::format("{}", fmt::join(ways, "; "));
 }
 
@@ -172,6 +176,7 @@ class Checker {
     if (on_cpu && entry.placement != "cpu") {
       entry.reason = fmt::format("{}; the way there and back costs more than it gains ({})",
                                  entry.placement, entry.reason);
+      if (entry.advice.empty()) entry.advice = "goes there as soon as its neighbours do";
     }
     if (on_cpu) entry.placement = "cpu";
     const double time_us = on_cpu ? choices.cpu_us : choices.accelerator_us;

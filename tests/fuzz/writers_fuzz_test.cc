@@ -7,6 +7,8 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "formats/coreml/coreml.h"
+#include "formats/onnx/onnx.h"
 #include "formats/onnx/type_inference.h"
 #include "formats/openvino/openvino.h"
 #include "formats/tflite/tflite.h"
@@ -126,6 +128,24 @@ TEST(WritersFuzz, Tflite) {
     if (HasFailure()) FAIL() << "case " << i;
   }
   std::filesystem::remove(path);
+}
+
+// Core ML programs are written, not read: whatever bytes such a file has, it is refused.
+TEST(WritersFuzz, Coreml) {
+  const std::string package = temporary("fuzz.mlpackage"), path = temporary("fuzz.mlmodel");
+  ASSERT_TRUE(export_coreml(seed(), package).ok());
+  const std::string original = *read_file(package + "/Data/com.apple.CoreML/model.mlmodel");
+  for (uint64_t i = 0; i < case_count(); ++i) {
+    Random random(i);
+    std::string bytes = original;
+    if (i > 0) random() % 3 == 0 ? mutate_bytes(bytes, random) : mutate_word(bytes, random);
+    ASSERT_TRUE(write_file(path, bytes).ok());
+    const auto model = import_onnx(path);
+    ASSERT_FALSE(model.ok()) << "case " << i;
+    ASSERT_EQ(model.error().kind, ErrorKind::kBadInput) << "case " << i << model.error().message;
+  }
+  std::filesystem::remove(path);
+  std::filesystem::remove_all(package);
 }
 
 }  // namespace

@@ -163,7 +163,9 @@ void int8_row(const float* x, size_t columns, int8_t* values, float* scales, int
     const float inverse = most == 0 ? 0.0f : 127.0f / most;
     sums[g] = 0;
     for (size_t i = 0; i < 32; ++i) {
-      values[i] = static_cast<int8_t>(std::lrint(x[i] * inverse));
+      const float scaled = x[i] * inverse;
+      // What is no number, or so small that its inverse is infinite, has no integer: it is 0.
+      values[i] = std::abs(scaled) <= 128 ? static_cast<int8_t>(std::lrint(scaled)) : int8_t{0};
       sums[g] += values[i];
       if (i == 15) half_sums[g] = sums[g];
     }
@@ -233,7 +235,9 @@ void int8_row(const float* x, size_t columns, int8_t* values, float* scales, int
     hn::Vec<decltype(di)> half[4] = {none, none, none, none}, sum[4] = {none, none, none, none};
     for (size_t i = 0; i < 128; i += kLanes) {
       const V scaled = hn::Mul(hn::LoadU(d, x + i), hn::Set(d, inverses[i / 32]));
-      const auto rounded = hn::NearestInt(scaled);
+      // What is no number, or so small that its inverse is infinite, has no integer: it is 0.
+      const auto fits = hn::Le(hn::Abs(scaled), hn::Set(d, 128.0f));
+      const auto rounded = hn::NearestInt(hn::IfThenElseZero(fits, scaled));
       sum[i / 32] = hn::Add(sum[i / 32], rounded);
       if (i % 32 < 16) half[i / 32] = hn::Add(half[i / 32], rounded);
       hn::StoreU(hn::DemoteTo(d8, rounded), d8, values + i);
