@@ -10,8 +10,8 @@
 namespace edgewright {
 
 // How long one call of `run` takes, in microseconds: the median of at least five calls and of as
-// many more, up to 200, as fit in the time, each after a pause. `run` returns a Status; one call goes
-// before.
+// many more, up to 200, as fit in the time, each after a pause. `run` returns a Status; one call
+// goes before.
 template <class Run>
 Result<double> median_us(Run&& run, double enough_us = 200000,
                          std::chrono::milliseconds pause = {}) {
