@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "kernels/each_target.h"
 #include "kernels/tolerance.h"
 #include "kernels/trial.h"
@@ -21,6 +23,24 @@ inline void expect_agrees(const Trial& trial, std::string_view implementation_na
       ThreadPool pool(threads);
       (*run)(pool);
       EXPECT_EQ(difference(run->output(), expected, tolerance), "")
+          << implementation_name << " on " << target << " with " << threads << " threads";
+    }
+  });
+}
+
+// The same for outputs of any type that must be equal to the bit.
+inline void expect_same_bytes(const Trial& trial, std::string_view implementation_name,
+                              const Tensor& expected) {
+  const KernelImplementation* implementation = find_implementation(implementation_name);
+  ASSERT_NE(implementation, nullptr) << implementation_name;
+  for_each_target([&](const char* target) {
+    for (const int threads : {1, 3}) {
+      auto run = trial.prepare(*implementation, threads);
+      ASSERT_TRUE(run.ok()) << implementation_name << ": " << run.error().message;
+      ThreadPool pool(threads);
+      (*run)(pool);
+      const Tensor output = run->output();
+      EXPECT_TRUE(std::ranges::equal(output.byte_span(), expected.byte_span()))
           << implementation_name << " on " << target << " with " << threads << " threads";
     }
   });

@@ -24,6 +24,7 @@ constexpr struct {
     {"Flatten", QuantRole::kTransparent},
     {"MaxPool", QuantRole::kTransparent},
     {"Reshape", QuantRole::kTransparent},
+    {"Resize", QuantRole::kTransparent},
     {"SpaceToDepth", QuantRole::kTransparent},
     {"Squeeze", QuantRole::kTransparent},
     {"Transpose", QuantRole::kTransparent},
@@ -260,6 +261,9 @@ std::optional<QuantLayer> quant_layer(Node& node) {
   if (node.op == "MatMul") return matrix_product(node, layer);
   if (node.op == "Gemm") return gemm(node, layer);
   if (layer.role == QuantRole::kElementwise) return elementwise(node, layer);
+  if (node.op == "Resize" && node.attributes.get_string("mode", "nearest") != "nearest") {
+    return std::nullopt;  // makes numbers of its own
+  }
   // The second output of MaxPool are indices.
   const bool movable = is_float32(node.input(0)) && !node.input(0)->is_constant();
   if (!movable || node.outputs.size() != 1) return std::nullopt;

@@ -1,5 +1,5 @@
 // Concat and Split: runs of bytes between one tensor and several. Blocked tensors join at channels
-// when each has whole blocks.
+// when each has whole blocks, tensors with channels last always.
 #include <algorithm>
 #include <cstring>
 
@@ -67,11 +67,16 @@ Result<Joint> parse_joint(const KernelRequest& request) {
   const size_t element = copyable_bytes(whole.dtype);
   if (axis < 0 || axis >= rank || element == 0) return unsupported("axis or type of a concat");
   const bool blocked = whole.layout == Layout::kNchw16c;
-  if (!blocked && whole.layout != Layout::kPlain) return unsupported("layout of a concat");
-  if (blocked && axis != 1) return unsupported("blocked concat of another axis");
+  const bool channels_last = whole.layout == Layout::kNhwc;
+  if (!blocked && !channels_last && whole.layout != Layout::kPlain) {
+    return unsupported("layout of a concat");
+  }
+  if ((blocked || channels_last) && axis != 1) return unsupported("concat of another axis");
   const size_t at = static_cast<size_t>(axis);
   Joint joint;
-  for (size_t i = 0; i < at; ++i) joint.outer *= static_cast<size_t>(whole.dims[i]);
+  for (size_t i = 0; i < whole.dims.size(); ++i) {
+    if (i < at || (channels_last && i > at)) joint.outer *= static_cast<size_t>(whole.dims[i]);
+  }
   int64_t sum = 0;
   for (const TensorSpec& part : parts) {
     Dims expected = whole.dims;
@@ -82,7 +87,7 @@ Result<Joint> parse_joint(const KernelRequest& request) {
     }
     sum += part.dims[at];
     int64_t inner = 1;
-    for (size_t i = at; i < part.dims.size(); ++i) inner *= part.dims[i];
+    for (size_t i = at; i < (channels_last ? at + 1 : part.dims.size()); ++i) inner *= part.dims[i];
     joint.part_bytes.push_back(static_cast<size_t>(inner) * element);
   }
   if (sum != whole.dims[at]) return unsupported("parts of a concat do not add up");

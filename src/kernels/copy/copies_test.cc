@@ -116,6 +116,16 @@ TEST(Concat, JoinsPlainAndBlockedTensors) {
       expected.mutable_data<float>()[n] = b.data<float>()[n / 20 * 8 + n % 20 - 12];
   }
   expect_agrees(trial, "concat_copy", expected, kExact);
+  Trial last("", "Concat");
+  last.attribute("axis", int64_t{1})
+      .bytes(DType::kUint8, {1, 3, 2, 2}, Layout::kNhwc)
+      .bytes(DType::kUint8, {1, 2, 2, 2}, Layout::kNhwc)
+      .output({1, 5, 2, 2}, Layout::kNhwc, DType::kUint8);
+  auto joined = Tensor::allocate(DType::kUint8, {1, 5, 2, 2});
+  ASSERT_TRUE(joined.ok());
+  std::copy_n(last.value(0).data<uint8_t>(), 12, joined->mutable_data<uint8_t>());
+  std::copy_n(last.value(1).data<uint8_t>(), 8, joined->mutable_data<uint8_t>() + 12);
+  expect_same_bytes(last, "concat_copy", *joined);
   Trial ragged("", "Concat");
   ragged.attribute("axis", int64_t{1})
       .input({1, 8, 2, 2}, Layout::kNchw16c)

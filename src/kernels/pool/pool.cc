@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/families.h"
 #include "kernels/implementation.h"
@@ -21,8 +22,9 @@ struct PoolAxis {
 
 struct PoolShape {
   int64_t planes = 1;  // images times channels (plain) or channel blocks, or images (NHWC)
-  int64_t inner = 1;   // floats a position
+  int64_t inner = 1;   // numbers a position
   PoolAxis y, x;
+  DType dtype = DType::kFloat32;
   bool average = false;
   bool count_padding = false;
 };
@@ -65,17 +67,24 @@ Status parse_axes(const KernelRequest& request, PoolShape& s) {
 }
 
 Result<PoolShape> parse_pool(const KernelRequest& request) {
-  if (!is_float32(request) || request.inputs.size() != 1 || request.outputs.size() != 1) {
-    return unsupported("pool: not float32, or indices wanted");
+  if (request.inputs.size() != 1 || request.outputs.size() != 1) {
+    return unsupported("pool: indices wanted");
   }
   const TensorSpec& x = request.inputs[0];
   const TensorSpec& y = request.outputs[0];
+  // Averages of bytes need their scale and their zero point.
+  const bool bytes =
+      request.op == "MaxPool" && (x.dtype == DType::kUint8 || x.dtype == DType::kInt8);
+  if (x.dtype != y.dtype || (x.dtype != DType::kFloat32 && !bytes)) {
+    return unsupported("pool: type");
+  }
   const size_t rank = x.dims.size();
   if (rank < 3 || rank > 4 || y.dims.size() != rank || x.dims[0] != y.dims[0] ||
       x.dims[1] != y.dims[1] || x.layout != y.layout) {
     return unsupported("pool: not over one or two axes");
   }
   PoolShape s;
+  s.dtype = x.dtype;
   if (x.layout == Layout::kPlain) {
     s.planes = x.dims[0] * x.dims[1];
   } else if (x.layout == Layout::kNchw16c) {
@@ -93,6 +102,7 @@ Result<PoolShape> parse_pool(const KernelRequest& request) {
   return s;
 }
 
+template <class T>
 class Pool : public PreparedKernel {
  public:
   explicit Pool(const PoolShape& shape) : s_(shape) {}
@@ -112,11 +122,11 @@ class Pool : public PreparedKernel {
 
  private:
   void run_row(const KernelIo& io, int64_t plane, int64_t y) const {
-    const float* const image =
-        static_cast<const float*>(io.inputs[0]) + plane * s_.y.in * s_.x.in * s_.inner;
-    float* out = static_cast<float*>(io.outputs[0]) + (plane * s_.y.out + y) * s_.x.out * s_.inner;
+    const T* const image =
+        static_cast<const T*>(io.inputs[0]) + plane * s_.y.in * s_.x.in * s_.inner;
+    T* out = static_cast<T*>(io.outputs[0]) + (plane * s_.y.out + y) * s_.x.out * s_.inner;
     const int64_t top = s_.y.begin(y);
-    PoolWindow window;
+    PoolWindowOf<T> window;
     window.row_step = s_.x.in * s_.inner;
     window.column_step = s_.inner;
     window.inner = static_cast<size_t>(s_.inner);
@@ -129,24 +139,36 @@ class Pool : public PreparedKernel {
         pool_maximum(window, out);
         continue;
       }
-      const int64_t count = s_.count_padding ? s_.y.padded_size(y) * s_.x.padded_size(x)
-                                             : static_cast<int64_t>(window.rows * window.columns);
-      pool_average(window, 1.0f / static_cast<float>(count), out);
+      if constexpr (std::is_same_v<T, float>) {
+        const int64_t count = s_.count_padding ? s_.y.padded_size(y) * s_.x.padded_size(x)
+                                               : static_cast<int64_t>(window.rows * window.columns);
+        pool_average(window, 1.0f / static_cast<float>(count), out);
+      }
     }
   }
 
   PoolShape s_;
 };
 
-bool supports(const KernelRequest& request) { return parse_pool(request).ok(); }
+bool supports(const KernelRequest& request) {
+  return !request.inputs.empty() && request.inputs[0].dtype == DType::kFloat32 &&
+         parse_pool(request).ok();
+}
+bool supports_bytes(const KernelRequest& request) {
+  return !request.inputs.empty() && request.inputs[0].dtype != DType::kFloat32 &&
+         parse_pool(request).ok();
+}
 
 Created create(const KernelRequest& request, PackedBytes) {
   EDGEWRIGHT_ASSIGN(const PoolShape shape, parse_pool(request));
-  return Created(std::make_unique<Pool>(shape));
+  if (shape.dtype == DType::kUint8) return Created(std::make_unique<Pool<uint8_t>>(shape));
+  if (shape.dtype == DType::kInt8) return Created(std::make_unique<Pool<int8_t>>(shape));
+  return Created(std::make_unique<Pool<float>>(shape));
 }
 
 constexpr KernelImplementation kImplementations[] = {
     {"max_pool_f32_hwy", "", "MaxPool", supports, nullptr, create},
+    {"max_pool_bytes_hwy", "", "MaxPool", supports_bytes, nullptr, create},
     {"average_pool_f32_hwy", "", "AveragePool", supports, nullptr, create},
     {"global_average_pool_f32_hwy", "", "GlobalAveragePool", supports, nullptr, create},
     {"global_max_pool_f32_hwy", "", "GlobalMaxPool", supports, nullptr, create},

@@ -71,6 +71,40 @@ void average(const PoolWindow& window, float factor, float* out) {
   }
 }
 
+// Values that lie side by side go through vectors, the rest and plain tensors one by one.
+template <class T>
+HWY_INLINE void maximum_of_bytes(const PoolWindowOf<T>& window, T* out) {
+  const hn::ScalableTag<T> d;
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + lanes <= window.inner; i += lanes) {
+    auto largest = hn::Set(d, std::numeric_limits<T>::lowest());
+    for (size_t y = 0; y < window.rows; ++y) {
+      const T* value = window.in + static_cast<ptrdiff_t>(y) * window.row_step + i;
+      for (size_t x = 0; x < window.columns; ++x, value += window.column_step) {
+        largest = hn::Max(largest, hn::LoadU(d, value));
+      }
+    }
+    hn::StoreU(largest, d, out + i);
+  }
+  for (; i < window.inner; ++i) {
+    T largest = std::numeric_limits<T>::lowest();
+    for (size_t y = 0; y < window.rows; ++y) {
+      const T* value = window.in + static_cast<ptrdiff_t>(y) * window.row_step + i;
+      for (size_t x = 0; x < window.columns; ++x, value += window.column_step) {
+        largest = HWY_MAX(largest, *value);
+      }
+    }
+    out[i] = largest;
+  }
+}
+void maximum_uint8(const PoolWindowOf<uint8_t>& window, uint8_t* out) {
+  maximum_of_bytes(window, out);
+}
+void maximum_int8(const PoolWindowOf<int8_t>& window, int8_t* out) {
+  maximum_of_bytes(window, out);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace edgewright
 HWY_AFTER_NAMESPACE();
@@ -79,10 +113,18 @@ HWY_AFTER_NAMESPACE();
 namespace edgewright {
 
 HWY_EXPORT(maximum);
+HWY_EXPORT(maximum_uint8);
+HWY_EXPORT(maximum_int8);
 HWY_EXPORT(average);
 
 void pool_maximum(const PoolWindow& window, float* out) {
   HWY_DYNAMIC_DISPATCH(maximum)(window, out);
+}
+void pool_maximum(const PoolWindowOf<uint8_t>& window, uint8_t* out) {
+  HWY_DYNAMIC_DISPATCH(maximum_uint8)(window, out);
+}
+void pool_maximum(const PoolWindowOf<int8_t>& window, int8_t* out) {
+  HWY_DYNAMIC_DISPATCH(maximum_int8)(window, out);
 }
 void pool_average(const PoolWindow& window, float factor, float* out) {
   HWY_DYNAMIC_DISPATCH(average)(window, factor, out);

@@ -64,6 +64,37 @@ TEST(Pool, AgreesWithTheDefinitionInBothLayouts) {
   }
 }
 
+template <class T>
+void expect_largest_bytes(DType dtype, Layout layout, int64_t channels) {
+  Trial trial("", "MaxPool");
+  trial.attribute("kernel_shape", std::vector<int64_t>{3, 3})
+      .attribute("strides", std::vector<int64_t>{2, 2})
+      .attribute("pads", std::vector<int64_t>{1, 1, 1, 1})
+      .bytes(dtype, {2, channels, 7, 9}, layout)
+      .output({2, channels, 4, 5}, layout, dtype);
+  auto expected = Tensor::allocate(dtype, {2, channels, 4, 5});
+  ASSERT_TRUE(expected.ok());
+  for (int64_t i = 0; i < expected->element_count(); ++i) {
+    const int64_t ox = i % 5, oy = i / 5 % 4, plane = i / 20;
+    T largest = std::numeric_limits<T>::lowest();
+    for (int64_t y = std::max<int64_t>(2 * oy - 1, 0); y < std::min<int64_t>(2 * oy + 2, 7); ++y) {
+      for (int64_t x = std::max<int64_t>(2 * ox - 1, 0); x < std::min<int64_t>(2 * ox + 2, 9); ++x)
+        largest = std::max(largest, trial.value(0).data<T>()[(plane * 7 + y) * 9 + x]);
+    }
+    expected->mutable_data<T>()[i] = largest;
+  }
+  expect_same_bytes(trial, "max_pool_bytes_hwy", *expected);
+}
+
+TEST(Pool, LargestBytesInBothLayouts) {
+  for (const Layout layout : {Layout::kPlain, Layout::kNhwc}) {
+    for (const int64_t channels : {5, 70}) {
+      expect_largest_bytes<uint8_t>(DType::kUint8, layout, channels);
+      expect_largest_bytes<int8_t>(DType::kInt8, layout, channels);
+    }
+  }
+}
+
 TEST(Pool, GlobalAverageIsTheMean) {
   for (const Layout layout : {Layout::kPlain, Layout::kNchw16c}) {
     Trial trial("", "GlobalAveragePool");

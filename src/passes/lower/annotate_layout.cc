@@ -74,16 +74,13 @@ int64_t LayoutChoice::input_layout(const Node& node) const {
 bool LayoutChoice::keeps_layout(const Node& node) const {
   constexpr std::string_view kPools[] = {"MaxPool", "AveragePool", "GlobalAveragePool",
                                          "GlobalMaxPool"};
-  const auto is_blocked = [&](const Value* value) {
-    return value != nullptr && layout(value) == kBlocked;
-  };
   const int64_t found = input_layout(node);
   if (node.outputs.size() != 1 || found == kPlain ||
       (!is_static_float(node.outputs[0]) && !is_bytes(node.outputs[0]))) {
     return false;
   }
   if (node.domain.empty() && std::ranges::find(kPools, node.op) != std::end(kPools)) {
-    return is_static_float(node.outputs[0]);
+    return is_static_float(node.outputs[0]) || (node.op == "MaxPool" && found == kNhwc);
   }
   const bool whole_blocks = channels_of(node.outputs[0]) % kBlock == 0;
   if (node.is("Elementwise", kEngineDomain)) {
@@ -92,12 +89,12 @@ bool LayoutChoice::keeps_layout(const Node& node) const {
              return !input->is_constant() && static_dims(input) == static_dims(node.outputs[0]);
            });
   }
-  if (node.is("Concat") && found == kBlocked) {
+  if (node.is("Concat")) {
     const auto rank = static_cast<int64_t>(*rank_of(node.outputs[0]));
     const int64_t axis = node.attributes.get_int("axis", 0);
     return (axis == 1 || axis == 1 - rank) && rank >= 3 &&
            std::ranges::all_of(node.inputs, [&](const Value* input) {
-             return is_blocked(input) && channels_of(input) % kBlock == 0;
+             return layout(input) == found && (found == kNhwc || channels_of(input) % kBlock == 0);
            });
   }
   return false;

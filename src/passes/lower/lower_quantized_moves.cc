@@ -1,8 +1,9 @@
-// Before: DequantizeLinear, then an operator that only moves elements.
-// After: the operator on bytes, then DequantizeLinear; and QuantizeLinear before instead of after
-// such an operator, so that products and their quantisation come together. QuantizeLinear of what
-// DequantizeLinear of the same scale made: the bytes themselves.
-// Conditions: one scale; nothing else reads the float value that vanishes.
+// Before: DequantizeLinear, then an operator that only moves elements or takes the largest; or
+// several DequantizeLinear of one scale, then Concat. After: the operator on bytes, then
+// DequantizeLinear; and QuantizeLinear before instead of after such an operator, so that products
+// and their quantisation come together. QuantizeLinear of what DequantizeLinear of the same scale
+// made: the bytes themselves. Conditions: one scale; nothing else reads the float value that
+// vanishes.
 #include <algorithm>
 
 #include "passes/lower/quantized_match.h"
@@ -13,7 +14,11 @@ namespace {
 constexpr std::string_view kMoves[] = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"};
 
 bool only_moves(const Node* node) {
-  return node != nullptr && node->domain.empty() && node->outputs.size() == 1 &&
+  if (node == nullptr || !node->domain.empty() || node->outputs.size() != 1) return false;
+  // Rounding keeps order: the largest byte stands for the largest number.
+  const bool nearest =
+      node->op == "Resize" && node->attributes.get_string("mode", "nearest") == "nearest";
+  return nearest || node->op == "MaxPool" ||
          std::ranges::find(kMoves, node->op) != std::end(kMoves);
 }
 
@@ -65,6 +70,32 @@ bool pull_up(PassContext& context, Node& node) {
   return true;
 }
 
+// DequantizeLinear of one scale on every input, Concat -> Concat, DequantizeLinear.
+bool join_bytes(PassContext& context, Node& node) {
+  const auto first = dequantized_value(node.input(0));
+  if (!first || !node.domain.empty() || !static_dims(node.output(0))) return false;
+  std::vector<Value*> bytes;
+  for (const Value* input : node.inputs) {
+    const auto value = dequantized_value(input);
+    if (!value || value->scale != first->scale || value->bytes->is_constant() ||
+        value->bytes->graph != node.graph) {
+      return false;
+    }
+    bytes.push_back(value->bytes);
+  }
+  if (!context.allow(node)) return false;
+  const Node* dequantizer = node.inputs[0]->producer;
+  Node* joined = insert_node(context, *node.graph, &node, "Concat", std::move(bytes),
+                             node.outputs[0]->name + "_joined", node.attributes);
+  joined->name = node.name;
+  joined->outputs[0]->type = ValueType::tensor(first->scale.dtype, node.outputs[0]->type.shape);
+  std::vector<Value*> inputs = dequantizer->inputs;
+  inputs[0] = joined->outputs[0];
+  replace_node(context, &node, "DequantizeLinear", std::move(inputs), dequantizer->attributes,
+               dequantizer->domain);
+  return true;
+}
+
 // DequantizeLinear, QuantizeLinear of the same scale -> nothing.
 bool drop_repeated(PassContext& context, Node& node) {
   const auto scale = quantizes(node);
@@ -81,8 +112,9 @@ bool drop_repeated(PassContext& context, Node& node) {
 }  // namespace
 
 Result<bool> lower_quantized_moves(Graph& graph, PassContext& context) {
-  return lower_nodes(graph, {"DequantizeLinear", "QuantizeLinear"},
+  return lower_nodes(graph, {"Concat", "DequantizeLinear", "QuantizeLinear"},
                      [&](Node& node) -> Result<bool> {
+                       if (node.op == "Concat") return join_bytes(context, node);
                        if (node.op == "DequantizeLinear") return push_down(context, node);
                        return drop_repeated(context, node) || pull_up(context, node);
                      });

@@ -133,6 +133,35 @@ TEST(LowerQuantizedMoves, MovesWorkOnBytes) {
   EXPECT_FALSE(holds(after, "Linear")) << after;
 }
 
+TEST(LowerQuantizedMoves, LargestOfBytesAndJoinedBytes) {
+  const std::string before = R"(graph %g(%q: uint8[1,2,4,4], %r: uint8[1,1,2,2]) -> (%y) {
+    %half: float32[] = {0.5}
+    %z8: uint8[] = {8}
+    %x: float32[1,2,4,4] = DequantizeLinear(%q, %half, %z8)
+    %m: float32[1,2,2,2] = MaxPool(%x) {kernel_shape=[2, 2], strides=[2, 2]}
+    %w: float32[1,1,2,2] = DequantizeLinear(%r, %half, %z8)
+    %c: float32[1,3,2,2] = Concat(%m, %w) {axis=1}
+    %y: uint8[1,3,2,2] = QuantizeLinear(%c, %half, %z8)
+  })";
+  const std::string after = rewritten(lower_quantized_moves, before, plan_options());
+  EXPECT_TRUE(holds(after, "uint8[1,2,2,2] = MaxPool(%q)")) << after;
+  EXPECT_TRUE(holds(after, "%y: uint8[1,3,2,2] = Concat(")) << after;
+  EXPECT_FALSE(holds(after, "Linear")) << after;
+}
+
+TEST(LowerQuantizedMoves, OtherScalesAreNotJoined) {
+  const std::string before = R"(graph %g(%q: uint8[1,2], %r: uint8[1,1]) -> (%y) {
+    %half: float32[] = {0.5}
+    %quarter: float32[] = {0.25}
+    %z8: uint8[] = {8}
+    %x: float32[1,2] = DequantizeLinear(%q, %half, %z8)
+    %w: float32[1,1] = DequantizeLinear(%r, %quarter, %z8)
+    %y: float32[1,3] = Concat(%x, %w) {axis=1}
+  })";
+  const std::string after = rewritten(lower_quantized_moves, before, plan_options());
+  EXPECT_TRUE(holds(after, "float32[1,3] = Concat(%x, %w)")) << after;
+}
+
 TEST(LowerElementwise, BytesAtTheEdges) {
   const std::string before = R"(graph %g(%q: uint8[2,3], %r: uint8[2,3]) -> (%y) {
     %half: float32[] = {0.5}
