@@ -125,7 +125,8 @@ Result<ModelServer> ModelServer::start(const ServeOptions& options) {
     EDGEWRIGHT_ASSIGN(tls, TlsIdentity::load(options.certificate, options.key));
   }
   EDGEWRIGHT_ASSIGN(ServiceOptions with, service_options(options));
-  EDGEWRIGHT_ASSIGN(state->service, Service::open(std::move(with), model_opener()));
+  EDGEWRIGHT_ASSIGN(ModelOpener opener, model_opener(options.phase_file, options.advice_file));
+  EDGEWRIGHT_ASSIGN(state->service, Service::open(std::move(with), std::move(opener)));
   if (state->service->versions().empty()) {
     const std::vector<std::string> warnings = state->service->warnings();
     return bad_input("no model of {} can be served: {}", options.repository,
