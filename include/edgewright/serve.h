@@ -84,7 +84,7 @@ class ModelServer {
 
 // A server of the Open Inference Protocol, version 2, as a client reaches it.
 struct ServerOptions {
-  std::string url;          // "http://HOST:PORT" or "https://HOST:PORT"
+  std::string url;          // "http://HOST:PORT", or with https, grpc or grpcs
   std::string token_file;   // holds a bearer token; empty: none
   std::string authorities;  // file of certificates to trust; empty: the system's
 };

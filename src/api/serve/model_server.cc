@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 #include "api/serve/model_opener.h"
 #include "base/file.h"
@@ -37,10 +38,17 @@ Status check(const ServeOptions& options) {
       "more");
 }
 
+// So many instances keep every core busy; more than a few would only take memory.
+int instances_for(int threads) {
+  constexpr int kMost = 4;
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(cores / threads, 1, kMost);
+}
+
 Result<ServiceOptions> service_options(const ServeOptions& options) {
   ServiceOptions service;
   service.repository = options.repository;
-  service.versions = {options.threads, options.max_queue};
+  service.versions = {options.threads, options.max_queue, instances_for(options.threads)};
   service.limits = {options.client_requests_per_s, options.client_concurrent};
   service.deadline_us = options.deadline_ms * 1000;
   service.model_control = options.model_control;
