@@ -68,22 +68,24 @@ constexpr size_t kMaxSampleBytes = size_t{64} << 20;
 // is told by a second fit to one half of them.
 Status time_layers(const DeviceProbeOptions& options, const Roofs& roofs,
                    DeviceProbeReport& report) {
-  std::vector<TimeSample> samples;
+  std::vector<LayerTime> layers;
   if (std::filesystem::exists(options.samples_cache)) {
     EDGEWRIGHT_ASSIGN(const std::string text, read_file(options.samples_cache, kMaxSampleBytes));
-    EDGEWRIGHT_ASSIGN(samples, parse_samples_csv(text, options.samples_cache));
+    EDGEWRIGHT_ASSIGN(layers, parse_layer_times(text, options.samples_cache));
   }
   SweepOptions sweep;
-  sweep.first = samples.empty() ? 0 : samples.back().index + 1;
+  sweep.first = layers.empty() ? 0 : layers.back().index + 1;
   sweep.count = static_cast<size_t>(options.layers);
   sweep.seconds = options.layers_seconds;
   sweep.progress = options.progress;
-  EDGEWRIGHT_ASSIGN(const auto added, sweep_layers({&roofs, 1}, sweep));
-  samples.insert(samples.end(), added.begin(), added.end());
-  EDGEWRIGHT_TRY(write_file(options.samples_cache, samples_to_csv(samples)));
-  std::vector<TimeSample> known, unseen;
-  for (const TimeSample& sample : samples) {
-    (sample.index % 2 == 0 ? known : unseen).push_back(sample);
+  EDGEWRIGHT_ASSIGN(const auto added, sweep_layers(sweep));
+  layers.insert(layers.end(), added.begin(), added.end());
+  EDGEWRIGHT_TRY(write_file(options.samples_cache, layer_times_to_csv(layers)));
+  std::vector<TimeSample> samples, known, unseen;
+  for (const LayerTime& layer : layers) {
+    EDGEWRIGHT_ASSIGN(const TimeSample sample, sample_of(layer, {&roofs, 1}));
+    samples.push_back(sample);
+    (is_held_back(layer) ? unseen : known).push_back(sample);
   }
   EDGEWRIGHT_ASSIGN(const TimeModel half, TimeModel::fit(known));
   const TimeErrors errors = errors_of(half, unseen);

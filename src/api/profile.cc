@@ -158,9 +158,16 @@ void add_predictions(const ProfileOptions& options, const Plan& plan, const Roof
     const Work work = work_of(operation);
     const bool fitted = model && model->knows(work.kind) && plan.steps[i].kernel != nullptr &&
                         roofline.threads == 1;
-    report.operators[i].predicted_us =
-        fitted ? model->predict_us(features_of(operation, work), base_time_us(roofline, work))
-               : predict_us(roofline, work);
+    ProfiledOperator& row = report.operators[i];
+    row.predicted_us = predict_us(roofline, work);
+    if (fitted) {
+      const double alone_us =
+          model->predict_us(features_of(operation, work), base_time_us(roofline, work));
+      std::vector<double> memory_us;
+      memory_us.reserve(row.levels.size());
+      for (const auto& level : row.levels) memory_us.push_back(level.time_us);
+      row.predicted_us = within_plan_us(alone_us, roofline, work, memory_us);
+    }
     report.predicted_us += report.operators[i].predicted_us;
   }
 }

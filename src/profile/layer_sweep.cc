@@ -1,5 +1,6 @@
 #include "profile/layer_sweep.h"
 
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <random>
@@ -12,6 +13,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 // Larger layers would take most of the sweep's time and are rare on edge devices.
 constexpr int64_t kMostMultiplyAdds = 200'000'000;
+// The kinds of layers follow each other with this period.
+constexpr size_t kKindsPeriod = 8;
+constexpr size_t kMostLayers = 1'000'000;
+// Raised with every change of what layer i is.
+constexpr std::string_view kLayersSchema = "edgewright.layers/2\n";
 
 // One operation with constants of its own.
 struct Layer {
@@ -139,51 +145,95 @@ Result<Layer> product(Shapes& shapes) {
   return layer;
 }
 
-Result<Layer> other(Shapes& shapes) {
+// Softmax over a few classes for each of many places, as detectors have it, is a case apart.
+Layer softmax(Shapes& shapes, int64_t rows, int64_t width) {
+  const bool narrow = shapes.chance(0.5);
+  const Dims dims =
+      narrow ? Dims{1, 32 * rows, shapes.one_of({2, 3, 4, 8, 21})} : Dims{1, rows, width};
   Layer layer;
-  const int64_t rows = shapes.log_uniform(1, 256), width = shapes.channels(16, 1024);
-  switch (shapes.one_of({0, 1, 2, 3, 4})) {
-    case 0: {
-      layer.op = "Attention";
-      const int64_t heads = shapes.one_of({2, 3, 4, 6, 8}), size = shapes.one_of({32, 64});
-      layer.attributes.set("num_heads", heads);
-      for (int i = 0; i < 3; ++i) layer.input({1, rows, heads * size});
-      layer.output({1, rows, heads * size});
-      break;
-    }
-    case 1:
-      layer.domain = "";
-      layer.op = "LayerNormalization";
-      layer.input({1, rows, width});
-      EDGEWRIGHT_TRY(layer.constant({width}));
-      EDGEWRIGHT_TRY(layer.constant({width}));
-      layer.output({1, rows, width});
-      break;
-    case 2:
-      layer.domain = "";
-      layer.op = "Softmax";
-      layer.input({1, rows, width});
-      layer.output({1, rows, width});
-      break;
-    case 3:
-      layer.op = "Reorder";
-      layer.input({1, shapes.channels(8, 256), rows / 8 + 1, rows / 8 + 1});
-      layer.output(layer.inputs[0].dims, Layout::kNchw16c);
-      break;
-    default:
-      layer.op = "Elementwise";
-      layer.attributes.set("program", std::string("t0=Add(i0,i1);t1=Relu(t0)"));
-      layer.input({1, rows, width});
-      layer.input({1, rows, width});
-      layer.output({1, rows, width});
-      break;
+  layer.domain = "";
+  layer.op = "Softmax";
+  layer.input(dims);
+  layer.output(dims);
+  return layer;
+}
+
+Layer pooling(Shapes& shapes, int64_t rows) {
+  Layer layer;
+  layer.domain = "";
+  layer.op = "MaxPool";
+  const int64_t kernel = shapes.one_of({2, 3}), size = rows / 2 + kernel;
+  layer.attributes.set("kernel_shape", std::vector<int64_t>{kernel, kernel});
+  layer.attributes.set("strides", std::vector<int64_t>{2, 2});
+  const int64_t channels = shapes.channels(8, 256), result = (size - kernel) / 2 + 1;
+  layer.input({1, channels, size, size}, Layout::kNchw16c);
+  layer.output({1, channels, result, result}, Layout::kNchw16c);
+  return layer;
+}
+
+Layer reordering(Shapes& shapes, int64_t rows) {
+  Layer layer;
+  layer.op = "Reorder";
+  layer.input({1, shapes.channels(8, 256), rows / 8 + 1, rows / 8 + 1});
+  layer.output(layer.inputs[0].dims, Layout::kNchw16c);
+  return layer;
+}
+
+Layer attention(Shapes& shapes, int64_t rows) {
+  Layer layer;
+  layer.op = "Attention";
+  const int64_t heads = shapes.one_of({2, 3, 4, 6, 8}), size = shapes.one_of({32, 64});
+  layer.attributes.set("num_heads", heads);
+  for (int i = 0; i < 3; ++i) layer.input({1, rows, heads * size});
+  layer.output({1, rows, heads * size});
+  return layer;
+}
+
+Result<Layer> normalisation(int64_t rows, int64_t width) {
+  Layer layer;
+  layer.domain = "";
+  layer.op = "LayerNormalization";
+  layer.input({1, rows, width});
+  EDGEWRIGHT_TRY(layer.constant({width}));
+  EDGEWRIGHT_TRY(layer.constant({width}));
+  layer.output({1, rows, width});
+  return layer;
+}
+
+// Two tensors of the same size: side by side, or one on the other.
+Layer pair(bool joined, int64_t rows, int64_t width) {
+  Layer layer;
+  layer.input({1, rows, width});
+  layer.input({1, rows, width});
+  layer.output({1, rows, joined ? 2 * width : width});
+  if (joined) {
+    layer.domain = "";
+    layer.op = "Concat";
+    layer.attributes.set("axis", int64_t{2});
+  } else {
+    layer.op = "Elementwise";
+    layer.attributes.set("program", std::string("t0=Add(i0,i1);t1=Relu(t0)"));
   }
   return layer;
 }
 
+Result<Layer> other(Shapes& shapes) {
+  const int64_t rows = shapes.log_uniform(1, 256), width = shapes.channels(16, 1024);
+  switch (shapes.one_of({0, 1, 2, 3, 4, 5, 6, 7})) {
+    case 0: return attention(shapes, rows);
+    case 1: return normalisation(rows, width);
+    case 2:
+    case 3: return softmax(shapes, rows, width);
+    case 4: return reordering(shapes, rows);
+    case 5: return pooling(shapes, rows);
+    case 6: return pair(true, rows, width);
+    default: return pair(false, rows, width);
+  }
+}
+
 Result<Layer> layer_of(size_t index) {
   Shapes shapes(index * 7919 + 17);
-  switch (index % 8) {
+  switch (index % kKindsPeriod) {
     case 0:
     case 2:
     case 5: return convolution(shapes);
@@ -225,28 +275,63 @@ double quickest_us(const KernelRequest& request) {
 
 }  // namespace
 
-Result<std::vector<TimeSample>> sweep_layers(const Roofline& roofline,
-                                             const SweepOptions& options) {
-  std::vector<TimeSample> samples;
+Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options) {
+  std::vector<LayerTime> layers;
   const auto begin = Clock::now();
   for (size_t i = options.first; i < options.first + options.count; ++i) {
     if (std::chrono::duration<double>(Clock::now() - begin).count() > options.seconds) break;
     if (options.progress) options.progress("layers", i - options.first, options.count);
     EDGEWRIGHT_ASSIGN(const Layer layer, layer_of(i));
-    const Operation operation = operation_of(layer);
-    const Work work = work_of(operation);
-    TimeSample sample;
-    sample.index = i;
-    sample.kind = work.kind;
-    if (work.multiply_adds <= kMostMultiplyAdds) {
-      sample.time_us = quickest_us(layer.request(options.threads));
-    }
-    if (sample.time_us <= 0) continue;
-    sample.features = features_of(operation, work);
-    sample.base_us = base_time_us(roofline, work);
-    samples.push_back(sample);
+    if (work_of(operation_of(layer)).multiply_adds > kMostMultiplyAdds) continue;
+    const double time_us = quickest_us(layer.request(options.threads));
+    if (time_us > 0) layers.push_back({i, time_us});
   }
-  return samples;
+  return layers;
+}
+
+Result<TimeSample> sample_of(const LayerTime& layer, const Roofline& roofline) {
+  EDGEWRIGHT_ASSIGN(const Layer made, layer_of(layer.index));
+  const Operation operation = operation_of(made);
+  const Work work = work_of(operation);
+  return TimeSample{work.kind, features_of(operation, work), base_time_us(roofline, work),
+                    layer.time_us};
+}
+
+bool is_held_back(const LayerTime& layer) { return layer.index / kKindsPeriod % 2 == 1; }
+
+std::string layer_times_to_csv(std::span<const LayerTime> layers) {
+  std::string text(kLayersSchema);
+  for (const LayerTime& layer : layers) {
+    text += fmt::format("{},{}\n", layer.index, layer.time_us);
+  }
+  return text;
+}
+
+Result<std::vector<LayerTime>> parse_layer_times(std::string_view text, std::string_view file) {
+  if (!text.starts_with(kLayersSchema)) {
+    return bad_input("{}: found no times of the present sequence of layers; remove the file", file);
+  }
+  text.remove_prefix(kLayersSchema.size());
+  std::vector<LayerTime> layers;
+  for (size_t line = 2; !text.empty(); ++line) {
+    const std::string_view row = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), row.size() + 1));
+    LayerTime layer;
+    const std::string line_text(row);
+    const char* const end = line_text.c_str() + line_text.size();
+    const auto index = std::from_chars(line_text.c_str(), end, layer.index);
+    const bool separated = index.ec == std::errc() && index.ptr != end && *index.ptr == ',';
+    const auto time = separated ? std::from_chars(index.ptr + 1, end, layer.time_us) : index;
+    if (!separated || time.ec != std::errc() || time.ptr != end || layer.index > kMostLayers ||
+        !std::isfinite(layer.time_us) || layer.time_us <= 0) {
+      return bad_input(
+          "{}: line {} is '{}', expected the number of a layer and a positive time; remove the "
+          "file",
+          file, line, row.substr(0, 40));
+    }
+    layers.push_back(layer);
+  }
+  return layers;
 }
 
 }  // namespace edgewright

@@ -14,10 +14,25 @@ struct SweepOptions {
   Progress progress;
 };
 
+struct LayerTime {
+  size_t index = 0;  // in the endless sequence: says what was timed
+  double time_us = 0;
+};
+
 // Times made-up layers with the quickest of our kernels: of every eight, three convolutions, one
 // depthwise, three matrix products of different forms and one other (attention, normalisation,
 // element-wise, pooling, layout). Shape i is always the same; sizes are drawn evenly on a
 // logarithmic scale over what networks for edge devices have.
-Result<std::vector<TimeSample>> sweep_layers(const Roofline& roofline, const SweepOptions& options);
+Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options);
+
+// What a model of times is fitted to. kBadInput for an index beyond the sequence.
+Result<TimeSample> sample_of(const LayerTime& layer, const Roofline& roofline);
+
+// Every other block of eight layers, so that both halves hold all kinds.
+bool is_held_back(const LayerTime& layer);
+
+// One line a layer, so that a sweep can go on where another ended.
+std::string layer_times_to_csv(std::span<const LayerTime> layers);
+Result<std::vector<LayerTime>> parse_layer_times(std::string_view text, std::string_view file);
 
 }  // namespace edgewright

@@ -1,9 +1,9 @@
 #include "profile/time_model.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <numeric>
+#include <random>
 
 #include "base/json.h"
 #include "profile/step_times.h"
@@ -11,11 +11,15 @@
 namespace edgewright {
 namespace {
 
-constexpr std::string_view kSchema = "edgewright.times/1";
+constexpr std::string_view kSchema = "edgewright.times/2";
 constexpr size_t kFewestSamples = 40;
-constexpr int kTrees = 400, kDepth = 5;
+constexpr int kTrees = 800, kDepth = 6;
 constexpr size_t kSmallestLeaf = 4;
-constexpr double kLearningRate = 0.07;
+constexpr double kLearningRate = 0.03;
+// Every tree sees half of the samples and every split a part of the features (Friedman 2002): the
+// trees differ more, and their sum follows single odd samples less.
+constexpr double kSampleShare = 0.5;
+constexpr size_t kFeaturesTried = 10;
 // Files of more trees than that were not made by this program.
 constexpr size_t kMostTrees = 10000, kMostNodes = 1000;
 
@@ -25,6 +29,14 @@ double log2_of(double value) { return std::log2(std::max(1.0, value)); }
 double filled(int64_t size, int64_t block) {
   const int64_t blocks = std::max<int64_t>(1, (size + block - 1) / block);
   return static_cast<double>(size) / static_cast<double>(blocks * block);
+}
+
+// What is computed on every result behind the sums: nothing, a comparison, or a function that takes
+// some twenty operations.
+double activation_cost(const Attributes& attributes) {
+  const std::string name = attributes.get_string("activation", "");
+  if (name.empty()) return 0;
+  return name.starts_with("Relu") || name.starts_with("Clip") ? 1 : 2;
 }
 
 int64_t dim_from_end(const CountedOperand& operand, size_t back) {
@@ -57,6 +69,11 @@ Features features_of(const Operation& operation, const Work& work) {
   }
   for (const int64_t step : operation.attributes->get_ints("strides")) stride = step;
   const auto is = [&](WorkKind kind) { return work.kind == kind ? 1.0 : 0.0; };
+  const auto given = std::ranges::count_if(operation.inputs, [](const CountedOperand& operand) {
+    return operand.dtype != DType::kUndefined;
+  });
+  const auto rows =
+      static_cast<int64_t>(outputs / std::max<double>(1, static_cast<double>(columns)));
   return {is(WorkKind::kConvolution),
           is(WorkKind::kDepthwise),
           is(WorkKind::kMatrix) + is(WorkKind::kVector),
@@ -76,7 +93,12 @@ Features features_of(const Operation& operation, const Work& work) {
           filled(in_channels, 16),
           filled(out_width, 6),
           log2_of(static_cast<double>(out_width)),
-          log2_of(static_cast<double>(out_height))};
+          log2_of(static_cast<double>(out_height)),
+          activation_cost(*operation.attributes),
+          static_cast<double>(given),
+          outputs > 0 ? static_cast<double>(work.flops) / outputs / std::max(1.0, inner) : 0,
+          filled(columns, 64),
+          filled(rows, 6)};
 }
 
 double base_time_us(const Roofline& roofline, const Work& work) {
@@ -85,16 +107,34 @@ double base_time_us(const Roofline& roofline, const Work& work) {
   return std::max(0.01, times.launch_us + times.sync_us + std::max(times.compute_us, memory));
 }
 
+double within_plan_us(double alone_us, const Roofline& roofline, const Work& work,
+                      std::span<const double> memory_us) {
+  constexpr double kExposed = 0.5;
+  const auto& memory = roofline.roofs->memory;
+  const int64_t size_bytes = work.bytes_read + work.bytes_written;
+  // Alone, everything that the layer touches stays in the nearest level that holds it.
+  size_t level = 0;
+  while (level + 1 < memory.size() && memory[level].size_bytes < size_bytes) ++level;
+  double further_us = 0;
+  for (size_t i = level + 1; i < memory_us.size(); ++i) {
+    further_us = std::max(further_us, memory_us[i]);
+  }
+  if (work.kind == WorkKind::kVector) return std::max(alone_us, further_us);
+  return std::max(alone_us + kExposed * further_us, further_us);
+}
+
 // Grows one tree on residuals; splits are exact, over sorted values of each feature.
 class TreeGrower {
  public:
-  TreeGrower(std::span<const TimeSample> samples, std::span<const double> residuals)
-      : samples_(samples), residuals_(residuals) {}
+  TreeGrower(std::span<const TimeSample> samples, std::span<const double> residuals,
+             std::mt19937& random)
+      : samples_(samples), residuals_(residuals), random_(random) {}
 
   TimeModel::Tree grow() {
-    std::vector<size_t> all(samples_.size());
-    std::iota(all.begin(), all.end(), size_t{0});
-    add(std::move(all), 0);
+    std::vector<size_t> seen(samples_.size());
+    std::iota(seen.begin(), seen.end(), size_t{0});
+    draw(seen, static_cast<size_t>(kSampleShare * static_cast<double>(seen.size())));
+    add(std::move(seen), 0);
     return std::move(tree_);
   }
 
@@ -103,6 +143,14 @@ class TreeGrower {
     int feature = -1;
     double threshold = 0, gain = 0;
   };
+
+  // Keeps `count` of the items, each as likely as the others.
+  void draw(std::vector<size_t>& items, size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      std::swap(items[i], items[i + random_() % (items.size() - i)]);
+    }
+    items.resize(count);
+  }
 
   double mean(const std::vector<size_t>& items) const {
     double sum = 0;
@@ -132,7 +180,10 @@ class TreeGrower {
     Split best;
     if (depth < kDepth && items.size() >= 2 * kSmallestLeaf) {
       const double total = mean(items) * static_cast<double>(items.size());
-      for (size_t feature = 0; feature < kFeatures; ++feature) {
+      std::vector<size_t> tried(kFeatures);
+      std::iota(tried.begin(), tried.end(), size_t{0});
+      draw(tried, kFeaturesTried);
+      for (const size_t feature : tried) {
         try_feature(feature, items, total, best);
       }
     }
@@ -155,6 +206,7 @@ class TreeGrower {
 
   std::span<const TimeSample> samples_;
   std::span<const double> residuals_;
+  std::mt19937& random_;
   TimeModel::Tree tree_;
 };
 
@@ -182,8 +234,9 @@ Result<TimeModel> TimeModel::fit(std::span<const TimeSample> samples) {
   model.offset_ = std::accumulate(residuals.begin(), residuals.end(), 0.0) /
                   static_cast<double>(residuals.size());
   for (double& residual : residuals) residual -= model.offset_;
+  std::mt19937 random(1);
   for (int i = 0; i < kTrees; ++i) {
-    Tree tree = TreeGrower(samples, residuals).grow();
+    Tree tree = TreeGrower(samples, residuals, random).grow();
     for (Node& node : tree) {
       if (node.feature < 0) node.threshold *= kLearningRate;
     }
@@ -259,46 +312,6 @@ TimeErrors errors_of(const TimeModel& model, std::span<const TimeSample> samples
         std::abs(model.predict_us(sample.features, sample.base_us) / sample.time_us - 1));
   }
   return {quantile(errors, 0.5), quantile(errors, 0.9), samples.size()};
-}
-
-std::string samples_to_csv(std::span<const TimeSample> samples) {
-  std::string text;
-  for (const TimeSample& sample : samples) {
-    text += fmt::format("{},{},{},{},{}\n", sample.index, static_cast<int>(sample.kind),
-                        sample.base_us, sample.time_us, fmt::join(sample.features, ","));
-  }
-  return text;
-}
-
-Result<std::vector<TimeSample>> parse_samples_csv(std::string_view text, std::string_view file) {
-  std::vector<TimeSample> samples;
-  for (size_t line = 1; !text.empty(); ++line) {
-    std::string_view rest = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), rest.size() + 1));
-    std::vector<double> numbers;
-    while (!rest.empty()) {
-      const std::string_view field = rest.substr(0, rest.find(','));
-      rest.remove_prefix(std::min(rest.size(), field.size() + 1));
-      double number = 0;
-      const auto read = std::from_chars(field.data(), field.data() + field.size(), number);
-      if (read.ec != std::errc() || !std::isfinite(number)) break;
-      numbers.push_back(number);
-    }
-    if (numbers.size() != kFeatures + 4 || numbers[0] < 0 || numbers[0] > 1e9 || numbers[1] < 0 ||
-        numbers[1] > static_cast<double>(WorkKind::kOther) || numbers[2] <= 0 || numbers[3] <= 0) {
-      return bad_input(
-          "{}: line {} has {} numbers, expected {} with positive times; remove the file", file,
-          line, numbers.size(), kFeatures + 4);
-    }
-    TimeSample sample;
-    sample.index = static_cast<size_t>(numbers[0]);
-    sample.kind = static_cast<WorkKind>(static_cast<int>(numbers[1]));
-    sample.base_us = numbers[2];
-    sample.time_us = numbers[3];
-    std::copy(numbers.begin() + 4, numbers.end(), sample.features.begin());
-    samples.push_back(sample);
-  }
-  return samples;
 }
 
 }  // namespace edgewright

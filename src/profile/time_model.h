@@ -11,21 +11,20 @@
 namespace edgewright {
 
 // What a layer's time depends on, as numbers; mostly logarithms, because times multiply.
-inline constexpr size_t kFeatures = 20;
+inline constexpr size_t kFeatures = 25;
 using Features = std::array<double, kFeatures>;
 Features features_of(const Operation& operation, const Work& work);
 
 struct TimeSample {
-  size_t index = 0;  // of the layer in the sweep
   WorkKind kind = WorkKind::kOther;
   Features features{};
   double base_us = 0;  // what the roofs alone would say
   double time_us = 0;  // measured
 };
 
-// Gradient-boosted regression trees (Friedman 2001) on the logarithm of measured over roofline
-// time: the roofs carry the large scales, the trees what blocking, padding and caches do to them.
-// Fitting is deterministic.
+// Gradient-boosted regression trees (Friedman 2001, 2002) on the logarithm of measured over
+// roofline time: the roofs carry the large scales, the trees what blocking, padding and caches do
+// to them. Fitting is deterministic.
 class TimeModel {
  public:
   // kUsage with fewer than 40 samples.
@@ -58,15 +57,18 @@ class TimeModel {
 // The roofline's own estimate, from which the trees start.
 double base_time_us(const Roofline& roofline, const Work& work);
 
+// A layer's time within a plan, where some of its data lies further away than when it runs alone in
+// a loop: `alone_us` there, `memory_us` per memory level for what the plan makes it move. A product
+// of a vector waits for its weights; of other layers about half of that time hides behind their
+// arithmetic (measured on convolution and transformer networks).
+double within_plan_us(double alone_us, const Roofline& roofline, const Work& work,
+                      std::span<const double> memory_us);
+
 // Relative errors of predictions: median and 90th percentile of |predicted / measured - 1|.
 struct TimeErrors {
   double median = 0, p90 = 0;
   size_t samples = 0;
 };
 TimeErrors errors_of(const TimeModel& model, std::span<const TimeSample> samples);
-
-// One line a sample, so that a sweep can go on where another ended.
-std::string samples_to_csv(std::span<const TimeSample> samples);
-Result<std::vector<TimeSample>> parse_samples_csv(std::string_view text, std::string_view file);
 
 }  // namespace edgewright

@@ -12,7 +12,6 @@ std::vector<TimeSample> made_up(size_t count) {
   std::vector<TimeSample> samples;
   for (size_t i = 0; i < count; ++i) {
     TimeSample sample;
-    sample.index = i;
     sample.kind = WorkKind::kConvolution;
     const double size = 10 + static_cast<double>(i * 37 % 101) / 10;
     const double filled = 0.5 + static_cast<double>(i / 2 * 13 % 8) / 14;
@@ -28,7 +27,7 @@ std::vector<TimeSample> made_up(size_t count) {
 TEST(TimeModel, PredictsLayersThatItHasNotSeen) {
   const auto all = made_up(600);
   std::vector<TimeSample> known, unseen;
-  for (const TimeSample& sample : all) (sample.index % 2 == 0 ? known : unseen).push_back(sample);
+  for (size_t i = 0; i < all.size(); ++i) (i % 2 == 0 ? known : unseen).push_back(all[i]);
   const auto model = TimeModel::fit(known);
   ASSERT_TRUE(model.ok());
   const TimeErrors errors = errors_of(*model, unseen);
@@ -48,23 +47,38 @@ TEST(TimeModel, ComesBackFromItsFileAsItWas) {
     EXPECT_DOUBLE_EQ(read->predict_us(sample.features, sample.base_us),
                      model->predict_us(sample.features, sample.base_us));
   }
-  const auto again = parse_samples_csv(samples_to_csv(samples), "layers.csv");
-  ASSERT_TRUE(again.ok()) << again.error().message;
-  EXPECT_EQ(again->size(), samples.size());
-  EXPECT_EQ(samples_to_csv(*again), samples_to_csv(samples));
+}
+
+TEST(TimeModel, DataFromFurtherAwayTakesLonger) {
+  Roofs roofs;
+  for (const int64_t size_bytes : {int64_t{32} << 10, int64_t{1} << 20, int64_t{0}}) {
+    MemoryRoof level;
+    level.size_bytes = size_bytes;
+    roofs.memory.push_back(level);
+  }
+  const Roofline roofline{&roofs, 1};
+  Work work;
+  work.kind = WorkKind::kConvolution;
+  work.bytes_read = 100 << 10;  // alone it stays in the second level
+  const double memory_us[] = {50, 20, 8};
+  EXPECT_DOUBLE_EQ(within_plan_us(30, roofline, work, memory_us), 34);
+  EXPECT_DOUBLE_EQ(within_plan_us(2, roofline, work, memory_us), 8);
+  work.kind = WorkKind::kVector;
+  EXPECT_DOUBLE_EQ(within_plan_us(30, roofline, work, memory_us), 30);
+  work.bytes_read = 1 << 10;  // alone it stays in the first
+  EXPECT_DOUBLE_EQ(within_plan_us(10, roofline, work, memory_us), 20);
 }
 
 TEST(TimeModel, RefusesFilesThatDoNotHoldTogether) {
   for (
       const char* text :
-      {"", "{}", R"({"schema": "edgewright.times/1"})",
-       R"({"schema": "edgewright.times/1", "offset": 0, "kinds": 1, "trees": [[[0, 1.0, 0, 0]]]})",
-       R"({"schema": "edgewright.times/1", "offset": 0, "kinds": 1, "trees": [[[99, 1.0, 1, 2]]]})"}) {
+      {"", "{}", R"({"schema": "edgewright.times/2"})",
+       R"({"schema": "edgewright.times/2", "offset": 0, "kinds": 1, "trees": [[[0, 1.0, 0, 0]]]})",
+       R"({"schema": "edgewright.times/2", "offset": 0, "kinds": 1, "trees": [[[99, 1.0, 1, 2]]]})"}) {
     const auto read = TimeModel::parse(text, "f");
     ASSERT_FALSE(read.ok()) << text;
     EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
   }
-  EXPECT_FALSE(parse_samples_csv("1,2,3\n", "f").ok());
   EXPECT_FALSE(TimeModel::fit(made_up(10)).ok());
 }
 

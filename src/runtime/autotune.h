@@ -15,13 +15,23 @@ class Autotuner : public ImplementationChooser {
   Result<const KernelImplementation*> choose(
       const KernelRequest& request,
       std::span<const KernelImplementation* const> candidates) override;
+  // True when a library that generates its kernels costs a plan more at every opening than it wins
+  // in the runs that have to pay for it; the next plan is then made without it.
+  bool reconsider() override;
 
   // Implementations that were run rather than looked up.
   size_t measured() const { return measured_; }
 
  private:
+  Result<KernelTimes> times_of(const KernelRequest& request,
+                               const KernelImplementation& implementation);
+
   TimingCache& cache_;
   size_t measured_ = 0;
+  // Of the plan that is being made: what generated kernels cost at opening and win in one run.
+  double generated_make_us_ = 0;
+  double generated_gain_us_ = 0;
+  bool without_generated_ = false;
 };
 
 // What a time depends on: CPU, operation, shapes, layouts, attributes, threads, implementation and

@@ -368,7 +368,11 @@ Result<std::shared_ptr<const Plan>> Compiler::compile(Graph& graph) {
 }  // namespace
 
 Result<std::shared_ptr<const Plan>> compile(Graph& graph, const CompileOptions& options) {
-  return Compiler(options, 0).compile(graph);
+  auto plan = Compiler(options, 0).compile(graph);
+  while (options.chooser != nullptr && options.chooser->reconsider() && plan.ok()) {
+    plan = Compiler(options, 0).compile(graph);
+  }
+  return plan;
 }
 
 }  // namespace edgewright

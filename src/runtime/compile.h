@@ -14,6 +14,9 @@ class ImplementationChooser {
   virtual ~ImplementationChooser() = default;
   virtual Result<const KernelImplementation*> choose(
       const KernelRequest& request, std::span<const KernelImplementation* const> candidates) = 0;
+  // Asked once a whole graph has its implementations: true when, seen together, they should be
+  // chosen again. The graph is then compiled anew and this is asked again.
+  virtual bool reconsider() { return false; }
 };
 
 struct CompileOptions {

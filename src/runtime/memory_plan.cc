@@ -11,10 +11,10 @@ namespace {
 
 using Order = std::vector<uint32_t>;
 
-// Orders beyond the fixed ones are drawn until the arena is as small as the live set, this often.
-constexpr int kDraws = 300;
-// Drawing is for small problems only: every draw costs (blocks x neighbours).
-constexpr size_t kMaxDrawnBlocks = 2000;
+// Orders beyond the fixed ones are tried until the arena is as small as the live set, this often;
+// large problems less often, since each try places every block anew.
+constexpr size_t kMostTries = 2000;
+constexpr size_t kMostPlacements = 1'500'000;
 
 size_t rounded(size_t size_bytes) {
   return (size_bytes + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
@@ -94,33 +94,83 @@ std::vector<Order> neighbours_of(std::span<const Lifetime> blocks) {
   return neighbours;
 }
 
-// The largest blocks first, with some disorder among those of similar sizes.
-Order shuffled_by_size(std::span<const Lifetime> blocks, std::minstd_rand& random) {
-  std::vector<double> weights;
-  for (const Lifetime& block : blocks) {
-    const double noise = static_cast<double>(random() % 1024) / 1024;
-    weights.push_back(static_cast<double>(block.size_bytes) * (0.5 + noise));
+// By how much blocks end above `bound`, summed: falls where one place of many gets better, while
+// the size of the arena stays until the last of them does.
+size_t excess(std::span<const Lifetime> blocks, const MemoryPlan& plan, size_t bound) {
+  size_t sum = 0;
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const size_t end = plan.offsets[i] + rounded(blocks[i].size_bytes);
+    sum += end > bound ? end - bound : 0;
   }
-  Order order(blocks.size());
-  std::iota(order.begin(), order.end(), 0u);
-  std::ranges::stable_sort(order, [&](uint32_t a, uint32_t b) { return weights[a] > weights[b]; });
-  return order;
+  return sum;
 }
 
-// The order with one block moved towards the front; `topmost`: one that ends the arena.
-Order moved_forward(std::span<const Lifetime> blocks, const MemoryPlan& plan, Order order,
-                    bool topmost, std::minstd_rand& random) {
-  size_t from = random() % order.size();
-  for (size_t i = 0; topmost && i < order.size(); ++i) {
-    const size_t end = plan.offsets[order[i]] + rounded(blocks[order[i]].size_bytes);
-    if (end == plan.arena_bytes) from = i;
+// Local search: a block that ends above the bound, or one that it meets, is placed just before one
+// that that block meets. What is as good is taken too: from there a better one may be a step away.
+class Search {
+ public:
+  Search(std::span<const Lifetime> blocks, const std::vector<Order>& neighbours, size_t bound)
+      : blocks_(blocks), neighbours_(neighbours), bound_(bound) {}
+
+  void start(const Order& order) {
+    MemoryPlan plan = place(blocks_, order, neighbours_);
+    const size_t above = excess(blocks_, plan, bound_);
+    keep_smallest(plan);
+    if (!order_.empty() && above >= excess_) return;
+    accept(order, plan, above);
   }
-  const size_t to = random() % (from + 1);
-  const auto begin = order.begin();
-  std::rotate(begin + static_cast<std::ptrdiff_t>(to), begin + static_cast<std::ptrdiff_t>(from),
-              begin + static_cast<std::ptrdiff_t>(from) + 1);
-  return order;
-}
+
+  void improve() {
+    const size_t tries =
+        std::min(kMostTries, kMostPlacements / std::max<size_t>(1, blocks_.size()));
+    for (size_t i = 0; i < tries && excess_ > 0; ++i) {
+      Order order = neighbouring_order();
+      MemoryPlan plan = place(blocks_, order, neighbours_);
+      const size_t above = excess(blocks_, plan, bound_);
+      keep_smallest(plan);
+      if (above <= excess_) accept(std::move(order), plan, above);
+    }
+  }
+
+  // The smallest arena that was seen.
+  MemoryPlan best() && { return std::move(best_); }
+
+ private:
+  void accept(Order order, const MemoryPlan& plan, size_t above) {
+    order_ = std::move(order);
+    excess_ = above;
+    above_.clear();
+    for (uint32_t i = 0; i < blocks_.size(); ++i) {
+      if (plan.offsets[i] + rounded(blocks_[i].size_bytes) > bound_) above_.push_back(i);
+    }
+  }
+
+  void keep_smallest(const MemoryPlan& plan) {
+    if (best_.offsets.empty() || plan.arena_bytes < best_.arena_bytes) best_ = plan;
+  }
+
+  uint32_t one_of(const Order& list) { return list[random_() % list.size()]; }
+
+  Order neighbouring_order() {
+    // A block above the bound meets others: alone it would lie at the bottom.
+    const uint32_t above = one_of(above_);
+    const size_t drawn = random_() % (neighbours_[above].size() + 1);
+    const uint32_t moved = drawn == neighbours_[above].size() ? above : neighbours_[above][drawn];
+    const uint32_t before = one_of(neighbours_[moved]);
+    Order order = order_;
+    order.erase(std::ranges::find(order, moved));
+    order.insert(std::ranges::find(order, before), moved);
+    return order;
+  }
+
+  std::span<const Lifetime> blocks_;
+  const std::vector<Order>& neighbours_;
+  size_t bound_;
+  std::minstd_rand random_{1};
+  Order order_, above_;
+  size_t excess_ = 0;
+  MemoryPlan best_;
+};
 
 }  // namespace
 
@@ -134,25 +184,12 @@ MemoryPlan plan_memory(std::span<const Lifetime> blocks) {
       sorted_by(blocks, [](const Lifetime& b) { return -b.first; }),
       sorted_by(blocks, [&](const Lifetime& b) { return length(b); }),
   };
-  MemoryPlan best;
-  Order best_order;
-  const auto attempt = [&](const Order& order) {
-    MemoryPlan plan = place(blocks, order, neighbours);
-    // One that is as good is taken too: from there a better one may be a step away.
-    if (best_order.empty() || plan.arena_bytes <= best.arena_bytes) {
-      best = std::move(plan);
-      best_order = order;
-    }
-  };
-  for (const Order& order : orders) attempt(order);
-  std::minstd_rand random(1);
-  for (int draw = 0; draw < kDraws && best.arena_bytes > bound && blocks.size() <= kMaxDrawnBlocks;
-       ++draw) {
-    attempt(draw % 3 == 0 ? shuffled_by_size(blocks, random)
-                          : moved_forward(blocks, best, best_order, draw % 3 == 1, random));
-  }
-  best.live_set_bytes = bound;
-  return best;
+  Search search(blocks, neighbours, bound);
+  for (const Order& order : orders) search.start(order);
+  search.improve();
+  MemoryPlan plan = std::move(search).best();
+  plan.live_set_bytes = bound;
+  return plan;
 }
 
 }  // namespace edgewright

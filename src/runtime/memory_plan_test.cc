@@ -52,6 +52,32 @@ TEST(MemoryPlan, AChainNeedsTwoBuffers) {
   EXPECT_EQ(plan.arena_bytes, plan.live_set_bytes);
 }
 
+// A transformer's layers: two residual streams, a product of three times their width, one of four
+// times, and working memory of the attention that is no multiple of anything. Placed by size, the
+// residual of every second half ends above the live set.
+TEST(MemoryPlan, TransformerLayersNeedNoMoreThanTheLiveSet) {
+  constexpr size_t kRow = 33280;
+  std::vector<Lifetime> blocks;
+  for (int32_t layer = 0; layer < 12; ++layer) {
+    const int32_t t = layer * 7;
+    for (const Lifetime& block : {Lifetime{kRow, t, t + 1},
+                                  {kRow, t, t + 4},
+                                  {3 * kRow, t + 1, t + 2},
+                                  {39360, t + 2, t + 2},
+                                  {kRow, t + 2, t + 3},
+                                  {kRow, t + 3, t + 4},
+                                  {kRow, t + 4, t + 5},
+                                  {kRow, t + 4, t + 7},
+                                  {4 * kRow, t + 5, t + 6},
+                                  {kRow, t + 6, t + 7}}) {
+      blocks.push_back(block);
+    }
+  }
+  const MemoryPlan plan = plan_memory(blocks);
+  EXPECT_EQ(plan.live_set_bytes, 5 * kRow + 39360);
+  EXPECT_EQ(plan.arena_bytes, plan.live_set_bytes);
+}
+
 TEST(MemoryPlan, NoBlocksNeedNoArena) {
   const MemoryPlan plan = plan_memory({});
   EXPECT_EQ(plan.arena_bytes, 0u);

@@ -211,7 +211,7 @@ class Attention : public PreparedKernel {
       const int64_t seen = std::clamp<int64_t>(query + s_.keys - s_.queries + 1, 0, s_.keys);
       std::fill(scores + seen, scores + s_.keys, -std::numeric_limits<float>::infinity());
     }
-    softmax_row(scores, scores, static_cast<size_t>(s_.keys), false);
+    softmax_rows(scores, scores, 1, static_cast<size_t>(s_.keys), false);
   }
 
   void weigh(const float* scores, const float* values, float* out, int64_t rows) const {

@@ -24,13 +24,14 @@ class Softmax : public PreparedKernel {
     const size_t tasks = (outer_ + rows_per_task_ - 1) / rows_per_task_;
     io.pool->parallel_for(tasks, [&](size_t task, int) {
       const size_t end = std::min(outer_, (task + 1) * rows_per_task_);
-      for (size_t row = task * rows_per_task_; row < end; ++row) {
+      const size_t begin = task * rows_per_task_;
+      if (inner_ == 1) {
+        softmax_rows(x + begin * count_, y + begin * count_, end - begin, count_, log_);
+        return;
+      }
+      for (size_t row = begin; row < end; ++row) {
         const size_t at = row * count_ * inner_;
-        if (inner_ == 1) {
-          softmax_row(x + at, y + at, count_, log_);
-        } else {
-          softmax_columns(x + at, y + at, count_, inner_, inner_, log_);
-        }
+        softmax_columns(x + at, y + at, count_, inner_, inner_, log_);
       }
     });
   }
@@ -62,8 +63,8 @@ Created create(const KernelRequest& request, PackedBytes) {
 }
 
 constexpr KernelImplementation kImplementations[] = {
-    {"softmax_f32_hwy", "", "Softmax", supports, nullptr, create},
-    {"log_softmax_f32_hwy", "", "LogSoftmax", supports, nullptr, create},
+    {"softmax_f32_hwy", "", "Softmax", supports, nullptr, create, 0, 2},
+    {"log_softmax_f32_hwy", "", "LogSoftmax", supports, nullptr, create, 0, 2},
 };
 
 }  // namespace

@@ -82,6 +82,32 @@ void columns(const float* in, float* out, size_t count, size_t step, size_t widt
   }
 }
 
+// Rows shorter than half a vector leave most of its lanes idle: as many rows as there are lanes are
+// turned to lie side by side.
+constexpr size_t kNarrow = 8;
+
+void turned_rows(const float* in, float* out, size_t rows, size_t count, bool log) {
+  const size_t lanes = hn::Lanes(D());
+  HWY_ALIGN float turned[kNarrow * hn::MaxLanes(D())];
+  for (size_t row = 0; row < rows; row += lanes) {
+    const size_t valid = HWY_MIN(lanes, rows - row);
+    const float* const from = in + row * count;
+    float* const to = out + row * count;
+    for (size_t i = 0; i < valid; ++i) {
+      for (size_t k = 0; k < count; ++k) turned[k * lanes + i] = from[i * count + k];
+    }
+    columns(turned, turned, count, lanes, valid, log);
+    for (size_t i = 0; i < valid; ++i) {
+      for (size_t k = 0; k < count; ++k) to[i * count + k] = turned[k * lanes + i];
+    }
+  }
+}
+
+void rows_of(const float* in, float* out, size_t rows, size_t count, bool log) {
+  if (count <= kNarrow && rows > 1) return turned_rows(in, out, rows, count, log);
+  for (size_t i = 0; i < rows; ++i) row(in + i * count, out + i * count, count, log);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace edgewright
 HWY_AFTER_NAMESPACE();
@@ -89,11 +115,11 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace edgewright {
 
-HWY_EXPORT(row);
+HWY_EXPORT(rows_of);
 HWY_EXPORT(columns);
 
-void softmax_row(const float* in, float* out, size_t count, bool log) {
-  HWY_DYNAMIC_DISPATCH(row)(in, out, count, log);
+void softmax_rows(const float* in, float* out, size_t rows, size_t count, bool log) {
+  HWY_DYNAMIC_DISPATCH(rows_of)(in, out, rows, count, log);
 }
 void softmax_columns(const float* in, float* out, size_t count, size_t step, size_t width,
                      bool log) {

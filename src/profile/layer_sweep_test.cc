@@ -1,0 +1,51 @@
+#include "profile/layer_sweep.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace edgewright {
+namespace {
+
+TEST(LayerSweep, TimesComeBackFromTheirFileAsTheyWere) {
+  const std::vector<LayerTime> layers = {{0, 1.25}, {7, 0.0625}, {1999, 350}};
+  const auto again = parse_layer_times(layer_times_to_csv(layers), "layers.csv");
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  ASSERT_EQ(again->size(), layers.size());
+  for (size_t i = 0; i < layers.size(); ++i) {
+    EXPECT_EQ((*again)[i].index, layers[i].index);
+    EXPECT_EQ((*again)[i].time_us, layers[i].time_us);
+  }
+}
+
+TEST(LayerSweep, RefusesFilesThatItDidNotWrite) {
+  for (const char* text : {"1\n", "1,2,3\n", "a,2\n", "1,-2\n", "1,0\n", "1,inf\n", "-1,2\n",
+                           "99999999999,2\n", ",\n", "\n"}) {
+    const auto read = parse_layer_times("edgewright.layers/2\n" + std::string(text), "layers.csv");
+    ASSERT_FALSE(read.ok()) << text;
+    EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
+  }
+}
+
+TEST(LayerSweep, RefusesTimesOfAnotherSequence) {
+  const auto read = parse_layer_times("edgewright.layers/1\n1,2\n", "layers.csv");
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
+}
+
+TEST(LayerSweep, BothHalvesHoldEveryKind) {
+  Roofs roofs;
+  roofs.step_us.value = 0.1;
+  std::set<WorkKind> kinds[2];
+  for (size_t i = 0; i < 400; ++i) {
+    const LayerTime layer{i, 1};
+    const auto sample = sample_of(layer, {&roofs, 1});
+    ASSERT_TRUE(sample.ok()) << sample.error().message;
+    kinds[is_held_back(layer) ? 1 : 0].insert(sample->kind);
+  }
+  EXPECT_GE(kinds[0].size(), 6U);
+  EXPECT_EQ(kinds[0], kinds[1]);
+}
+
+}  // namespace
+}  // namespace edgewright
