@@ -18,8 +18,8 @@ test: build
 
 # With the shared models and suites beside the project, and the tools to compare with.
 test-extended: build
-	@tools/setup --bench --browser --cross --language --litert --llama --metrics --profile --serve \
-	  --targets
+	@tools/setup --bench --browser --cross --language --litert --llama --metrics --privacy --profile \
+	  --serve --targets
 	@$(ctest) --preset extended
 
 bench: build

@@ -13,6 +13,7 @@ import json
 import multiprocessing
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -113,7 +114,9 @@ def measure_throughput(options, folder):
     inputs = {"adder": ("x", [1, 256]), "resnet20": ("input", [1, 3, 32, 32])}
     files = {name: str(repository / name / "1" / "model.onnx") for name in inputs}
     server = Server(PROGRAM, repository)
-    port = server.http_port + 1
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     other = multiprocessing.get_context("spawn").Process(target=run_kserve, args=(port, files))
     other.start()
     passed = True

@@ -33,6 +33,10 @@ function(edgewright_settings target)
     target_compile_options(${target} PRIVATE -fsanitize=${EDGEWRIGHT_SANITIZE}
       -fno-omit-frame-pointer -fno-sanitize-recover=all)
     target_link_options(${target} PRIVATE -fsanitize=${EDGEWRIGHT_SANITIZE})
+    if(EDGEWRIGHT_SANITIZE STREQUAL "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      # The instrumented code hides from GCC which optionals have a value.
+      target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
+    endif()
   endif()
 endfunction()
 

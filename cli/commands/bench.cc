@@ -3,6 +3,7 @@
 #include "command.h"
 #include "edgewright/session.h"
 #include "edgewright/tensor.h"
+#include "energy_text.h"
 #include "language_text.h"
 
 namespace edgewright::cli {
@@ -41,7 +42,8 @@ std::string summary(const BenchReport& report) {
              with_prefix(static_cast<double>(report.peak_rss_bytes)),
              with_prefix(static_cast<double>(report.arena_bytes)),
              with_prefix(static_cast<double>(report.live_set_bytes))) +
-         (report.mix ? mix_text(*report.mix) : std::string()) + warnings_text(report.warnings);
+         (report.mix ? mix_text(*report.mix) : std::string()) +
+         energy_text(report.energy, "inference") + warnings_text(report.warnings);
 }
 
 }  // namespace
@@ -70,6 +72,8 @@ Action declare_bench(CLI::App& app, CommonOptions& common) {
   return [options, &common]() -> Result<Outcome> {
     if (is_language_model(options->model)) {
       options->language.language.threads = common.threads;
+      options->language.language.phase_file = environment_or(kPhaseFile, "");
+      options->language.language.power_root = environment_or(kPowerRoot, "/");
       options->language.seed = common.seed;
       return bench_language(options->model, options->language);
     }
@@ -82,6 +86,7 @@ Action declare_bench(CLI::App& app, CommonOptions& common) {
     options->bench.session.tune = !options->no_tune;
     options->bench.session.openvino_library = openvino_library();
     options->bench.seed = common.seed;
+    options->bench.power_root = environment_or(kPowerRoot, "/");
     options->bench.session.timing_cache = timing_cache_path();
     options->bench.progress = progress_bar();
     EDGEWRIGHT_ASSIGN(const BenchReport report, bench(options->model, options->bench));

@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "edgewright/language.h"
+#include "energy_text.h"
 
 namespace edgewright::cli {
 namespace {
@@ -41,7 +42,9 @@ void declare_flags(CLI::App& app, Options& options) {
                  "same words before")
       ->type_name("MODEL|lookup");
   app.add_option("--precision", options.language.precision,
-                 "round the weights: fp32, fp16, bf16, int8, int4, int4-g128");
+                 "round the weights: fp32, fp16, bf16, int8, int4, int4-g128; int8/int4@1: tokens "
+                 "after distributions of less than 1 nat by int4")
+      ->type_name("TYPE[/TYPE[@NATS]]");
   app.add_option("--kv-cache", options.language.kv_cache, "type of keys and values")
       ->check(CLI::IsMember({"fp16", "int8", "fp32"}));
   app.add_option("--tokenizer", options.language.tokenizer, "tokenizer.model or tokenizer.json");
@@ -59,20 +62,25 @@ Result<std::string> read_prompt(const std::string& file) {
 std::string figures_text(const GenerateReport& report) {
   const LanguageFigures& figures = report.figures;
   std::string speculation;
+  if (report.light_tokens > 0) {
+    speculation = fmt::format("{} of {} tokens computed with the lighter weights\n",
+                              report.light_tokens, report.tokens.size());
+  }
   if (report.speculation) {
     speculation = fmt::format(
         "{} of {} proposed tokens were right; {:.2f} times as fast as without (predicted {:.2f})\n",
         report.speculation->accepted, report.speculation->proposed,
         report.speculation->measured_speedup, report.speculation->predicted_speedup);
   }
-  return speculation + fmt::format(
-                           "{} + {} tokens ({}); first after {:.1f} ms, prompt {:.0f} tokens/s, "
-                           "answer {:.1f} tokens/s, "
-                           "{}B per token: {:.0f} % of the memory's speed\n",
-                           report.prompt_tokens, report.tokens.size(), report.finish,
-                           figures.ttft_us / 1000, figures.prefill_tokens_per_s,
-                           figures.decode_tokens_per_s, with_prefix(figures.bytes_per_token),
-                           100 * figures.bandwidth_share);
+  return speculation +
+         fmt::format(
+             "{} + {} tokens ({}); first after {:.1f} ms, prompt {:.0f} tokens/s, "
+             "answer {:.1f} tokens/s, "
+             "{}B per token: {:.0f} % of the memory's speed\n",
+             report.prompt_tokens, report.tokens.size(), report.finish, figures.ttft_us / 1000,
+             figures.prefill_tokens_per_s, figures.decode_tokens_per_s,
+             with_prefix(figures.bytes_per_token), 100 * figures.bandwidth_share) +
+         energy_text(figures.energy, "token");
 }
 
 // Text goes to stdout as it comes, unless the document does.
@@ -110,6 +118,9 @@ Action declare_generate(CLI::App& app, CommonOptions& common) {
   return [options, &common]() -> Result<Outcome> {
     options->language.threads = common.threads;
     options->language.progress = progress_bar();
+    options->language.phase_file = environment_or(kPhaseFile, "");
+    options->language.advice_file = environment_or(kAdviceFile, "");
+    options->language.power_root = environment_or(kPowerRoot, "/");
     GenerateOptions& generate = options->generate;
     generate.sampling.seed = common.seed;
     generate.on_text = printer(common);

@@ -1,3 +1,4 @@
+#include "energy_text.h"
 #include "network.h"
 
 #include <pthread.h>
@@ -65,6 +66,8 @@ Result<Outcome> serve(const ServerSettings& settings) {
   const sigset_t signals = ending_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ServeOptions options = settings.serve;
+  options.phase_file = environment_or(kPhaseFile, "");
+  options.advice_file = environment_or(kAdviceFile, "");
   options.on_event = [](const std::string& line) {
     std::fprintf(stderr, "edgewright: %s\n", line.c_str());
   };

@@ -173,10 +173,12 @@ struct ClusterFit {
   double coefficient = 0;        // of power = C f V^2 alone, the mean of power / (f V^2)
   double coefficient_error = 0;  // its mean absolute relative error
   double dynamic_coefficient = 0, static_uw_per_v = 0;  // of power = C f V^2 + k V
-  double error = 0;                                     // its mean absolute relative error
-  double stated_coefficient = 0;                        // by the device before; 0: none
-  bool suspicious = false;  // the stated coefficient is far from the fitted one
-  bool table_only = false;  // no voltages: the device carries the measured table
+  double error = 0;  // its mean absolute relative error, the least that C, k >= 0 allow
+  std::vector<int64_t> outliers_khz;  // measured more than a quarter off the fit
+  double error_without_outliers = 0;
+  double stated_coefficient = 0;  // by the device before; 0: none
+  bool suspicious = false;        // the stated coefficient is far from the fitted one
+  bool table_only = false;        // no voltages: the device carries the measured table
 };
 struct DeviceCalibrateReport {
   std::vector<ClusterFit> fits;

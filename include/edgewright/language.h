@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "edgewright/power.h"
 #include "edgewright/result.h"
 
 namespace edgewright {
@@ -19,7 +20,9 @@ bool is_language_model(const std::string& path);
 
 struct LanguageOptions {
   // "stored" keeps the weights' own types; fp32, fp16, bf16, int8, int4 (groups of 32) and
-  // int4-g128 round them while the model is opened. Packed models have theirs already.
+  // int4-g128 round them while the model is opened. Packed models have theirs already. Two, as in
+  // "int8/int4" or "int8/int4@0.8": the second computes tokens that are easy to foresee, those
+  // after distributions of at most so many nats of entropy (1 where none is given).
   std::string precision = "stored";
   std::string kv_cache = "fp16";  // or "int8"; "fp32" for checks of exactness
   int context = 0;                // tokens of the longest sequence; 0: the model's
@@ -29,6 +32,10 @@ struct LanguageOptions {
   std::string tokenizer;
   // A smaller model of the same vocabulary that proposes tokens; see GenerateOptions::speculate.
   std::string draft, draft_precision = "stored";
+  // Told what the engine does, and asked how many sequences it may compute together and how much of
+  // the time (power_govern); empty: none.
+  std::string phase_file, advice_file;
+  std::string power_root = "/";  // the tree of sys whose energy counters and sensors are read
   std::function<void(std::string_view stage, size_t done, size_t total)> progress;
 };
 
@@ -75,6 +82,7 @@ struct LanguageFigures {
   // the weights, or of memory.
   double memory_bandwidth_bytes_per_s = 0;
   int64_t weight_bytes = 0, cache_bytes = 0, peak_rss_bytes = 0;
+  EnergyFigures energy;  // of the call, prompt and answer, per token of the answer
 };
 
 // How proposals of tokens fared.
@@ -92,6 +100,7 @@ struct GenerateReport {
   std::vector<double> log_probabilities;  // of tokens, where asked for
   std::string finish;                     // "end", "stop", "length", "context", "cancelled"
   int prompt_tokens = 0, reused_tokens = 0;
+  int light_tokens = 0;  // of the answer, computed with the second precision
   std::optional<SpeculationReport> speculation;
   LanguageFigures figures;
   bool passed = true;

@@ -9,6 +9,16 @@
 
 namespace edgewright {
 
+// What a piece of work cost, by what the machine offers to measure it with.
+struct EnergyFigures {
+  bool measured = false;
+  std::string method;  // source, way of integrating, sampling rate and window; or what is missing
+  double energy_j = 0, window_s = 0, mean_power_w = 0;
+  int64_t samples = 0;
+  double hottest_c = 0;    // of any zone at the end; 0: not known
+  double mj_per_unit = 0;  // per token or inference
+};
+
 struct PowerEnergyOptions {
   std::string timestamps;                          // JSON list of window ends; empty: none
   std::vector<std::pair<double, double>> windows;  // seconds; empty: the whole trace
@@ -52,6 +62,8 @@ struct PowerSimulateOptions {
   std::string ambient = "25";  // Celsius; "0:25,600:35" changes it at times in seconds
   double skin_limit_c = -1;    // -1: the device's own, 0: none
   int max_batch = 1;
+  int hot_batch = 0;  // that phase-aware may grow the batch to as the skin nears its limit; 0: none
+  bool interleave = false;  // phase-aware computes prompts in pieces beside decoding
   double batch_wait_ms = 0, deadline_ms = 0;
   double slack = 1.0;  // of phase-aware: times the quickest step
   std::string trace;   // Perfetto (Chrome JSON) file to write; empty: none
@@ -141,6 +153,7 @@ struct PowerGovernOptions {
   double seconds = 0, period_ms = 1000;  // 0 seconds: until `stop` says so
   int pid = 0;                           // process whose cores are chosen; 0: none
   std::string hint_file;                 // where the engine says its phase; empty: always decoding
+  std::string advice_file;               // where it reads its batch and duty; empty: none
   std::string socket;  // of a privileged helper; empty: one is started with our own rights
   double skin_limit_c = -1;
   bool (*stop)() = nullptr;  // asked before every round
@@ -151,7 +164,8 @@ struct PowerGovernReport {
   bool restored = false;
   int64_t rounds = 0, writes = 0;
   double seconds = 0, hottest_c = 0, energy_j = 0, mean_power_w = 0;
-  std::string meter;  // method, window and rate of the energy figure
+  std::string meter;   // method, window and rate of the energy figure
+  std::string advice;  // the last that was written
   bool passed = true;
   std::vector<std::string> warnings;
 };

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "edgewright/power.h"
 #include "edgewright/session.h"
 
 namespace edgewright {
@@ -16,6 +17,7 @@ struct BenchOptions {
   int warmup = 3;
   int runs = 0;  // 0: as many as fit in `seconds`
   double seconds = 2;
+  std::string power_root = "/";  // the tree of sys whose energy counters and sensors are read
   std::function<void(std::string_view stage, size_t done, size_t total)> progress;
 };
 
@@ -30,6 +32,7 @@ struct BenchReport {
   double load_us = 0, first_inference_us = 0;
   int64_t peak_rss_bytes = 0, arena_bytes = 0, live_set_bytes = 0;
   double throughput_per_s = 0;  // inferences per second
+  EnergyFigures energy;         // of the counted runs, per inference
   std::string backend;
   std::optional<MixReport> mix;  // of the backend "mixed"
   int threads = 1;

@@ -33,6 +33,9 @@ struct ServeOptions {
   int max_connections = 256;         // of HTTP; and of gRPC so many calls at a time
   double client_requests_per_s = 0;  // of one client (a token's name, else an address); 0: no limit
   int client_concurrent = 0;         // its requests under way; 0: no limit
+  // Told what language engines do, and asked how many sequences they may compute together and how
+  // much of the time (power_govern); empty: none.
+  std::string phase_file, advice_file;
 
   // What happens while it runs, one line each; called on any thread. May be empty.
   std::function<void(const std::string& line)> on_event;
@@ -81,7 +84,7 @@ class ModelServer {
 
 // A server of the Open Inference Protocol, version 2, as a client reaches it.
 struct ServerOptions {
-  std::string url;          // "http://HOST:PORT" or "https://HOST:PORT"
+  std::string url;          // "http://HOST:PORT", or with https, grpc or grpcs
   std::string token_file;   // holds a bearer token; empty: none
   std::string authorities;  // file of certificates to trust; empty: the system's
 };

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "api/energy_watch.h"
 #include "api/engine.h"
 #include "api/open_backend.h"
 #include "api/session_inputs.h"
@@ -59,6 +60,8 @@ Result<BenchReport> bench(const std::string& path, const BenchOptions& options) 
   report.first_inference_us = microseconds_since(start);
   for (int i = 1; i < options.warmup; ++i) EDGEWRIGHT_TRY(session->run(inputs));
 
+  EnergyWatch energy(options.power_root);
+  energy.begin();
   std::vector<double> latencies;
   const auto begin = Clock::now();
   const double limit_us = options.seconds * 1e6;
@@ -74,6 +77,7 @@ Result<BenchReport> bench(const std::string& path, const BenchOptions& options) 
   }
   report.throughput_per_s = static_cast<double>(latencies.size()) / microseconds_since(begin) * 1e6;
   report.runs = std::ssize(latencies);
+  report.energy = energy.end(report.runs);
   report.latency_us = summarise(std::move(latencies));
   report.peak_rss_bytes = peak_rss_bytes();
   report.arena_bytes = static_cast<int64_t>(session->figures().arena_bytes);

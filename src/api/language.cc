@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <optional>
@@ -48,6 +49,26 @@ Result<language::CacheType> cache_type_of(std::string_view name) {
   return usage_error("found kv cache '{}', expected fp16, int8 or fp32", name);
 }
 
+// "int8/int4@0.8": the usual precision, that of easy tokens, and how easy they are.
+struct Precisions {
+  std::string usual, light;
+  double light_entropy = 1;
+};
+Result<Precisions> precisions_of(const std::string& text) {
+  Precisions out;
+  const size_t slash = text.find('/'), at = text.find('@');
+  out.usual = text.substr(0, slash);
+  if (slash == std::string::npos) return out;
+  out.light = text.substr(slash + 1, at == std::string::npos ? at : at - slash - 1);
+  if (at == std::string::npos) return out;
+  const char* end = text.data() + text.size();
+  const auto [stop, code] = std::from_chars(text.data() + at + 1, end, out.light_entropy);
+  if (code != std::errc() || stop != end || !(out.light_entropy >= 0)) {
+    return usage_error("precision '{}', expected two as in int8/int4 or int8/int4@0.8", text);
+  }
+  return out;
+}
+
 // Rows of logits that are kept at a time, about 16 MB of them.
 int logit_rows(int vocabulary) { return std::clamp((1 << 22) / vocabulary, 8, 512); }
 
@@ -60,11 +81,26 @@ LanguageModel& LanguageModel::operator=(LanguageModel&&) noexcept = default;
 
 Result<LanguageModel> LanguageModel::open(const std::string& path, const LanguageOptions& options) {
   const auto start = Clock::now();
-  auto state = std::make_unique<State>(options.threads);
+  auto state = std::make_unique<State>(options.threads, options.power_root);
   state->progress = options.progress;
+  EDGEWRIGHT_ASSIGN(const Precisions precisions, precisions_of(options.precision));
+  LanguageOptions usual = options;
+  usual.precision = precisions.usual;
+  if (!options.phase_file.empty()) {
+    EDGEWRIGHT_ASSIGN(state->engine_options.on_phase, phase_file(options.phase_file));
+  }
+  if (!options.advice_file.empty()) {
+    state->engine_options.advice = advice_file(options.advice_file);
+  }
   EDGEWRIGHT_ASSIGN(state->engine_options.cache, cache_type_of(options.kv_cache));
-  EDGEWRIGHT_ASSIGN(PackedModel packed, open_packed_model(path, options, state->pool));
+  EDGEWRIGHT_ASSIGN(PackedModel packed, open_packed_model(path, usual, state->pool));
   state->model = std::make_shared<const PackedModel>(std::move(packed));
+  if (!precisions.light.empty()) {
+    usual.precision = precisions.light;
+    EDGEWRIGHT_ASSIGN(PackedModel light, open_packed_model(path, usual, state->pool));
+    state->engine_options.light = std::make_shared<const PackedModel>(std::move(light));
+    state->engine_options.light_entropy = precisions.light_entropy;
+  }
   EDGEWRIGHT_ASSIGN(state->tokenizer,
                     open_tokenizer(state->model->tokenizer, state->model->config.vocabulary));
   if (state->tokenizer->size() > state->model->config.vocabulary) {
@@ -73,7 +109,8 @@ Result<LanguageModel> LanguageModel::open(const std::string& path, const Languag
   }
   if (!options.draft.empty()) {
     LanguageOptions draft = options;
-    draft.precision = options.draft_precision;
+    EDGEWRIGHT_ASSIGN(const Precisions of_draft, precisions_of(options.draft_precision));
+    draft.precision = of_draft.usual;
     EDGEWRIGHT_ASSIGN(PackedModel small, open_packed_model(options.draft, draft, state->pool));
     if (small.config.vocabulary != state->model->config.vocabulary) {
       return usage_error("the draft model knows {} tokens, the model {}; expected the same",
@@ -128,15 +165,18 @@ Result<GenerateReport> LanguageModel::generate(const GenerateOptions& options) {
   };
   const std::string speculate =
       options.speculate.empty() ? (state.draft ? "draft" : "none") : options.speculate;
-  EDGEWRIGHT_ASSIGN(const TextResult result,
-                    state.run(std::move(request), speculate, report.speculation));
+  state.energy.begin();
+  auto run = state.run(std::move(request), speculate, report.speculation);
   const double total_us = microseconds_since(start);
+  report.figures.energy = state.energy.end(run.ok() ? std::ssize(run->tokens) : 0);
+  EDGEWRIGHT_ASSIGN(const TextResult result, std::move(run));
   report.text = result.text;
   report.tokens = result.tokens;
   report.log_probabilities = result.log_probabilities;
   report.finish = finish_name(result.finish);
   report.prompt_tokens = result.prompt_tokens;
   report.reused_tokens = result.reused_tokens;
+  report.light_tokens = result.light_tokens;
   LanguageFigures& figures = report.figures;
   figures.load_us = state.load_us;
   figures.ttft_us = first_us == 0 ? total_us : first_us;
@@ -176,8 +216,15 @@ Result<TextResult> LanguageModel::State::run(TextRequest request, const std::str
   }
   KvCache cache(model->config, engine_options.cache, context / kPageTokens + 2);
   SpeculationFigures figures;
+  const auto tell = [this](const EnginePhase& phase) {
+    if (engine_options.on_phase) engine_options.on_phase(phase);
+  };
+  tell({.kind = EnginePhase::Kind::kDecode,
+        .batch = 1,
+        .context = static_cast<double>(request.prompt.size())});
   TextResult result = run_speculative(engine->decoder(), cache, *proposer, std::move(request),
                                       *tokenizer, context, figures);
+  tell({});
   speculation = {speculate,          figures.proposed,          figures.accepted,
                  figures.acceptance, figures.predicted_speedup, figures.measured_speedup};
   return result;

@@ -52,6 +52,8 @@ Result<ContextFigures> measure(LanguageModel& model, int context, LanguageBenchO
       row.prefill_tokens_per_s = figures.prefill_tokens_per_s;
     }
     row.decode_tokens_per_s = std::max(row.decode_tokens_per_s, figures.decode_tokens_per_s);
+    // The longest context asked for says most of what an answer costs.
+    report.figures.energy = figures.energy;
   }
   if (row.decode_tokens_per_s > 0) row.tpot_us = 1e6 / row.decode_tokens_per_s;
   return row;

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "api/energy_watch.h"
 #include "api/language_open.h"
 #include "base/progress.h"
 #include "base/thread_pool.h"
@@ -14,7 +15,7 @@
 namespace edgewright {
 
 struct LanguageModel::State {
-  explicit State(int threads) : pool(threads) {}
+  State(int threads, const std::string& power_root) : pool(threads), energy(power_root) {}
 
   Result<TextResult> run(TextRequest request, const std::string& speculate,
                          std::optional<SpeculationReport>& speculation);
@@ -24,6 +25,7 @@ struct LanguageModel::State {
   void add_memory_figures(double context, bool measure, LanguageFigures& figures);
 
   ThreadPool pool;
+  EnergyWatch energy;
   EngineOptions engine_options;
   std::shared_ptr<const PackedModel> model;
   std::shared_ptr<const Tokenizer> tokenizer;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 #include <vector>
 
 #include "base/result.h"
@@ -9,15 +10,18 @@
 namespace edgewright {
 
 // How long one call of `run` takes, in microseconds: the median of at least five calls and of as
-// many more, up to 200, as fit in the time. `run` returns a Status; one call goes before.
+// many more, up to 200, as fit in the time, each after a pause. `run` returns a Status; one call
+// goes before.
 template <class Run>
-Result<double> median_us(Run&& run, double enough_us = 200000) {
+Result<double> median_us(Run&& run, double enough_us = 200000,
+                         std::chrono::milliseconds pause = {}) {
   using Clock = std::chrono::steady_clock;
   constexpr size_t kFewest = 5, kMost = 200;
   EDGEWRIGHT_TRY(run());
   std::vector<double> times;
   double total_us = 0;
   while (times.size() < kFewest || (total_us < enough_us && times.size() < kMost)) {
+    if (pause.count() > 0) std::this_thread::sleep_for(pause);
     const auto start = Clock::now();
     EDGEWRIGHT_TRY(run());
     times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());

@@ -221,9 +221,13 @@ Result<PowerSimulateReport> power_simulate(const std::string& model,
                                                         .horizon_s = options.seconds,
                                                         .seed = options.seed}));
   const bool pauses = options.workload != "continuous" && options.workload != "single";
+  // A supply without end is no queue of people who wait.
   const PhaseAwareOptions policy{.slack = options.slack,
+                                 .hurry = pauses ? 1.0 : 0.0,
                                  .use_deadline = options.deadline_ms > 0,
-                                 .platform_on_anyway = pauses};
+                                 .platform_on_anyway = pauses,
+                                 .hot_batch = options.hot_batch,
+                                 .interleave = options.interleave};
   PowerSimulateReport report{.device = device.name, .model = model, .precision = options.precision};
   for (const std::string& name : options.policies) {
     EDGEWRIGHT_ASSIGN(const SimulationResult result,

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <thread>
 
+#include "base/file.h"
 #include "edgewright/power.h"
 #include "power/govern/governor.h"
 #include "power/govern/privileged.h"
@@ -31,6 +32,15 @@ PhaseHint read_hint(const std::string& file, PhaseHint last) {
   return hint.ok() ? *hint : last;
 }
 
+// What only the engine can do: batches and rests. Written when it changes, as one line.
+void advise(const std::string& file, const Decision& decision, PowerGovernReport& report) {
+  if (file.empty()) return;
+  const std::string text = fmt::format("batch {} duty {:.3f}", decision.batch, decision.duty);
+  if (text == report.advice) return;
+  const Status written = write_file(file, text + "\n");
+  if (written.ok()) report.advice = text;
+}
+
 void keep_rounds(const PowerGovernOptions& options, Governor& governor, PowerGovernReport& report) {
   const auto start = Clock::now();
   PhaseHint hint;
@@ -44,6 +54,7 @@ void keep_rounds(const PowerGovernOptions& options, Governor& governor, PowerGov
     hint = read_hint(options.hint_file, hint);
     governor.step(std::chrono::duration<double>(Clock::now() - start).count(), hint);
     ++report.rounds;
+    advise(options.advice_file, governor.decision(), report);
     report.hottest_c = std::max(report.hottest_c, governor.hottest_c());
   }
   report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
@@ -64,7 +75,8 @@ Result<PowerGovernReport> power_govern(const PowerGovernOptions& options) {
                               .network = &device.thermal_network,
                               .skin_limit_c = skin_limit_c};
   EDGEWRIGHT_ASSIGN(const auto policy,
-                    make_policy(options.policy, context, {.slack = 1.2, .can_rest = false}));
+                    make_policy(options.policy, context,
+                                {.slack = 1.2, .can_rest = !options.advice_file.empty()}));
   EDGEWRIGHT_ASSIGN(const auto knobs, options.socket.empty()
                                           ? start_helper(options.root)
                                           : HelperClient::connect(options.socket));
@@ -83,6 +95,8 @@ Result<PowerGovernReport> power_govern(const PowerGovernOptions& options) {
     report.mean_power_w = report.energy_j / governor.meter().window_s();
   }
   report.warnings = governor.warnings();
+  // An engine without a governor works as it is set to.
+  if (!options.advice_file.empty()) advise(options.advice_file, Decision{}, report);
   const Status restored = knobs->restore();
   report.restored = restored.ok();
   if (!restored.ok()) {

@@ -1,6 +1,7 @@
 #include "api/server_connection.h"
 
 #include "base/file.h"
+#include "serve/grpc/grpc_client.h"
 
 namespace edgewright {
 
@@ -9,7 +10,7 @@ Result<ServerConnection> ServerConnection::of(const ServerOptions& options) {
   constexpr size_t kMaxTokenBytes = 1 << 16;
   ServerConnection connection;
   EDGEWRIGHT_ASSIGN(connection.address_, parse_server_address(options.url));
-  connection.http_.authorities = options.authorities;
+  connection.client_.authorities = options.authorities;
   if (options.token_file.empty()) return connection;
   EDGEWRIGHT_ASSIGN(std::string token, read_file(options.token_file, kMaxTokenBytes));
   while (!token.empty() && (token.back() == '\n' || token.back() == '\r' || token.back() == ' ')) {
@@ -17,12 +18,13 @@ Result<ServerConnection> ServerConnection::of(const ServerOptions& options) {
   }
   const bool is_plain = !token.empty() && token.find_first_of("\r\n\t ") == std::string::npos;
   if (!is_plain) return bad_input("{}: found no token, expected one line", options.token_file);
-  connection.http_.token = std::move(token);
+  connection.client_.token = std::move(token);
   return connection;
 }
 
 Result<std::unique_ptr<InferenceClient>> ServerConnection::open() const {
-  return open_http_client(address_, http_);
+  return address_.is_grpc ? open_grpc_client(address_, client_)
+                          : open_http_client(address_, client_);
 }
 
 InferenceClient::Deadline deadline_in(double time_us) {

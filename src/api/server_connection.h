@@ -16,7 +16,7 @@ class ServerConnection {
 
  private:
   ServerAddress address_;
-  ClientOptions http_;
+  ClientOptions client_;
 };
 
 // So long from now.

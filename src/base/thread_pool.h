@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -22,6 +23,11 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
+  // On machines whose cores differ this is so from the start: every worker has a range of its own
+  // as long as its measured speed (base/work_shares.h) says, and helps the others when it is done.
+  // Call while no loop runs.
+  void divide_by_speed();
+
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   // Calls task(index, worker) for every index below count, worker < threads(), and returns when all
@@ -32,6 +38,8 @@ class ThreadPool {
   using Task = FunctionRef<void(size_t, int)>;
   void work(int worker, int cpu);
   void drain(int worker);
+  void drain_ranges(int worker);
+  struct Ranges;
 
   std::vector<std::thread> workers_;
   std::mutex call_mutex_;
@@ -43,6 +51,7 @@ class ThreadPool {
   std::atomic<int> busy_{0};
   std::atomic<uint64_t> generation_{0};
   std::atomic<bool> stop_{false};
+  std::unique_ptr<Ranges> ranges_;  // null: every worker takes the next index
 };
 
 }  // namespace edgewright

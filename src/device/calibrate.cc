@@ -36,6 +36,7 @@ bool plausible(const PowerSample& sample) {
 
 struct Measured {
   double power_uw, frequency_v2, volts;  // MHz V^2
+  int64_t frequency_khz;
 };
 
 double mean_relative_error(const std::vector<Measured>& rows, double dynamic, double fixed) {
@@ -47,25 +48,42 @@ double mean_relative_error(const std::vector<Measured>& rows, double dynamic, do
   return sum / static_cast<double>(rows.size());
 }
 
-// Least squares on rows divided by their power: sum (C x + k v - 1)^2 with x = f V^2 / P, v = V /
-// P.
-std::pair<double, double> fit_dynamic_and_static(const std::vector<Measured>& rows) {
-  double xx = 0, xv = 0, vv = 0, x1 = 0, v1 = 0;
-  for (const Measured& row : rows) {
-    const double x = row.frequency_v2 / row.power_uw, v = row.volts / row.power_uw;
-    xx += x * x, xv += x * v, vv += v * v, x1 += x, v1 += v;
-  }
-  const double determinant = xx * vv - xv * xv;
-  const double dynamic = determinant > 1e-12 * xx * vv ? (x1 * vv - v1 * xv) / determinant : -1;
-  const double fixed = determinant > 1e-12 * xx * vv ? (v1 * xx - x1 * xv) / determinant : -1;
-  if (dynamic >= 0 && fixed >= 0) return {dynamic, fixed};
-  // On the edge of what is allowed one term explains all; the better one is taken.
-  const std::pair<double, double> alone_dynamic{x1 / xx, 0}, alone_fixed{0, v1 / vv};
-  const auto loss = [&](const std::pair<double, double>& fit) {
-    return fit.first * (fit.first * xx - 2 * x1) + fit.second * (fit.second * vv - 2 * v1);
+using Fit = std::pair<double, double>;  // C, k
+
+// Least absolute relative deviations: the C and k of least mean |C f V^2 + k V - P| / P, not
+// negative. An optimum of this linear programme lies where two of its lines meet: two rows that are
+// met exactly, or one row and a bound. So every such place is looked at; tables are small. Large
+// ones are thinned, which only moves the optimum.
+Fit fit_dynamic_and_static(const std::vector<Measured>& rows) {
+  constexpr size_t kMostRows = 256;
+  const size_t stride = (rows.size() + kMostRows - 1) / kMostRows;
+  Fit best{0, 0};
+  double least = HUGE_VAL;
+  const auto look_at = [&](double dynamic, double fixed) {
+    if (!(dynamic >= 0 && fixed >= 0)) return;
+    const double error = mean_relative_error(rows, dynamic, fixed);
+    if (error < least) {
+      least = error;
+      best = {dynamic, fixed};
+    }
   };
-  return loss(alone_dynamic) <= loss(alone_fixed) ? alone_dynamic : alone_fixed;
+  for (size_t i = 0; i < rows.size(); i += stride) {
+    const Measured& a = rows[i];
+    look_at(a.power_uw / a.frequency_v2, 0);
+    look_at(0, a.power_uw / a.volts);
+    for (size_t j = i + stride; j < rows.size(); j += stride) {
+      const Measured& b = rows[j];
+      const double determinant = a.frequency_v2 * b.volts - b.frequency_v2 * a.volts;
+      if (std::fabs(determinant) < 1e-12 * a.frequency_v2 * b.volts) continue;
+      look_at((a.power_uw * b.volts - b.power_uw * a.volts) / determinant,
+              (b.power_uw * a.frequency_v2 - a.power_uw * b.frequency_v2) / determinant);
+    }
+  }
+  return best;
 }
+
+// Far from what all others agree on: something else ran while they were measured.
+constexpr double kOutlier = 0.25;
 
 class Calibrator {
  public:
@@ -113,7 +131,10 @@ class Calibrator {
     for (const PowerSample& sample : samples) {
       const double volts = static_cast<double>(point_of(cluster, sample).voltage_uv) * 1e-6;
       const double megahertz = static_cast<double>(sample.frequency_khz) * 1e-3;
-      if (volts > 0) rows.push_back({sample.power_mw * 1e3, megahertz * volts * volts, volts});
+      if (volts > 0) {
+        rows.push_back(
+            {sample.power_mw * 1e3, megahertz * volts * volts, volts, sample.frequency_khz});
+      }
     }
     return rows;
   }
@@ -132,6 +153,18 @@ class Calibrator {
     fit.coefficient_error = mean_relative_error(rows, fit.coefficient, 0);
     std::tie(fit.dynamic_coefficient, fit.static_uw_per_v) = fit_dynamic_and_static(rows);
     fit.error = mean_relative_error(rows, fit.dynamic_coefficient, fit.static_uw_per_v);
+    std::vector<Measured> sound;
+    for (const Measured& row : rows) {
+      if (mean_relative_error({row}, fit.dynamic_coefficient, fit.static_uw_per_v) <= kOutlier) {
+        sound.push_back(row);
+      } else {
+        fit.outliers_khz.push_back(row.frequency_khz);
+      }
+    }
+    if (!sound.empty()) {
+      fit.error_without_outliers =
+          mean_relative_error(sound, fit.dynamic_coefficient, fit.static_uw_per_v);
+    }
     const double ratio = fit.stated_coefficient / fit.coefficient;
     fit.suspicious =
         fit.stated_coefficient > 0 && (ratio > suspicious_ratio_ || ratio < 1 / suspicious_ratio_);
@@ -242,6 +275,13 @@ Result<Calibration> calibrate(Device device, const std::vector<PowerSample>& sam
           "cluster {} of CPU {}: the stated coefficient {:g} is suspicious; the measurements give "
           "{:.1f}",
           fit.cluster, fit.first_cpu, fit.stated_coefficient, fit.coefficient));
+    }
+    if (!fit.outliers_khz.empty()) {
+      out.warnings.push_back(fmt::format(
+          "cluster {} of CPU {}: {} of {} measurements are more than {:.0f} % off the fit (first "
+          "at {} kHz); did something else run meanwhile? the others are met within {:.1f} %",
+          fit.cluster, fit.first_cpu, fit.outliers_khz.size(), fit.points, kOutlier * 100,
+          fit.outliers_khz.front(), fit.error_without_outliers * 100));
     }
     if (fit.table_only) {
       out.warnings.push_back(fmt::format(

@@ -27,8 +27,9 @@ Result<VoltageTable> parse_voltages(std::string_view text, std::string_view file
 
 // Fits the power of every cluster that was measured. With voltages the operating points carry the
 // fitted C f V^2 + k V; without, the measured table. Frequencies that the device lacked are added.
-// The fit minimises the squared relative error, so that low frequencies, where a device spends its
-// day, weigh as much as high ones; C and k are not negative.
+// The fit minimises the mean absolute relative error: low frequencies, where a device spends its
+// day, weigh as much as high ones, and a few disturbed measurements do not pull it away; those are
+// said. C and k are not negative.
 struct Calibration {
   Device device;
   std::vector<ClusterFit> fits;

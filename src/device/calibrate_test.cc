@@ -33,6 +33,27 @@ TEST(Calibrate, FindsTheCoefficientsThatMadeThePowers) {
   EXPECT_EQ(result->device.clusters[0].operating_points.size(), 5);
 }
 
+// What ran beside a measurement does not bend the fit of the others, and is said.
+TEST(Calibrate, DisturbedMeasurementsAreSaidAndDoNotCount) {
+  std::vector<PowerSample> samples;
+  VoltageTable voltages;
+  for (int i = 0; i < 9; ++i) {
+    const int64_t khz = 400'000 + 200'000 * i, uv = 600'000 + 40'000 * i;
+    const double volts = static_cast<double>(uv) * 1e-6;
+    const double mw = 0.1 * static_cast<double>(khz) / 1000 * volts * volts + 40 * volts;
+    samples.push_back({.cpu = 1, .frequency_khz = khz, .power_mw = mw * (i % 4 == 1 ? 2 : 1)});
+    voltages[{1, khz}] = uv;
+  }
+  const auto result = calibrate(one_cluster(), samples, voltages, 1.3, "bench");
+  ASSERT_TRUE(result.ok());
+  const ClusterFit& fit = result->fits.at(0);
+  EXPECT_NEAR(fit.dynamic_coefficient, 100, 1e-6);
+  EXPECT_NEAR(fit.static_uw_per_v, 40'000, 1e-3);
+  EXPECT_EQ(fit.outliers_khz, (std::vector<int64_t>{600'000, 1'400'000}));
+  EXPECT_LT(fit.error_without_outliers, 1e-9);
+  EXPECT_NEAR(fit.error, 2 * 0.5 / 9, 1e-9);
+}
+
 TEST(Calibrate, CarriesTheTableWhereVoltagesAreMissing) {
   const auto result = calibrate(
       one_cluster(), {{.cpu = 0, .frequency_khz = 300'000, .power_mw = 12.5}}, {}, 1.3, "bench");

@@ -1,6 +1,10 @@
 #include "llm/engine.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "llm/difficulty.h"
 
 namespace edgewright {
 namespace {
@@ -26,11 +30,13 @@ bool keeps_all_tokens(const ModelConfig& config) {
 }  // namespace
 
 struct Engine::Active {
-  Active(TextRequest request, KvCache& kv, const Tokenizer& tokenizer, const std::vector<int>& ends)
-      : cache(kv), answer(std::move(request), tokenizer, ends) {}
+  Active(TextRequest request, KvCache& kv, const Tokenizer& tokenizer, const std::vector<int>& ends,
+         double easy_below)
+      : cache(kv), answer(std::move(request), tokenizer, ends), difficulty(easy_below) {}
 
   SequenceCache cache;
   Answer answer;  // its sequence is what the cache stands for, and the tokens still to compute
+  Difficulty difficulty;
   bool prompt_done = false;
 };
 
@@ -41,6 +47,7 @@ Engine::Engine(std::shared_ptr<const PackedModel> model, std::shared_ptr<const T
       context_(context_of(model->config, options)),
       cache_(model->config, options.cache, pages_of(model->config, options)),
       decoder_(std::move(model), pool) {
+  if (options.light) light_ = std::make_unique<Decoder>(options.light, pool);
   schedule_.limits.max_running = options.max_running;
   schedule_.limits.max_waiting = options.max_waiting;
   schedule_.limits.prefill_tokens = options.prefill_tokens;
@@ -78,8 +85,8 @@ Result<int64_t> Engine::submit(TextRequest request) {
   const int64_t length = int64_t{entry.to_compute} + std::max(1, request.max_tokens);
   entry.pages_wanted = pages_of(static_cast<int>(std::min<int64_t>(length, longest)));
   schedule_.requests.push_back(entry);
-  auto active =
-      std::make_unique<Active>(std::move(request), cache_, *tokenizer_, decoder_.config().eos);
+  auto active = std::make_unique<Active>(std::move(request), cache_, *tokenizer_,
+                                         decoder_.config().eos, options_.light_entropy);
   active->answer.result().id = entry.id;
   active_.emplace(entry.id, std::move(active));
   return entry.id;
@@ -97,13 +104,37 @@ ScheduledRequest& Engine::scheduled(int64_t id) {
   return *std::ranges::find(schedule_.requests, id, &ScheduledRequest::id);
 }
 
+void Engine::tell(const EnginePhase& phase) {
+  if (!options_.on_phase || phase.alike(told_)) return;
+  told_ = phase;
+  options_.on_phase(phase);
+}
+
 bool Engine::step() {
+  if (!options_.advice) return compute_step();
+  const EngineAdvice advice = options_.advice();
+  // Who runs already goes on; fewer join until the advice is met.
+  const auto running = static_cast<int>(std::ranges::count_if(
+      schedule_.requests, [](const ScheduledRequest& r) { return r.state != State::kWaiting; }));
+  const int advised = advice.batch > 0 ? advice.batch : options_.max_running;
+  schedule_.limits.max_running = std::min(std::max(advised, running), options_.max_running);
+  const auto begin = std::chrono::steady_clock::now();
+  const bool worked = compute_step();
+  if (worked && advice.duty < 1) {
+    // Between steps nobody waits for a thread, so that rest here idles every core.
+    std::this_thread::sleep_for((std::chrono::steady_clock::now() - begin) * (1 / advice.duty - 1));
+  }
+  return worked;
+}
+
+bool Engine::compute_step() {
   const StepPlan plan = plan_step(schedule_);
   ++schedule_.turn;
   for (const int64_t id : plan.admitted) admit(id);
   if (!plan.prefill.empty()) prefill(plan);
   if (!plan.decode.empty()) decode(plan.decode);
   remove_finished();
+  if (schedule_.requests.empty()) tell({});
   return !plan.empty();
 }
 
@@ -180,6 +211,9 @@ void Engine::prefill(const StepPlan& plan) {
       complete.push_back(&request);
     }
   }
+  EnginePhase phase{.kind = EnginePhase::Kind::kPrefill};
+  for (const DecoderRun& run : runs) phase.tokens += static_cast<int>(run.tokens.size());
+  tell(phase);
   const auto vocabulary = static_cast<size_t>(decoder_.config().vocabulary);
   logits_.resize(complete.size() * vocabulary);
   decoder_.run(runs, language::Phase::kPrefill, logits_);
@@ -191,6 +225,20 @@ void Engine::prefill(const StepPlan& plan) {
 }
 
 void Engine::decode(const std::vector<int64_t>& ids) {
+  EnginePhase phase{.kind = EnginePhase::Kind::kDecode, .batch = static_cast<int>(ids.size())};
+  for (const int64_t id : ids) {
+    phase.context += active(id).cache.length() / static_cast<double>(ids.size());
+  }
+  tell(phase);
+  if (!light_) return decode_with(decoder_, ids);
+  std::vector<int64_t> easy, hard;
+  for (const int64_t id : ids) (active(id).difficulty.easy() ? easy : hard).push_back(id);
+  for (const int64_t id : easy) ++active(id).answer.result().light_tokens;
+  if (!hard.empty()) decode_with(decoder_, hard);
+  if (!easy.empty()) decode_with(*light_, easy);
+}
+
+void Engine::decode_with(Decoder& decoder, const std::vector<int64_t>& ids) {
   std::vector<DecoderRun> runs;
   std::vector<Active*> requests;
   for (const int64_t id : ids) {
@@ -202,7 +250,7 @@ void Engine::decode(const std::vector<int64_t>& ids) {
   }
   const auto vocabulary = static_cast<size_t>(decoder_.config().vocabulary);
   logits_.resize(requests.size() * vocabulary);
-  decoder_.run(runs, language::Phase::kDecode, logits_);
+  decoder.run(runs, language::Phase::kDecode, logits_);
   for (size_t i = 0; i < requests.size(); ++i) {
     accept(*requests[i], std::span(logits_).subspan(i * vocabulary, vocabulary));
   }
@@ -210,6 +258,7 @@ void Engine::decode(const std::vector<int64_t>& ids) {
 
 // Chooses the next token of a request and decides whether it goes on.
 void Engine::accept(Active& request, std::span<float> logits) {
+  if (light_) request.difficulty.see(logits);
   const FinishReason reason = request.answer.add(logits);
   if (reason != FinishReason::kNone) return finish(request, reason);
   const int longest = std::min(context_, cache_.max_pages() * kPageTokens);

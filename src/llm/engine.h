@@ -7,6 +7,7 @@
 
 #include "llm/answer.h"
 #include "llm/decoder.h"
+#include "llm/phase.h"
 #include "llm/request.h"
 #include "llm/schedule.h"
 
@@ -18,6 +19,14 @@ struct EngineOptions {
   int cache_pages = 0;  // 0: enough for one sequence of the whole context
   int max_running = 16, max_waiting = 256, prefill_tokens = 512;
   bool reuse_prefixes = true;
+  // The same model with weights of fewer bits, which computes the tokens that are easy to foresee
+  // (difficulty.h): below so many nats. Keys and values are one cache. Null: none.
+  std::shared_ptr<const PackedModel> light;
+  double light_entropy = 1;
+  // Told whenever what the engine does changes; may be empty.
+  std::function<void(const EnginePhase&)> on_phase;
+  // Asked before every step; may be empty.
+  std::function<EngineAdvice()> advice;
 };
 
 // Computes many requests together: they join and leave between steps, each with the result that it
@@ -59,6 +68,9 @@ class Engine {
   bool reserve(SequenceCache& cache, int length);
   void prefill(const StepPlan& plan);
   void decode(const std::vector<int64_t>& ids);
+  void decode_with(Decoder& decoder, const std::vector<int64_t>& ids);
+  void tell(const EnginePhase& phase);
+  bool compute_step();
   void accept(Active& request, std::span<float> logits);
   void slide(Active& request);
   void finish(Active& request, FinishReason reason);
@@ -69,6 +81,8 @@ class Engine {
   int context_;
   KvCache cache_;
   Decoder decoder_;
+  std::unique_ptr<Decoder> light_;
+  EnginePhase told_;
   ScheduleState schedule_;
   std::map<int64_t, std::unique_ptr<Active>> active_;
   std::list<Prefix> prefixes_;  // the last used first

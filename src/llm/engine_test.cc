@@ -150,5 +150,52 @@ TEST_F(EngineTest, PackedFilesHoldTheSameModel) {
   EXPECT_EQ(run(first)[a].tokens, run(second)[b].tokens);
 }
 
+// The cache is one: the tokens after the prompt come from the light weights, those before from the
+// others, and a threshold that nothing is below changes nothing.
+TEST_F(EngineTest, EasyTokensAreComputedWithLightWeights) {
+  const auto tokens_with = [&](double light_entropy, int& light_tokens) {
+    Engine both = engine({.light = model("int4"), .light_entropy = light_entropy});
+    const int64_t id = *both.submit(request(20));
+    const TextResult result = run(both).at(id);
+    light_tokens = result.light_tokens;
+    return result.tokens;
+  };
+  Engine plain = engine();
+  const int64_t id = *plain.submit(request(20));
+  const std::vector<int> without = run(plain).at(id).tokens;
+  int light = 0;
+  EXPECT_EQ(tokens_with(0, light), without);
+  EXPECT_EQ(light, 0);
+  EXPECT_EQ(tokens_with(1e9, light).size(), without.size());
+  EXPECT_EQ(light, static_cast<int>(without.size()) - 1);  // the prompt gives the first
+}
+
+TEST_F(EngineTest, TellsWhatItDoes) {
+  std::vector<std::string> told;
+  EngineOptions options{.prefill_tokens = 16};
+  options.on_phase = [&told](const EnginePhase& phase) { told.push_back(phase_text(phase)); };
+  Engine shared = engine(options);
+  ASSERT_TRUE(shared.submit(request(20)).ok());
+  run(shared);
+  const std::vector<std::string> expected = {"prefill 16", "prefill 4", "decode 1 20", "idle"};
+  EXPECT_EQ(told, expected);
+}
+
+TEST_F(EngineTest, TakesAdviceOnItsBatch) {
+  EngineAdvice advice{.batch = 1};
+  EngineOptions options{.cache_pages = 16};
+  options.advice = [&advice] { return advice; };
+  int most = 0;
+  options.on_phase = [&most](const EnginePhase& phase) { most = std::max(most, phase.batch); };
+  Engine shared = engine(options);
+  for (uint64_t i = 0; i < 4; ++i) ASSERT_TRUE(shared.submit(request(20, i)).ok());
+  run(shared);
+  EXPECT_EQ(most, 1);
+  advice.batch = 0;
+  for (uint64_t i = 0; i < 4; ++i) ASSERT_TRUE(shared.submit(request(20, i)).ok());
+  run(shared);
+  EXPECT_EQ(most, 4);
+}
+
 }  // namespace
 }  // namespace edgewright

@@ -54,6 +54,7 @@ struct TextResult {
   FinishReason finish = FinishReason::kNone;
   int prompt_tokens = 0;
   int reused_tokens = 0;  // of the prompt, whose keys and values were there already
+  int light_tokens = 0;   // of the answer, computed with the weights of fewer bits
 };
 
 }  // namespace edgewright

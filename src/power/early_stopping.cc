@@ -6,14 +6,15 @@ namespace edgewright {
 namespace {
 
 // P(X <= over) for X binomial with `queries` trials of probability `share`; terms by logarithms,
-// so that neither large counts nor small shares overflow.
+// each from the one before, so that neither large counts nor small shares overflow.
 double binomial_at_most(int64_t queries, int64_t over, double share) {
-  double sum = 0;
   const auto n = static_cast<double>(queries);
+  const double odds = share / (1 - share);
+  double sum = 0, term = n * std::log1p(-share);
   for (int64_t k = 0; k <= over && k <= queries; ++k) {
     const auto x = static_cast<double>(k);
-    sum += std::exp(std::lgamma(n + 1) - std::lgamma(x + 1) - std::lgamma(n - x + 1) +
-                    x * std::log(share) + (n - x) * std::log1p(-share));
+    sum += std::exp(term);
+    term += std::log((n - x) / (x + 1) * odds);
   }
   return sum;
 }

@@ -27,18 +27,9 @@ std::vector<FrontChoice> every_choice(const Machine& machine, const StepWork& wo
                                       const std::string& dtype, double die_c,
                                       bool platform_on_anyway) {
   std::vector<FrontChoice> all;
-  const double memory_j = machine.memory_j(work.bytes);
   const auto visit = [&](const Setting& setting) {
-    const double step_s = machine.step_s(work, dtype, setting);
-    if (std::isinf(step_s)) return;
-    double watts = 0;
-    for (size_t i = 0; i < machine.clusters(); ++i) {
-      if (setting.clusters[i].cores > 0) watts += machine.busy_w(i, setting.clusters[i], die_c);
-    }
-    const double work_j = watts * step_s + memory_j;
-    const double platform_j = machine.platform_w() * step_s;
-    all.push_back({setting, step_s, work_j + (platform_on_anyway ? 0 : platform_j),
-                   (work_j + platform_j) / step_s});
+    FrontChoice choice = cost_of(machine, work, dtype, setting, die_c, platform_on_anyway);
+    if (!std::isinf(choice.step_s)) all.push_back(std::move(choice));
   };
   Setting setting{.clusters = std::vector<ClusterSetting>(machine.clusters())};
   each_setting(machine, 0, setting, visit);
@@ -58,6 +49,19 @@ std::vector<FrontChoice> front_by(double FrontChoice::* cost, std::vector<FrontC
 }
 
 }  // namespace
+
+FrontChoice cost_of(const Machine& machine, const StepWork& work, const std::string& dtype,
+                    const Setting& setting, double die_c, bool platform_on_anyway) {
+  const double step_s = machine.step_s(work, dtype, setting);
+  double watts = 0;
+  for (size_t i = 0; i < machine.clusters(); ++i) {
+    if (setting.clusters[i].cores > 0) watts += machine.busy_w(i, setting.clusters[i], die_c);
+  }
+  const double work_j = watts * step_s + machine.memory_j(work.bytes);
+  const double platform_j = machine.platform_w() * step_s;
+  return {setting, step_s, work_j + (platform_on_anyway ? 0 : platform_j),
+          (work_j + platform_j) / step_s};
+}
 
 std::vector<FrontChoice> pareto_front(const Machine& machine, const StepWork& work,
                                       const std::string& dtype, double die_c,

@@ -14,6 +14,10 @@ struct FrontChoice {
   double power_w = 0;   // of the whole device meanwhile
 };
 
+// What a step costs at a setting. With `platform_on_anyway` the energy leaves the platform out.
+FrontChoice cost_of(const Machine& machine, const StepWork& work, const std::string& dtype,
+                    const Setting& setting, double die_c, bool platform_on_anyway);
+
 // The choices that no other beats in both time and energy, quickest first. Every number of cores
 // and operating point of each cluster is looked at; `die_c` sets the leakage. With
 // `platform_on_anyway` the rest of the device draws its power whether there is work or not, so that

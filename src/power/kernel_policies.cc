@@ -18,6 +18,16 @@ int64_t schedutil_frequency_khz(int64_t utilization, int64_t capacity, int64_t m
   return std::min(max_khz, (max_khz + (max_khz >> 2)) * utilization / capacity);
 }
 
+void UtilizationEstimate::sleep_at(int64_t utilization) {
+  constexpr int64_t kMargin = 1024 / 100, kWeightShift = 2;
+  const int64_t fallen = value_ - utilization;
+  if (fallen <= 0) {
+    value_ = utilization;
+  } else if (fallen >= kMargin) {
+    value_ = ((value_ << kWeightShift) - fallen) >> kWeightShift;
+  }
+}
+
 size_t operating_point_at_least(const Cluster& cluster, int64_t frequency_khz,
                                 bool skip_inefficient) {
   const auto& points = cluster.operating_points;

@@ -13,6 +13,17 @@ namespace edgewright {
 // schedutil (map_util_freq and get_next_freq, kernel/sched/cpufreq_schedutil.c): the frequency for
 // a utilisation of 0 to capacity, 25 % above it, before the step to an operating point.
 int64_t schedutil_frequency_khz(int64_t utilization, int64_t capacity, int64_t max_khz);
+// util_est (util_est_update, kernel/sched/fair.c; on by default): what a task used when it last
+// went to sleep, which is what schedutil believes of it as soon as it wakes. Rises at once, falls
+// by a quarter of the difference, and not at all within one percent.
+class UtilizationEstimate {
+ public:
+  int64_t value() const { return value_; }
+  void sleep_at(int64_t utilization);
+
+ private:
+  int64_t value_ = 0;
+};
 // The lowest operating point of at least a frequency; the highest one when there is none. With
 // `skip_inefficient`, the next one that is not marked inefficient (cpufreq does so where an energy
 // model is registered).

@@ -90,5 +90,20 @@ TEST(StepWise, NeverLeavesItsRange) {
   EXPECT_EQ(state, 2);
 }
 
+// Up at once; down by a quarter: (800 * 4 - 400) / 4; within a margin of 10 not at all.
+TEST(UtilizationEstimate, RisesAtOnceAndFallsByAQuarter) {
+  UtilizationEstimate estimate;
+  estimate.sleep_at(800);
+  EXPECT_EQ(estimate.value(), 800);
+  estimate.sleep_at(400);
+  EXPECT_EQ(estimate.value(), 700);
+  estimate.sleep_at(691);
+  EXPECT_EQ(estimate.value(), 700);
+  estimate.sleep_at(690);
+  EXPECT_EQ(estimate.value(), 697);
+  estimate.sleep_at(1024);
+  EXPECT_EQ(estimate.value(), 1024);
+}
+
 }  // namespace
 }  // namespace edgewright

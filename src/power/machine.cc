@@ -14,6 +14,11 @@ constexpr double kBarrierCycles = 1500;
 // term is known.
 constexpr double kWaitingShare = 0.1;
 constexpr double kDefaultTransitionS = 100e-6;
+// Of moving threads: the scheduler stops and starts them. The order of a migration through a CPU's
+// stopper thread.
+constexpr double kMigrationS = 50e-6;
+// Of one core where the device does not say: the second-level cache of most big cores.
+constexpr double kPrivateCacheBytes = 256 * 1024;
 
 }  // namespace
 
@@ -57,6 +62,10 @@ Result<Machine> Machine::create(const Device& device) {
   int64_t transition_us = 0;
   for (const Cluster& cluster : device.clusters) {
     EDGEWRIGHT_ASSIGN(ClusterModel model, Machine::model(cluster));
+    const auto cache = std::ranges::find(
+        device.memory, fmt::format("L2:{}", machine.clusters_.size()), &MemoryLevel::name);
+    model.private_cache_bytes =
+        cache == device.memory.end() ? kPrivateCacheBytes : static_cast<double>(cache->size_bytes);
     machine.clusters_.push_back(std::move(model));
     transition_us = std::max(transition_us, cluster.transition_us);
   }
@@ -113,6 +122,24 @@ double Machine::step_s(const StepWork& work, const std::string& dtype,
   return std::max(work.operations / operations_per_s,
                   work.bytes / std::min(bytes_per_s, memory_bytes_per_s_)) +
          barriers_s;
+}
+
+double Machine::change_s(const Setting& from, const Setting& to) const {
+  if (from.clusters.empty() || from == to) return 0;
+  double seconds = transition_s_, cold_bytes = 0;
+  for (size_t i = 0; i < clusters_.size(); ++i) {
+    const int more = to.clusters[i].cores - from.clusters[i].cores;
+    if (more > 0) cold_bytes += more * clusters_[i].private_cache_bytes;
+  }
+  if (cold_bytes > 0) seconds += kMigrationS + cold_bytes / memory_bytes_per_s_;
+  return seconds;
+}
+
+bool Machine::alike(size_t a, size_t b) const {
+  const ClusterModel &x = clusters_[a], &y = clusters_[b];
+  return x.name == y.name && x.cores == y.cores && x.capacity == y.capacity &&
+         x.points.size() == y.points.size() &&
+         x.points.back().frequency_khz == y.points.back().frequency_khz;
 }
 
 double Machine::busy_w(size_t cluster, const ClusterSetting& setting, double die_c) const {

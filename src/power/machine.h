@@ -52,6 +52,11 @@ class Machine {
   double sleep_residency_s(size_t cluster) const { return clusters_[cluster].sleep_residency_s; }
   double sleep_switch_s(size_t cluster) const { return clusters_[cluster].sleep_switch_s; }
   double transition_s() const { return transition_s_; }
+  // What a change of the setting takes: voltage and clock settle; where other cores take over,
+  // threads stop, move, and their private caches fill again from memory.
+  double change_s(const Setting& from, const Setting& to) const;
+  // Whether two clusters are the same in all that a policy looks at.
+  bool alike(size_t a, size_t b) const;
 
   // All cores of the clusters that have at least half of the fastest core's capacity, at their
   // highest frequency: what an engine that asks for "the big cores" gets.
@@ -71,6 +76,7 @@ class Machine {
     std::vector<std::pair<std::string, double>> operations_per_cycle;
     double bytes_per_cycle;
     double sleep_residency_s, sleep_switch_s;
+    double private_cache_bytes = 0;  // of one core
   };
   static Result<ClusterModel> model(const Cluster& cluster);
   double operations_per_cycle(const ClusterModel& cluster, const std::string& dtype) const;

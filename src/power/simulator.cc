@@ -4,6 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "power/idle_choice.h"
+#include "power/length_predictor.h"
+
 namespace edgewright {
 namespace {
 
@@ -58,6 +61,7 @@ class Simulation {
         temperatures_(model_.size(), options.start_c),
         heat_j_(model_.size(), 0),
         power_w_(model_.size(), 0),
+        idle_choice_(machine),
         busy_s_(machine.clusters(), 0),
         window_tokens_(static_cast<size_t>(options.horizon_s / kWindowS) + 1, 0),
         loaded_s_(window_tokens_.size(), 0) {
@@ -94,19 +98,24 @@ class Simulation {
     }
     return options_.ambient[ambient_].celsius;
   }
-  double die_c() const { return temperatures_[path_.clusters[0]]; }
+  double cluster_c(size_t cluster) const { return temperatures_[path_.clusters[cluster]]; }
+  double die_c() const {
+    double hottest = -HUGE_VAL;
+    for (const size_t node : path_.clusters) hottest = std::max(hottest, temperatures_[node]);
+    return hottest;
+  }
+  int max_batch() const { return batch_ > 0 ? batch_ : options_.max_batch; }
 
   void admit() {
     while (next_ < requests_.size() && requests_[next_].arrival_s <= now_s_ + 1e-12) {
-      waiting_.push_back(&requests_[next_++]);
       // Of an endless supply only what can begin soon is looked at.
-      if (std::ssize(waiting_) > 4 * options_.max_batch && requests_[next_ - 1].arrival_s == 0) {
-        break;
-      }
+      const bool endless = requests_[next_].arrival_s == 0;
+      if (endless && std::ssize(waiting_) > 4 * max_batch()) break;
+      waiting_.push_back(&requests_[next_++]);
     }
     if (active_.empty() && !may_begin()) return;
     size_t begun = 0;
-    while (begun < waiting_.size() && std::ssize(active_) < options_.max_batch) {
+    while (begun < waiting_.size() && std::ssize(active_) < max_batch()) {
       const Request* request = waiting_[begun++];
       active_.push_back({request, static_cast<double>(request->prompt_tokens),
                          static_cast<double>(request->output_tokens), 0});
@@ -115,7 +124,7 @@ class Simulation {
   }
   bool may_begin() const {
     return !waiting_.empty() &&
-           (std::ssize(waiting_) >= options_.max_batch ||
+           (std::ssize(waiting_) >= max_batch() ||
             now_s_ >= waiting_.front()->arrival_s + options_.batch_wait_s - 1e-12);
   }
 
@@ -137,16 +146,26 @@ class Simulation {
       wake();
       decide();
     }
-    const double limit_s = std::max(until_s - now_s_, 1e-9);
+    double limit_s = std::max(until_s - now_s_, 1e-9);
     if (work_left_s_ <= 1e-9) return idle(limit_s);
-    work(std::min(limit_s, work_left_s_));
+    wake();
+    limit_s = std::min(limit_s, work_left_s_);
+    if (stall_s_ <= 0) return work(limit_s);
+    const double stalled_s = std::min(stall_s_, limit_s);
+    stall_s_ = stall_s_ - stalled_s < 1e-12 ? 0 : stall_s_ - stalled_s;
+    result_.energy.switching_j += busy(stalled_s, 0);
   }
 
   void work(double limit_s) {
     const auto prompt = std::ranges::find_if(
         active_, [](const Sequence& sequence) { return sequence.prompt_left > 0; });
-    if (prompt != active_.end()) return prefill(*prompt, limit_s);
-    decode(limit_s);
+    if (prompt == active_.end()) return decode(limit_s, nullptr);
+    if (chunk_tokens_ > 0 && decoding() > 0) return decode(limit_s, &*prompt);
+    prefill(*prompt, limit_s);
+  }
+  int decoding() const {
+    return static_cast<int>(std::ranges::count_if(
+        active_, [](const Sequence& sequence) { return sequence.prompt_left <= 0; }));
   }
 
   void prefill(Sequence& sequence, double limit_s) {
@@ -157,31 +176,49 @@ class Simulation {
     const double spent_s = std::min(limit_s, left_s);
     const double done =
         spent_s >= left_s ? sequence.prompt_left : sequence.prompt_left * spent_s / left_s;
-    busy(spent_s, step.bytes * done / sequence.request->prompt_tokens);
+    use(spent_s, step.bytes * done / sequence.request->prompt_tokens);
     sequence.prompt_left -= done;
     if (spent_s < left_s) return;
+    begin_decoding(sequence);
+    retire();
+    decide();
+  }
+
+  void begin_decoding(Sequence& sequence) {
     // The prompt's last position gives the first token.
     sequence.prompt_left = 0;
     sequence.context = sequence.request->prompt_tokens;
     result_.first_token_s.push_back(now_s_ - sequence.request->arrival_s);
     give_tokens(sequence, 1);
-    retire();
-    decide();
   }
 
-  void decode(double limit_s) {
-    double context = 0, least = kNever;
+  // Steps of all sequences past their prompts; with a piece of a prompt beside each when there is
+  // one, whose weights are then read but once.
+  void decode(double limit_s, Sequence* prompt) {
+    double context = 0, least = kNever, batch = 0, tokens = 0;
     for (const Sequence& sequence : active_) {
+      if (sequence.prompt_left > 0) continue;
       context += sequence.context;
       least = std::min(least, sequence.output_left);
+      ++batch;
     }
-    const auto batch = static_cast<double>(active_.size());
-    const StepWork step = step_work(load_, batch, context / batch);
+    if (prompt != nullptr) {
+      tokens = std::min(chunk_tokens_, prompt->prompt_left);
+      context += tokens * (prompt->request->prompt_tokens - prompt->prompt_left);
+      least = std::min(least, prompt->prompt_left / tokens);
+    }
+    const StepWork step = step_work(load_, batch + tokens, context / (batch + tokens));
     const double step_s = machine_.step_s(step, load_.dtype, setting_) * derating();
     const double spent_s = std::min(limit_s, least * step_s);
     const double steps = spent_s >= least * step_s ? least : spent_s / step_s;
-    busy(spent_s, step.bytes * steps);
-    for (Sequence& sequence : active_) give_tokens(sequence, steps);
+    use(spent_s, step.bytes * steps);
+    for (Sequence& sequence : active_) {
+      if (sequence.prompt_left <= 0) give_tokens(sequence, steps);
+    }
+    if (prompt != nullptr) {
+      prompt->prompt_left -= tokens * steps;
+      if (prompt->prompt_left < 1e-9) begin_decoding(*prompt);
+    }
     if (steps >= least) {
       retire();
       decide();
@@ -200,6 +237,7 @@ class Simulation {
     std::erase_if(active_, [&](const Sequence& sequence) {
       if (sequence.prompt_left > 0 || sequence.output_left > 1e-9) return false;
       result_.latency_s.push_back(now_s_ - sequence.request->arrival_s);
+      lengths_.finished(sequence.request->prompt_tokens, sequence.request->output_tokens);
       ++result_.requests;
       return true;
     });
@@ -214,43 +252,67 @@ class Simulation {
 
   void add_heat(size_t node, double joules) { heat_j_[node] += joules; }
 
-  void busy(double seconds, double bytes) {
+  // Work on the cores for so long, with so many bytes of memory moved.
+  void use(double seconds, double bytes) {
     for (size_t i = 0; i < machine_.clusters(); ++i) {
       if (setting_.clusters[i].cores == 0) continue;
-      const double joules = machine_.busy_w(i, setting_.clusters[i], die_c()) * seconds;
-      result_.energy.clusters_j[i] += joules;
+      result_.energy.clusters_j[i] +=
+          machine_.busy_w(i, setting_.clusters[i], cluster_c(i)) * seconds;
+    }
+    result_.energy.memory_j += machine_.memory_j(bytes);
+    busy(seconds, bytes);
+  }
+
+  // Joules of busy cores and moved bytes, which go into the network as heat; on whose account they
+  // come is the caller's affair.
+  double busy(double seconds, double bytes) {
+    double sum_j = machine_.memory_j(bytes);
+    add_heat(path_.memory, sum_j);
+    for (size_t i = 0; i < machine_.clusters(); ++i) {
+      if (setting_.clusters[i].cores == 0) continue;
+      const double joules = machine_.busy_w(i, setting_.clusters[i], cluster_c(i)) * seconds;
+      sum_j += joules;
       add_heat(path_.clusters[i], joules);
       busy_s_[i] += seconds;
       point_s_[i][setting_.clusters[i].point] += seconds;
     }
-    const double memory_j = machine_.memory_j(bytes);
-    result_.energy.memory_j += memory_j;
-    add_heat(path_.memory, memory_j);
     pass(seconds);
     work_left_s_ -= seconds;
-    idle_s_ = 0;
+    return sum_j;
   }
 
   void idle(double seconds) {
+    if (!idle_choice_.resting()) {
+      // A batch that waits to fill has a timer; the kernel's own housekeeping comes once a second.
+      constexpr double kHousekeepingS = 1;
+      timer_s_ = waiting_.empty() ? kHousekeepingS
+                                  : waiting_.front()->arrival_s + options_.batch_wait_s - now_s_;
+      // Rests of a few milliseconds that the engine takes by itself are no occasion to sleep.
+      idle_choice_.begin(timer_s_, active_.empty() ? idle_wish_ : IdleChoice::Wish::kShallow);
+      rested_s_ = now_s_;
+    }
     for (size_t i = 0; i < machine_.clusters(); ++i) {
-      if (setting_.clusters[i].cores == 0 || idle_s_ >= machine_.sleep_residency_s(i)) continue;
-      const double joules = machine_.waiting_w(i, setting_.clusters[i], die_c()) * seconds;
+      if (setting_.clusters[i].cores == 0 || idle_choice_.sleeps(i)) continue;
+      const double joules = machine_.waiting_w(i, setting_.clusters[i], cluster_c(i)) * seconds;
       result_.energy.waiting_j += joules;
       add_heat(path_.clusters[i], joules);
     }
-    idle_s_ += seconds;
     pass(seconds);
   }
 
-  // Leaving a sleep state costs its entry and exit at full power.
+  // Falling asleep and waking cost energy at full power, waking costs time as well.
   void wake() {
+    if (!idle_choice_.resting()) return;
+    const double slept_s = now_s_ - rested_s_;
     for (size_t i = 0; i < machine_.clusters(); ++i) {
-      if (setting_.clusters[i].cores == 0 || idle_s_ < machine_.sleep_residency_s(i)) continue;
-      const double joules =
-          machine_.busy_w(i, setting_.clusters[i], die_c()) * machine_.sleep_switch_s(i);
+      if (setting_.clusters[i].cores == 0 || !idle_choice_.sleeps(i)) continue;
+      const double half_s = machine_.sleep_switch_s(i) / 2;
+      const double joules = machine_.busy_w(i, setting_.clusters[i], cluster_c(i)) * half_s;
       result_.energy.switching_j += joules;
       add_heat(path_.clusters[i], joules);
+      stall_s_ = std::max(stall_s_, half_s);
     }
+    idle_choice_.end(slept_s, slept_s >= timer_s_);
   }
 
   void pass(double seconds) {
@@ -301,6 +363,7 @@ class Simulation {
     seen.waiting = static_cast<int>(waiting_.size());
     seen.phase = active_.empty() ? Phase::kIdle : Phase::kDecode;
     seen.context = seen.tokens_left = seen.longest_tokens_left = 0;
+    seen.decoding = decoding();
     double earliest_s = kNever;
     for (const Sequence& sequence : active_) {
       if (sequence.prompt_left > 0 && seen.phase == Phase::kDecode) {
@@ -308,14 +371,21 @@ class Simulation {
         seen.tokens_left = sequence.request->prompt_tokens;
       }
       seen.context += sequence.context / static_cast<double>(active_.size());
-      seen.longest_tokens_left = std::max(seen.longest_tokens_left, sequence.output_left);
+      const Request& request = *sequence.request;
+      seen.longest_tokens_left = std::max(
+          seen.longest_tokens_left,
+          lengths_.left(request.prompt_tokens, request.output_tokens - sequence.output_left));
       earliest_s = std::min(earliest_s, sequence.request->arrival_s);
     }
     seen.time_left_s = options_.deadline_s > 0 ? earliest_s + options_.deadline_s - now_s_ : kNever;
     seen.skin_c = temperatures_[path_.skin];
     seen.die_c = die_c();
     seen.temperatures_c = temperatures_;
+    seen.cluster_c.clear();
+    for (size_t i = 0; i < machine_.clusters(); ++i) seen.cluster_c.push_back(cluster_c(i));
     seen.ambient_c = ambient_c();
+    seen.energy_j = heat_in_j_ + std::accumulate(heat_j_.begin(), heat_j_.end(), 0.0);
+    seen.tokens = tokens_;
     seen.busy_share.assign(busy_s_.size(), 0);
     const double elapsed_s = now_s_ - decided_s_;
     for (size_t i = 0; elapsed_s > 0 && i < busy_s_.size(); ++i) {
@@ -334,19 +404,17 @@ class Simulation {
     }
     held_by_ = decision.reason;
     duty_ = decision.duty;
+    batch_ = decision.batch;
+    chunk_tokens_ = decision.chunk_tokens;
+    idle_wish_ = decision.idle;
     if (decision.setting == setting_) return;
     const bool first = setting_.clusters.empty();
+    const double change_s = machine_.change_s(setting_, decision.setting);
     setting_ = decision.setting;
     if (first) return;
     ++result_.setting_changes;
-    // While voltage and clock settle the cores draw power and do nothing.
-    for (size_t i = 0; !active_.empty() && i < machine_.clusters(); ++i) {
-      if (setting_.clusters[i].cores == 0) continue;
-      const double joules =
-          machine_.busy_w(i, setting_.clusters[i], die_c()) * machine_.transition_s();
-      result_.energy.switching_j += joules;
-      add_heat(path_.clusters[i], joules);
-    }
+    // While voltage and clock settle and threads move, the cores draw power and do nothing.
+    if (!active_.empty()) stall_s_ += change_s;
   }
 
   void finish(double stored_j) {
@@ -395,12 +463,18 @@ class Simulation {
   Observation observation_;
   std::vector<const Request*> waiting_;
   std::vector<Sequence> active_;
+  LengthPredictor lengths_;
+  IdleChoice idle_choice_;
+  IdleChoice::Wish idle_wish_ = IdleChoice::Wish::kKernel;
   std::vector<double> busy_s_;
   std::vector<std::vector<double>> point_s_;
   std::vector<double> window_tokens_, loaded_s_;  // by minute; loaded: with requests at hand
   size_t next_ = 0, ambient_ = 0;
-  double duty_ = 1, work_left_s_ = 0;
-  double now_s_ = 0, decided_s_ = 0, idle_s_ = 0, tokens_ = 0;
+  int batch_ = 0;
+  double duty_ = 1, work_left_s_ = 0, chunk_tokens_ = 0;
+  double stall_s_ = 0;                 // still to pass until a changed setting works
+  double rested_s_ = 0, timer_s_ = 0;  // when rest began, and how long it was to last
+  double now_s_ = 0, decided_s_ = 0, tokens_ = 0;
   double sample_s_ = 0, sample_tokens_ = 0, sample_j_ = 0;
   double heat_in_j_ = 0, heat_out_j_ = 0, ageing_s_ = 0, derating_s_ = 0;
   SimulationResult result_;

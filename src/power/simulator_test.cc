@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "power/idle_choice.h"
 #include "power/planner.h"
 
 namespace edgewright {
@@ -17,6 +18,14 @@ constexpr LanguageShape kLlama1b{.hidden = 2048,
                                  .head_size = 64,
                                  .feed_forward = 5632,
                                  .vocabulary = 32000};
+
+constexpr LanguageShape kSmall{.hidden = 256,
+                               .layers = 8,
+                               .heads = 4,
+                               .kv_heads = 2,
+                               .head_size = 64,
+                               .feed_forward = 704,
+                               .vocabulary = 6144};
 
 class SimulatorTest : public testing::Test {
  protected:
@@ -153,6 +162,135 @@ TEST(HeatBudget, BringsTheNodeToItsLimit) {
   power[die] = budget_w;
   for (int i = 0; i < 8; ++i) model->step(temperatures, power, 25, 30);
   EXPECT_NEAR(temperatures[skin], 40, 1e-6);
+}
+
+// Both thermal governors of the kernel keep the skin near its limit; an engine that may batch when
+// it is hot makes more tokens of the same heat.
+TEST_F(SimulatorTest, BatchesGrowWithHeat) {
+  const auto requests = make_workload({.kind = "continuous", .horizon_s = 2400});
+  ASSERT_TRUE(requests.ok());
+  const SimulationOptions options{.horizon_s = 2400};
+  const auto run_with = [&](const PhaseAwareOptions& policy) {
+    auto result = simulate(device_, load_, *requests, "phase-aware", policy, 38, options);
+    EXPECT_TRUE(result.ok());
+    return *result;
+  };
+  const auto single = run_with({});
+  const auto batched = run_with({.hot_batch = 4});
+  EXPECT_LE(batched.peak_skin_c, 38);
+  EXPECT_GT(batched.sustained_tokens_per_s, 1.1 * single.sustained_tokens_per_s);
+}
+
+TEST_F(SimulatorTest, ThePowerAllocatorHoldsTheSkin) {
+  const auto requests = make_workload({.kind = "continuous", .horizon_s = 3600});
+  ASSERT_TRUE(requests.ok());
+  const auto free = run("schedutil", *requests, {.horizon_s = 3600});
+  const auto held = run("ipa", *requests, {.horizon_s = 3600}, 38);
+  EXPECT_GT(free.peak_skin_c, 43);
+  EXPECT_LT(held.peak_skin_c, 41);
+  ASSERT_FALSE(held.throttles.empty());
+  EXPECT_EQ(held.throttles[0].cause, "power_allocator");
+}
+
+// A long prompt in pieces does not hold up an answer that is under way.
+TEST_F(SimulatorTest, InterleavedPromptsLetAnswersGoOn) {
+  const auto board = load_device("rk3588");
+  ASSERT_TRUE(board.ok());
+  const LanguageLoad small = *language_load(kSmall, "int8");
+  const std::vector<Request> requests = {{0, 16, 64}, {0.005, 2048, 8}};
+  const SimulationOptions options{.horizon_s = 3600, .max_batch = 4};
+  const auto run_with = [&](const PhaseAwareOptions& policy) {
+    auto result = simulate(*board, small, requests, "phase-aware", policy, 0, options);
+    EXPECT_TRUE(result.ok());
+    return *result;
+  };
+  const auto apart = run_with({});
+  const auto beside = run_with({.interleave = true});
+  ASSERT_EQ(apart.requests, 2);
+  ASSERT_EQ(beside.requests, 2);
+  EXPECT_EQ(apart.tokens, beside.tokens);
+  EXPECT_LT(beside.latency_s[0], 0.8 * apart.latency_s[0]);
+  EXPECT_LT(beside.energy_balance, 1e-9);
+}
+
+// The learner knows no model and comes near to the choice that does.
+TEST_F(SimulatorTest, TheLearnerComesNearTheChoiceByModel) {
+  const auto requests = make_workload({.kind = "continuous", .horizon_s = 1800});
+  ASSERT_TRUE(requests.ok());
+  const auto policy = [&](const char* name) {
+    auto result = simulate(device_, load_, *requests, name, {.slack = 1.2}, 0, {.horizon_s = 1800});
+    EXPECT_TRUE(result.ok());
+    return result->energy.total_j() / static_cast<double>(result->tokens);
+  };
+  const double highest = policy("highest"), by_model = policy("phase-aware");
+  const double learned = policy("learned");
+  EXPECT_LT(learned, 0.7 * highest);
+  EXPECT_LT(learned, 1.35 * by_model);
+}
+
+// Two equal clusters, each on a piece of silicon of its own: work goes back and forth, and neither
+// gets as hot as one that does it all.
+TEST_F(SimulatorTest, WorkMovesToTheCoolerOfEqualClusters) {
+  auto board = load_device("rk3588");
+  ASSERT_TRUE(board.ok());
+  ThermalNetwork& network = board->thermal_network;
+  network.nodes.push_back({.name = "left", .capacity_j_per_k = 0.05});
+  network.nodes.push_back({.name = "right", .capacity_j_per_k = 0.05});
+  for (const char* name : {"left", "right"}) {
+    network.links.push_back({.from = name, .to = "die", .conductance_w_per_k = 0.15});
+  }
+  for (HeatInlet& inlet : network.inlets) {
+    if (inlet.source == "cluster:1") inlet.node = "left";
+    if (inlet.source == "cluster:2") inlet.node = "right";
+  }
+  const LanguageLoad small = *language_load(kSmall, "int8");
+  const auto requests = make_workload({.kind = "continuous", .horizon_s = 120});
+  ASSERT_TRUE(requests.ok());
+  const auto hottest = [&](double gap_c) {
+    auto result = simulate(*board, small, *requests, "phase-aware",
+                           {.slack = 1.0, .rotate_gap_c = gap_c}, 0, {.horizon_s = 120});
+    EXPECT_TRUE(result.ok());
+    EXPECT_LT(result->energy_balance, 1e-9);
+    return result->peak_die_c;
+  };
+  EXPECT_LT(hottest(2), hottest(1000) - 1);
+}
+
+TEST(IdleChoice, LearnsFromShortRestsAndTakesWishes) {
+  const auto device = load_device("sm8250");
+  ASSERT_TRUE(device.ok());
+  const auto machine = Machine::create(*device);
+  ASSERT_TRUE(machine.ok());
+  IdleChoice choice(*machine);
+  choice.begin(1, IdleChoice::Wish::kKernel);
+  EXPECT_TRUE(choice.sleeps(1));  // the timer is far, nothing speaks against it
+  choice.end(1e-5, false);
+  for (int i = 0; i < 30; ++i) {
+    choice.begin(1, IdleChoice::Wish::kKernel);
+    choice.end(1e-5, false);
+  }
+  choice.begin(1, IdleChoice::Wish::kKernel);
+  EXPECT_FALSE(choice.sleeps(1));  // always woken long before it paid
+  choice.end(1e-5, false);
+  choice.begin(1, IdleChoice::Wish::kDeep);
+  EXPECT_TRUE(choice.sleeps(1));
+  choice.end(1, true);
+  EXPECT_FALSE(choice.sleeps(1));
+}
+
+TEST(Machine, ChangesOfCoresCostMoreThanOfFrequency) {
+  const auto device = load_device("sm8250");
+  ASSERT_TRUE(device.ok());
+  const auto machine = Machine::create(*device);
+  ASSERT_TRUE(machine.ok());
+  const Setting high = machine->big_cores();
+  Setting low = high, few = high;
+  low.clusters[1].point = 0;
+  few.clusters[1].cores = 1;
+  EXPECT_EQ(machine->change_s(high, high), 0);
+  EXPECT_EQ(machine->change_s(high, low), machine->transition_s());
+  EXPECT_EQ(machine->change_s(high, few), machine->transition_s());  // nobody has to warm up
+  EXPECT_GT(machine->change_s(few, high), 2 * machine->transition_s() / 2 + 50e-6);
 }
 
 TEST(StagedThrottle, EntersAndLeavesItsStagesWithHysteresis) {

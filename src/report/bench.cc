@@ -1,5 +1,6 @@
 #include "edgewright/profile.h"
 #include "report/document.h"
+#include "report/energy_figures.h"
 
 namespace edgewright {
 
@@ -36,6 +37,7 @@ std::string to_json(const BenchReport& report) {
   json["peak_rss_bytes"] = report.peak_rss_bytes;
   json["arena_bytes"] = report.arena_bytes;
   json["live_set_bytes"] = report.live_set_bytes;
+  add_energy(report.energy, "energy_mj_per_inference", json);
   if (report.mix) json["mix"] = mix_json(*report.mix);
   return finish_document(json);
 }

@@ -139,6 +139,8 @@ std::string to_json(const DeviceCalibrateReport& report) {
                             {"points", fit.points},
                             {"coefficient", number(fit.coefficient)},
                             {"coefficient_error", number(fit.coefficient_error)},
+                            {"outliers_khz", fit.outliers_khz},
+                            {"error_without_outliers", number(fit.error_without_outliers)},
                             {"dynamic_coefficient", number(fit.dynamic_coefficient)},
                             {"static_uw_per_v", number(fit.static_uw_per_v)},
                             {"error", number(fit.error)},

@@ -1,5 +1,6 @@
 #include "edgewright/language.h"
 #include "report/document.h"
+#include "report/energy_figures.h"
 #include "report/language_figures.h"
 
 namespace edgewright {
@@ -15,6 +16,7 @@ void add_figures(const LanguageFigures& figures, Json& json) {
   json["weight_bytes"] = figures.weight_bytes;
   json["cache_bytes"] = figures.cache_bytes;
   json["peak_rss_bytes"] = figures.peak_rss_bytes;
+  add_energy(figures.energy, "energy_mj_per_token", json);
 }
 
 std::string to_json(const GenerateReport& report) {
@@ -28,6 +30,7 @@ std::string to_json(const GenerateReport& report) {
   json["finish"] = report.finish;
   json["prompt_tokens"] = report.prompt_tokens;
   json["reused_tokens"] = report.reused_tokens;
+  json["light_tokens"] = report.light_tokens;
   if (report.speculation) {
     const SpeculationReport& speculation = *report.speculation;
     json["speculation"] = {{"method", speculation.method},

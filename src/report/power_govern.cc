@@ -17,6 +17,7 @@ std::string to_json(const PowerGovernReport& report) {
   json["energy_j"] = report.energy_j;
   json["mean_power_w"] = report.mean_power_w;
   json["meter"] = report.meter;
+  if (!report.advice.empty()) json["advice"] = report.advice;
   return finish_document(json);
 }
 

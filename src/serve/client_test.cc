@@ -26,6 +26,10 @@ TEST(ServerAddress, TakesAnUrlApart) {
   ASSERT_TRUE(six.ok());
   EXPECT_EQ(six->host, "::1");
   EXPECT_EQ(six->port, "9000");
+  const auto grpc = parse_server_address("grpcs://models.example");
+  ASSERT_TRUE(grpc.ok());
+  EXPECT_TRUE(grpc->is_grpc && grpc->is_encrypted);
+  EXPECT_EQ(grpc->text(), "grpcs://models.example:8001");
 }
 
 TEST(ServerAddress, RefusesWhatIsNone) {

@@ -207,20 +207,30 @@ Result<std::unique_ptr<asio::ssl::context>> trust_of(const ClientOptions& option
 }  // namespace
 
 std::string ServerAddress::text() const {
-  return fmt::format("{}://{}:{}{}", is_encrypted ? "https" : "http", host, port, prefix);
+  return fmt::format("{}{}://{}:{}{}", is_grpc ? "grpc" : "http", is_encrypted ? "s" : "", host,
+                     port, prefix);
 }
 
 Result<ServerAddress> parse_server_address(std::string_view url) {
   ServerAddress address;
   std::string_view rest = url;
-  if (rest.starts_with("https://")) {
-    address.is_encrypted = true;
-    rest.remove_prefix(8);
-  } else if (rest.starts_with("http://")) {
-    rest.remove_prefix(7);
-  } else {
-    return usage_error("found server '{}', expected http://HOST:PORT or https://HOST:PORT", url);
+  struct Scheme {
+    std::string_view text, port;
+    bool is_encrypted, is_grpc;
+  };
+  // 8001 is the port of gRPC in the protocol's servers; there is no registered one.
+  constexpr Scheme kSchemes[] = {{"http://", "80", false, false},
+                                 {"https://", "443", true, false},
+                                 {"grpc://", "8001", false, true},
+                                 {"grpcs://", "8001", true, true}};
+  const auto* const scheme = std::ranges::find_if(
+      kSchemes, [url](const Scheme& known) { return url.starts_with(known.text); });
+  if (scheme == std::end(kSchemes)) {
+    return usage_error("found server '{}', expected http, https, grpc or grpcs://HOST:PORT", url);
   }
+  address.is_encrypted = scheme->is_encrypted;
+  address.is_grpc = scheme->is_grpc;
+  rest.remove_prefix(scheme->text.size());
   const std::string_view authority = rest.substr(0, rest.find('/'));
   address.prefix = rest.substr(authority.size());
   while (address.prefix.ends_with('/')) address.prefix.pop_back();
@@ -231,7 +241,7 @@ Result<ServerAddress> parse_server_address(std::string_view url) {
   if (address.host.starts_with('[') && address.host.ends_with(']')) {
     address.host = address.host.substr(1, address.host.size() - 2);
   }
-  address.port = address.is_encrypted ? "443" : "80";
+  address.port = scheme->port;
   if (colon != std::string_view::npos) address.port = authority.substr(colon + 1);
   unsigned port = 0;
   const char* end = address.port.data() + address.port.size();

@@ -11,15 +11,16 @@
 
 namespace edgewright {
 
-// Where a server listens: "http://host:port/prefix" or "https://...".
+// Where a server listens: "http://host:port/prefix" or "https://...", or for gRPC
+// "grpc://host:port" or "grpcs://host:port".
 struct ServerAddress {
-  bool is_encrypted = false;
+  bool is_encrypted = false, is_grpc = false;
   std::string host, port;
   std::string prefix;  // of every path; without a slash at its end
 
   std::string text() const;
 };
-// kUsage unless the scheme is http or https and host and port are well formed.
+// kUsage unless the scheme is one of these and host and port are well formed.
 Result<ServerAddress> parse_server_address(std::string_view url);
 
 struct ClientRequest {

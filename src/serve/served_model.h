@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "llm/packed_model.h"
+#include "llm/phase.h"
 #include "llm/tokenizer.h"
 #include "tensor/tensor.h"
 
@@ -34,6 +35,9 @@ class ServedModel {
 struct LanguageParts {
   std::shared_ptr<const PackedModel> model;
   std::shared_ptr<const Tokenizer> tokenizer;
+  // Told what its engine does, and asked what it may do; may be empty.
+  std::function<void(const EnginePhase&)> on_phase;
+  std::function<EngineAdvice()> advice;
 };
 
 // Opens model files; the server itself reads no model format.

@@ -16,6 +16,9 @@ COEFFICIENTS = {
     ("sm8150-mtp", "sm8150-main.csv", "sm8150-voltages.txt"): [231.6, 368.7, 420.9],
     ("sm8250-mtp", "sm8250-k30s.csv", "sm8250-voltages_k30su.txt"): [204.9, 378.9, 444.4],
 }
+# The recording that coefficients were published for has a little core on which something else ran
+# at five of seventeen frequencies (the power falls as the frequency rises): no C and k meet it
+# within 17 %, so that the limit is checked on the other recording of the same chip.
 FITS = [("sm8150-mtp", "sm8150-main.csv", "sm8150-voltages.txt"),
         ("sm8250-mtp", "sm8250-main.csv", "sm8250-voltages_k30su.txt")]
 
@@ -61,7 +64,9 @@ def check_calibration(folder):
         report = calibrate(folder, *key)
         found = [round(fit["coefficient"], 1) for fit in report["fits"]]
         print(f"{key[0]} {key[1]}: coefficients {found}, C f V^2 + k V errors "
-              + ", ".join(f"{fit['error']:.1%}" for fit in report["fits"]))
+              + ", ".join(f"{fit['error']:.1%}" for fit in report["fits"])
+              + ", without disturbed measurements "
+              + ", ".join(f"{fit['error_without_outliers']:.1%}" for fit in report["fits"]))
         if found != expected:
             raise SystemExit(f"expected {expected}")
         suspicious = [fit["stated_coefficient"] for fit in report["fits"] if fit["suspicious"]]

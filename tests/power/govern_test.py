@@ -14,6 +14,7 @@ import time
 import unittest
 
 PROGRAM = sys.argv[1]
+MODEL = pathlib.Path(__file__).parents[2] / "examples/models/novel-7m-int8.ewlm"
 POLICIES = {
     0: ("0 1 2 3", 300000, 1804800),
     4: ("4 5 6", 710400, 2419200),
@@ -124,6 +125,40 @@ class Govern(unittest.TestCase):
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
         self.assertEqual(self.limits(), self.before)
+
+    def test_advises_the_engine_and_takes_it_back(self):
+        advice = self.root / "advice"
+        process = self.start("--advice-file", advice, "--seconds", 0.5)
+        self.wait_until(advice.exists, "the advice")
+        report = json.loads(process.communicate(timeout=60)[0])
+        self.assertRegex(report["advice"], r"^batch \d+ duty [01]\.\d+$")
+        self.assertEqual(advice.read_text(), "batch 0 duty 1.000\n")
+
+    def test_an_engine_says_its_phase_and_measures_what_it_costs(self):
+        hint, advice = self.root / "hint", self.root / "advice"
+        advice.write_text("batch 1 duty 0.5\n")
+        environment = dict(os.environ, EDGEWRIGHT_PHASE_FILE=str(hint),
+                           EDGEWRIGHT_ADVICE_FILE=str(advice), EDGEWRIGHT_POWER_ROOT=str(self.root))
+        command = [PROGRAM, "generate", MODEL, "--prompt", "It was", "--max-tokens", "64", "--json",
+                   "-"]
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        said = set()
+        while process.poll() is None:
+            if hint.exists() and (words := hint.read_text().split()):
+                said.add(words[0])
+        report = json.loads(process.stdout.read())
+        self.assertEqual(process.returncode, 0)
+        self.assertTrue(said <= {"idle", "prefill", "decode"}, said)
+        self.assertIn("decode", said)
+        self.assertEqual(hint.read_text().split(), ["idle"])
+        self.assertTrue(report["energy"]["measured"], report["energy"])
+        self.assertIn("samples/s", report["energy"]["method"])
+        self.assertEqual(report["energy"]["hottest_c"], 45)
+        self.assertIn("energy_mj_per_token", report)
 
     def test_says_what_a_bare_machine_lacks(self):
         empty = self.root / "empty"

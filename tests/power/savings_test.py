@@ -15,14 +15,7 @@ PROGRAM, SHARED = sys.argv[1], pathlib.Path(sys.argv[2])
 DEVICES = ("sdm845", "sm8250", "gs101", "rk3588")
 MODELS = (SHARED / "zoo/novel/novel-7m", "llama-1.1b")
 # Goals known to be missed, with the reason; one that is reached has to be struck off.
-KNOWN_MISSES = {
-    # Memory and platform, which no choice of core or frequency changes, are most of the energy.
-    "novel-7m on sm8250, schedutil", "novel-7m on gs101, schedutil",
-    "novel-7m on rk3588, schedutil",
-    # The board's platform draws most of the heat budget, and step_wise comes to rest at a frequency
-    # that is nearly as efficient.
-    "novel-7m on rk3588, step_wise", "llama-1.1b on rk3588, step_wise",
-}
+KNOWN_MISSES = set()
 missed, unexpected = [], []
 
 
@@ -68,13 +61,15 @@ def against_schedutil(model, device):
     busy = simulate(model, device, "--workload", "single", "--skin-limit", 0, "--policy",
                     "highest")[0]
     rate = 0.2e6 / busy["request_p95_us"]
-    seconds = min(3600, 2000 / rate)
+    # The 95th percentile wants 90 requests at the least (MLPerf early stopping).
+    seconds = max(min(3600, 2000 / rate), 150 / rate)
     words = ("--workload", "poisson", "--rate", rate, "--seconds", seconds, "--skin-limit", 0)
     reference, ours = simulate(model, device, *words, "--policy", "schedutil", "--policy",
                                "phase-aware")
-    # schedutil is late to speed up; what it loses by that may be spent on lower frequencies.
-    for slack in (1.02, 1.05, 1.1, 1.2, 1.35, 1.5, 1.75, 2, 2.5, 3, 4):
-        slower = simulate(model, device, *words, "--slack", slack, "--policy", "phase-aware")[0]
+    # schedutil is a little late to speed up; what it loses by that is spent on lower frequencies.
+    for step in range(1, 40):
+        slower = simulate(model, device, *words, "--slack", 1 + 0.02 * step, "--policy",
+                          "phase-aware")[0]
         if slower["request_p95_us"] > reference["request_p95_us"]:
             break
         if slower["energy_mj_per_token"] < ours["energy_mj_per_token"]:
@@ -82,24 +77,42 @@ def against_schedutil(model, device):
     saved = 1 - ours["energy_mj_per_token"] / reference["energy_mj_per_token"]
     later = ours["request_p95_us"] / reference["request_p95_us"] - 1
     cores = 1 - core_energy(ours) / core_energy(reference)
-    goal(f"{name_of(model)} on {device}, schedutil", saved >= 0.15 and later <= 0.001,
+    goal(f"{name_of(model)} on {device}, schedutil", saved >= 0.15 and later <= 0.001
+         and ours["requests"] >= 90,
          f"{saved:.1%} less energy than schedutil and EAS ({cores:.1%} in the cores), "
          f"95th percentile {later:+.1%}, {ours['requests']} requests")
 
 
 def against_step_wise(model, device):
     """An hour without pause: the worst minute under a limit of 40 C at the skin, 60 C at the heat
-    sink of a board."""
+    sink of a board. Ours once with a batch of one throughout, as the reference, and once growing
+    its batch with the temperature, up to four; the second is what has to reach the goal."""
     limit = 60 if device == "rk3588" else 40
-    reference, ours = simulate(
-        model, device, "--workload", "continuous", "--seconds", 3600, "--skin-limit",
-        limit, "--policy", "schedutil", "--policy", "phase-aware")
-    gained = ours["sustained_tokens_per_s"] / max(reference["sustained_tokens_per_s"], 1e-9) - 1
+    words = ("--workload", "continuous", "--seconds", 3600, "--skin-limit", limit)
+    reference, allocator, single = simulate(model, device, *words, "--policy", "schedutil",
+                                            "--policy", "ipa", "--policy", "phase-aware")
+    ours = simulate(model, device, *words, "--batch", "1:4", "--policy", "phase-aware")[0]
+
+    def gained(run):
+        return run["sustained_tokens_per_s"] / max(reference["sustained_tokens_per_s"], 1e-9) - 1
+
     goal(f"{name_of(model)} on {device}, step_wise",
-         gained >= 0.10 and ours["peak_skin_c"] <= limit,
-         f"sustained {ours['sustained_tokens_per_s']:.2f} tokens/s, "
-         f"{gained:+.1%} against step_wise, skin {ours['peak_skin_c']:.1f} and "
+         gained(ours) >= 0.10 and max(ours["peak_skin_c"], single["peak_skin_c"]) <= limit,
+         f"sustained {ours['sustained_tokens_per_s']:.2f} tokens/s, {gained(ours):+.1%} against "
+         f"step_wise ({gained(single):+.1%} at batch 1, power allocator {gained(allocator):+.1%}), "
+         f"skin {ours['peak_skin_c']:.1f}, {single['peak_skin_c']:.1f} and "
          f"{reference['peak_skin_c']:.1f} C")
+
+
+def learned(model, device):
+    """A learner that knows no model of the device, against the choice that does."""
+    words = ("--workload", "continuous", "--seconds", 1800, "--skin-limit", 0, "--slack", 1.2)
+    chosen, learner = simulate(model, device, *words, "--policy", "phase-aware", "--policy",
+                               "learned")
+    energy = learner["energy_mj_per_token"] / chosen["energy_mj_per_token"] - 1
+    rate = learner["mean_tokens_per_s"] / chosen["mean_tokens_per_s"] - 1
+    print(f"     {name_of(model)} on {device}: learned {energy:+.1%} energy a token, "
+          f"{rate:+.1%} tokens/s", flush=True)
 
 
 def batching(workload):
@@ -146,7 +159,7 @@ def main():
     if not pathlib.Path(MODELS[0]).is_dir():
         print(f"no {MODELS[0]}")
         sys.exit(77)
-    for check in (against_highest, against_schedutil, against_step_wise):
+    for check in (against_highest, against_schedutil, against_step_wise, learned):
         print(check.__doc__)
         for model in MODELS:
             for device in DEVICES:

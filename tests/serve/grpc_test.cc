@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "edgewright/serve.h"
 #include "inference.grpc.pb.h"
+#include "serve/grpc/grpc_client.h"
 #include "serve/grpc/infer_messages.h"
 
 namespace edgewright {
@@ -182,6 +183,39 @@ TEST_F(GrpcWithTokens, AsksForThem) {
   with.AddMetadata("authorization", "Bearer 0123456789abcdef");
   EXPECT_TRUE(stub_->ServerMetadata(&with, {}, &response).ok());
   EXPECT_EQ(response.name(), "edgewright");
+}
+
+// The client of `split run` and `link probe`.
+TEST_F(Grpc, OurClientAsks) {
+  const auto in = [](int ms) {
+    return std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
+  };
+  const auto address =
+      parse_server_address(fmt::format("grpc://127.0.0.1:{}", server_->report().grpc_port));
+  ASSERT_TRUE(address.ok());
+  const auto client = open_grpc_client(*address);
+  ASSERT_TRUE(client.ok());
+  EXPECT_GT(*(*client)->ping(in(5000)), 0);
+  EXPECT_EQ((*client)->server(in(5000))->name, "edgewright");
+  EXPECT_EQ(*(*client)->ready_models(in(5000)), (std::vector<std::string>{"adder", "words"}));
+  const auto metadata = (*client)->model("adder", "", in(5000));
+  ASSERT_TRUE(metadata.ok());
+  EXPECT_EQ(metadata->inputs[0].datatype, "FP32");
+  EXPECT_EQ(metadata->inputs[0].shape, (std::vector<int64_t>{-1, 4}));
+  EXPECT_EQ((*client)->model("nobody", "", in(5000)).error().kind, ErrorKind::kUnsupported);
+  oip::InferRequest asked;
+  asked.model = "adder";
+  asked.id = "7";
+  asked.inputs.push_back(
+      {"x", Tensor::of<float>({1, 4}, std::vector<float>{1, 2, 3, 4}), {}, true});
+  const RemoteAnswer answer = (*client)->infer(asked, in(5000));
+  ASSERT_TRUE(answer.ok()) << answer.message;
+  const auto values = answer.response.outputs[0].tensor.elements<float>();
+  EXPECT_EQ(std::vector<float>(values.begin(), values.end()), (std::vector<float>{2, 3, 4, 5}));
+  asked.model = "nobody";
+  EXPECT_EQ((*client)->infer(asked, in(5000)).outcome, RemoteOutcome::kRefused);
+  server_.reset();
+  EXPECT_NE((*client)->infer(asked, in(500)).outcome, RemoteOutcome::kAnswered);
 }
 
 }  // namespace

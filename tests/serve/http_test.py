@@ -5,6 +5,7 @@ usage: http_test.py PROGRAM PROJECT_ROOT
 
 import concurrent.futures
 import contextlib
+import http.client
 import json
 import pathlib
 import shutil
@@ -271,18 +272,72 @@ class Starts(unittest.TestCase):
         finally:
             server.end()
 
-    def test_too_many_connections_are_told_so(self):
+    def test_a_models_timeout_is_a_deadline(self):
+        policy = "default_queue_policy { default_timeout_microseconds: 1 %s }"
+        config = "max_batch_size: 4\ndynamic_batching { " + policy + " }\n"
+        write_adder(self.repository, "hasty", config=config % "")
+        write_adder(self.repository, "lenient", config=config % "allow_timeout_override: true")
+        described = {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}
+        order = {"inputs": [described]}
+        patient = {"inputs": [described], "parameters": {"timeout": 10_000_000}}
+        server = Server(PROGRAM, self.repository)
+        try:
+            for model, asked, expected in (
+                ("hasty", order, 504),
+                ("hasty", patient, 504),
+                ("lenient", order, 504),
+                ("lenient", patient, 200),
+            ):
+                path = f"/v2/models/{model}/infer"
+                self.assertEqual(server.ask("POST", path, asked)[0], expected, (model, asked))
+        finally:
+            server.end()
+
+    def test_idle_and_slow_connections_make_room(self):
         server = Server(PROGRAM, self.repository, "--max-connections", "2")
-        held = [socket.create_connection(("127.0.0.1", server.http_port)) for _ in range(2)]
+        try:
+            for begun in (b"", b"GET /v2/health/live HT"):
+                held = [socket.create_connection(("127.0.0.1", server.http_port)) for _ in range(2)]
+                for connection in held:
+                    connection.sendall(begun)
+                for _ in range(3):
+                    self.assertEqual(server.ask("GET", "/v2/health/live")[0], 200)
+                for connection in held:
+                    connection.close()
+        finally:
+            server.end()
+
+    def test_too_many_busy_connections_are_told_so(self):
+        words = self.repository / "words" / "1"
+        words.mkdir(parents=True)
+        shutil.copy(MODELS / "novel-7m-int8.ewlm", words / "model.ewlm")
+        server = Server(PROGRAM, self.repository, "--max-connections", "2")
+        order = {"model": "words", "prompt": "The sea", "max_tokens": 400, "temperature": 0}
+        done = threading.Event()
+        statuses = []
+
+        def keep_busy():
+            peer = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=60)
+            with contextlib.closing(peer):
+                while not done.is_set():
+                    peer.request("POST", "/v1/completions", json.dumps(order))
+                    answer = peer.getresponse()
+                    answer.read()
+                    statuses.append(answer.status)
+
+        busy = [threading.Thread(target=keep_busy) for _ in range(2)]
+        for thread in busy:
+            thread.start()
         try:
             time.sleep(0.3)
             status, answer = server.ask("GET", "/v2/health/live")
-            self.assertEqual(status, 503)
-            self.assertIn("connections", answer["error"])
         finally:
-            for connection in held:
-                connection.close()
-        time.sleep(0.3)
+            done.set()
+            for thread in busy:
+                thread.join()
+        self.assertEqual(status, 503)
+        self.assertIn("connections", answer["error"])
+        self.assertEqual(set(statuses), {200})
         self.assertEqual(server.ask("GET", "/v2/health/live")[0], 200)
         server.end()
 

@@ -26,7 +26,7 @@ std::string summary(const LinkProbeReport& report) {
 Action declare_link_probe(CLI::App& app, CommonOptions& common) {
   auto options = std::make_shared<LinkProbeOptions>();
   app.add_option("URL", options->server.url, "of an Open Inference Protocol server")
-      ->type_name("http://HOST:PORT")
+      ->type_name("http|grpc://HOST:PORT")
       ->required();
   app.add_option("--repeats", options->repeats, "exchanges of each size");
   app.add_option("--most-mb", options->most_mb, "of the larger size, which is found by trying");

@@ -1,3 +1,5 @@
+#include <charconv>
+
 #include "command.h"
 #include "edgewright/power.h"
 
@@ -5,9 +7,26 @@ namespace edgewright::cli {
 namespace {
 
 struct Options {
-  std::string model;
+  std::string model, batch = "1";
   PowerSimulateOptions simulate;
 };
+
+// "4", "1:4" (usual and hot), either with a '+' (prompts in pieces beside decoding).
+Status read_batch(std::string text, PowerSimulateOptions& options) {
+  options.interleave = text.ends_with('+');
+  if (options.interleave) text.pop_back();
+  const size_t colon = std::min(text.find(':'), text.size());
+  const auto read = [&text](size_t from, size_t to, int& value) {
+    const auto [end, code] = std::from_chars(text.data() + from, text.data() + to, value);
+    return code == std::errc() && end == text.data() + to && value >= 1 && value <= 1024;
+  };
+  const bool two = colon < text.size();
+  if (read(0, colon, options.max_batch) &&
+      (!two || read(colon + 1, text.size(), options.hot_batch))) {
+    return {};
+  }
+  return usage_error("--batch {}: expected 1 to 1024, or two of them as in 1:4", text);
+}
 
 std::string summary(const PowerSimulateReport& report) {
   std::vector<std::vector<std::string>> rows = {{"policy", "tokens/s", "sustained", "mJ/token",
@@ -33,8 +52,8 @@ Action declare_power_simulate(CLI::App& app, CommonOptions& common) {
   app.add_option("MODEL", options->model, "folder with config.json, or llama-1.1b")->required();
   app.add_option("--device", o.device, "a device of the catalogue, or a device file")->required();
   app.add_option("--policy", o.policies,
-                 "highest, schedutil, square-root, phase-aware, performance, balanced, cool, "
-                 "long-lasting; several are compared");
+                 "highest, schedutil, ipa, square-root, learned, phase-aware, performance, "
+                 "balanced, cool, long-lasting; several are compared");
   app.add_option("--precision", o.precision, "of the weights: fp16, int8, int4");
   app.add_option("--workload", o.workload, "continuous, single, poisson, bursts, day");
   app.add_option("--rate", o.rate_per_s, "requests a second on average")
@@ -46,7 +65,10 @@ Action declare_power_simulate(CLI::App& app, CommonOptions& common) {
   app.add_option("--seconds", o.seconds, "of virtual time")->check(CLI::Range(0.01, 864000.0));
   app.add_option("--ambient", o.ambient, "Celsius, or changes as in 0:25,600:35");
   app.add_option("--skin-limit", o.skin_limit_c, "Celsius (default: the device's; 0: none)");
-  app.add_option("--batch", o.max_batch, "most sequences at once")->check(CLI::Range(1, 1024));
+  app.add_option("--batch", options->batch,
+                 "most sequences at once; 1:4: up to 4 as the skin nears its limit; 4+: prompts in "
+                 "pieces beside decoding")
+      ->type_name("N|N:HOT[+]");
   app.add_option("--batch-wait-ms", o.batch_wait_ms, "a request may wait for others")
       ->check(CLI::Range(0.0, 1e6));
   app.add_option("--deadline-ms", o.deadline_ms, "of a request; phase-aware uses what it leaves")
@@ -56,6 +78,7 @@ Action declare_power_simulate(CLI::App& app, CommonOptions& common) {
   app.add_option("--trace", o.trace, "write the series for Perfetto")->type_name("FILE.json");
   return [options, &common]() -> Result<Outcome> {
     options->simulate.seed = common.seed;
+    EDGEWRIGHT_TRY(read_batch(options->batch, options->simulate));
     EDGEWRIGHT_ASSIGN(const PowerSimulateReport report,
                       power_simulate(options->model, options->simulate));
     return Outcome{summary(report), to_json(report), report.passed};

@@ -51,7 +51,7 @@ Action declare_split_run(CLI::App& app, CommonOptions& common) {
   SplitRunOptions& run = options->run;
   app.add_option("MODEL", run.model, "the whole ONNX model")->required();
   app.add_option("--server", run.server.url, "has the model's second halves (split plan --output)")
-      ->type_name("http://HOST:PORT")
+      ->type_name("http|grpc://HOST:PORT")
       ->required();
   app.add_option("--cut", run.cut, "the last layer here; default: the quickest that it has");
   app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");

@@ -57,7 +57,7 @@ Action declare_split_speculate(CLI::App& app, CommonOptions& common) {
   auto* draft = app.add_option("--draft", remote->draft, "a small model here: do it, not only plan")
                     ->type_name("MODEL");
   auto* server = app.add_option("--server", remote->server.url, "has the large model")
-                     ->type_name("http://HOST:PORT");
+                     ->type_name("http|grpc://HOST:PORT");
   app.add_option("--target", remote->target, "its name there, as a checker of drafts")
       ->type_name("NAME");
   app.add_option("--prompt", remote->prompt, "text to go on with");

@@ -88,6 +88,19 @@ Result<std::unique_ptr<ServedModel>> open_tensors(const std::string& path, int t
 
 }  // namespace
 
-ModelOpener model_opener() { return {open_tensors, open_language}; }
+Result<ModelOpener> model_opener(const std::string& phases, const std::string& advice) {
+  std::function<void(const EnginePhase&)> on_phase;
+  if (!phases.empty()) {
+    EDGEWRIGHT_ASSIGN(on_phase, phase_file(phases));
+  }
+  const auto language = [on_phase, advice](const std::string& path,
+                                           int threads) -> Result<LanguageParts> {
+    EDGEWRIGHT_ASSIGN(LanguageParts parts, open_language(path, threads));
+    parts.on_phase = on_phase;
+    if (!advice.empty()) parts.advice = advice_file(advice);
+    return parts;
+  };
+  return ModelOpener{open_tensors, language};
+}
 
 }  // namespace edgewright

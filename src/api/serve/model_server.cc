@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 #include "api/serve/model_opener.h"
 #include "base/file.h"
@@ -37,10 +38,17 @@ Status check(const ServeOptions& options) {
       "more");
 }
 
+// So many instances keep every core busy; more than a few would only take memory.
+int instances_for(int threads) {
+  constexpr int kMost = 4;
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(cores / threads, 1, kMost);
+}
+
 Result<ServiceOptions> service_options(const ServeOptions& options) {
   ServiceOptions service;
   service.repository = options.repository;
-  service.versions = {options.threads, options.max_queue};
+  service.versions = {options.threads, options.max_queue, instances_for(options.threads)};
   service.limits = {options.client_requests_per_s, options.client_concurrent};
   service.deadline_us = options.deadline_ms * 1000;
   service.model_control = options.model_control;
@@ -117,7 +125,8 @@ Result<ModelServer> ModelServer::start(const ServeOptions& options) {
     EDGEWRIGHT_ASSIGN(tls, TlsIdentity::load(options.certificate, options.key));
   }
   EDGEWRIGHT_ASSIGN(ServiceOptions with, service_options(options));
-  EDGEWRIGHT_ASSIGN(state->service, Service::open(std::move(with), model_opener()));
+  EDGEWRIGHT_ASSIGN(ModelOpener opener, model_opener(options.phase_file, options.advice_file));
+  EDGEWRIGHT_ASSIGN(state->service, Service::open(std::move(with), std::move(opener)));
   if (state->service->versions().empty()) {
     const std::vector<std::string> warnings = state->service->warnings();
     return bad_input("no model of {} can be served: {}", options.repository,

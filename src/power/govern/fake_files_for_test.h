@@ -63,6 +63,14 @@ class FakeFiles : public SystemFiles {
     fake.files["sys/class/thermal/cooling_device0/max_state"] = "16";
     fake.files["sys/class/powercap/intel-rapl:0/energy_uj"] = "100";
     fake.files["sys/class/powercap/intel-rapl:0/max_energy_range_uj"] = "262143328850";
+    for (int cpu = 0; cpu < 8; ++cpu) {
+      fake.files[fmt::format("sys/devices/system/cpu/cpu{}/cpuidle/state0/disable", cpu)] = "0";
+      fake.files[fmt::format("sys/devices/system/cpu/cpu{}/cpuidle/state2/disable", cpu)] = "0";
+    }
+    fake.files["sys/class/devfreq/ddr/min_freq"] = "200000000";
+    fake.files["sys/class/devfreq/ddr/max_freq"] = "2133000000";
+    fake.files["sys/class/devfreq/gpu/min_freq"] = "100";
+    fake.files["sys/class/devfreq/gpu/max_freq"] = "900";
     fake.files["proc/stat"] = "cpu 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0\ncpu4 5 0 0 1 0 0 0 0";
     return fake;
   }

@@ -2,12 +2,25 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <sstream>
 
 namespace edgewright {
 namespace {
 
 constexpr int kPatience = 3;  // failures in a row until a file is given up
+// Where cores are hot, work moves on to the next ones: often against how long a die takes to warm,
+// seldom against what a migration costs.
+constexpr double kRotateAboveC = 60, kRotateEveryS = 5;
+// Idle states from this index on cost more to leave than a rest between requests is worth.
+constexpr int kDeepState = 2;
+
+bool is_memory(const std::string& device) {
+  for (const char* part : {"dmc", "ddr", "dram", "memory", "mif", "bw"}) {
+    if (device.find(part) != std::string::npos) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -55,7 +68,14 @@ void Governor::note(const std::string& file, const Status& status) {
 void Governor::step(double now_s, const PhaseHint& hint) {
   meter_.sample(now_s);
   observe(now_s, hint);
-  apply(policy_.decide(seen_).setting);
+  decision_ = policy_.decide(seen_);
+  if (hottest_c_ >= kRotateAboveC && now_s - rotated_s_ >= kRotateEveryS) {
+    rotated_s_ = now_s;
+    ++rotation_;
+  }
+  apply(decision_.setting);
+  apply_idle(decision_.idle);
+  apply_memory(hint.phase);
 }
 
 void Governor::observe(double now_s, const PhaseHint& hint) {
@@ -63,6 +83,9 @@ void Governor::observe(double now_s, const PhaseHint& hint) {
   seen_.phase = hint.phase;
   seen_.batch = hint.batch;
   seen_.context = hint.context;
+  // Hints say nothing of how long answers will be.
+  constexpr double kTypicalAnswer = 128;
+  seen_.longest_tokens_left = kTypicalAnswer;
   seen_.tokens_left = hint.phase == Phase::kPrefill ? hint.tokens : hint.batch;
   read_temperatures();
   read_load();
@@ -85,6 +108,7 @@ void Governor::read_temperatures() {
   if (die_c > -300) seen_.die_c = hottest_c_ = die_c;
   // Without a sensor the case is taken to lie half way to the ambient.
   seen_.skin_c = skin_c > -300 ? skin_c : (seen_.die_c + seen_.ambient_c) / 2;
+  seen_.cluster_c.assign(machine_.clusters(), seen_.die_c);
   seen_.temperatures_c.assign(device_.thermal_network.nodes.size(), seen_.skin_c);
   for (const HeatInlet& inlet : device_.thermal_network.inlets) {
     if (!inlet.source.starts_with("cluster")) continue;
@@ -177,7 +201,7 @@ void Governor::apply_affinity(const Setting& setting) {
   for (size_t i = 0; i < device_.clusters.size(); ++i) {
     const auto& all = device_.clusters[i].cpus;
     const auto count = std::min<size_t>(all.size(), static_cast<size_t>(setting.clusters[i].cores));
-    cpus.insert(cpus.end(), all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count));
+    for (size_t k = 0; k < count; ++k) cpus.push_back(all[(rotation_ + k) % all.size()]);
     if (count > 0) capacity = std::max(capacity, machine_.capacity(i));
   }
   if (cpus.empty() || cpus == affinity_) return;
@@ -185,6 +209,52 @@ void Governor::apply_affinity(const Setting& setting) {
   note("affinity", status);
   if (status.ok()) affinity_ = cpus;
   if (usable("clamps")) note("clamps", process_->set_clamps(0, static_cast<int>(capacity)));
+}
+
+void Governor::set(const std::string& file, int64_t value) {
+  const auto before = written_.find(file);
+  if (!usable(file) || (before != written_.end() && before->second == value)) return;
+  const Status status = knobs_.set(file, value);
+  note(file, status);
+  if (!status.ok()) return;
+  ++writes_;
+  written_[file] = value;
+}
+
+// Before a short rest deep states are closed, which keeps them from being chosen in vain.
+void Governor::apply_idle(IdleChoice::Wish wish) {
+  for (const std::string& folder : inventory_.idle_states) {
+    const size_t name = folder.rfind("/state");
+    if (name == std::string::npos || std::atoi(folder.c_str() + name + 6) < kDeepState) continue;
+    for (const Cluster& cluster : device_.clusters) {
+      for (const int cpu : cluster.cpus) {
+        const std::string file =
+            fmt::format("sys/devices/system/cpu/cpu{}/cpuidle{}/disable", cpu, folder.substr(name));
+        const bool shallow = wish == IdleChoice::Wish::kShallow;
+        // What was never closed need not be opened.
+        if (shallow || written_.contains(file)) set(file, shallow ? 1 : 0);
+      }
+    }
+  }
+}
+
+// Decoding is bound by memory, which its governor would not know before it is late.
+void Governor::apply_memory(Phase phase) {
+  for (const std::string& folder : inventory_.frequency_devices) {
+    if (!is_memory(folder)) continue;
+    const std::string file = folder + "/min_freq";
+    if (!usable(file)) continue;
+    if (!memory_bounds_.contains(file)) {
+      const auto low = files_.read_number(file), high = files_.read_number(folder + "/max_freq");
+      note(file, low.ok() && high.ok() ? Status() : Status(bad_input("{}: no bounds", folder)));
+      if (!low.ok() || !high.ok()) continue;
+      memory_bounds_[file] = {*low, *high};
+    }
+    const auto& [low, high] = memory_bounds_[file];
+    if (phase == Phase::kDecode || written_.contains(file)) {
+      set(file, phase == Phase::kDecode ? high : low);
+    }
+  }
 }
 
 std::vector<std::string> Governor::warnings() const {

@@ -43,6 +43,8 @@ class Governor {
   void step(double now_s, const PhaseHint& hint);
   // The setting last reached, and whether the kernel has it: every policy's limit reads back.
   const Setting& setting() const { return setting_; }
+  // All that the policy last wanted: what is the engine's affair is the caller's to pass on.
+  const Decision& decision() const { return decision_; }
   bool reached() const { return reached_; }
   int64_t writes() const { return writes_; }
   double hottest_c() const { return hottest_c_; }
@@ -57,6 +59,9 @@ class Governor {
   void apply(const Setting& setting);
   bool apply_frequency(const FrequencyPolicy& policy, int64_t frequency_khz);
   void apply_affinity(const Setting& setting);
+  void apply_idle(IdleChoice::Wish wish);
+  void apply_memory(Phase phase);
+  void set(const std::string& file, int64_t value);
   // Counts failures of a file; false once it is given up.
   bool usable(const std::string& file) const { return !given_up_.contains(file); }
   void note(const std::string& file, const Status& status);
@@ -71,8 +76,12 @@ class Governor {
   EnergyMeter meter_;
   Observation seen_;
   Setting setting_;
+  Decision decision_;
   std::vector<int> affinity_;
+  size_t rotation_ = 0;  // by which cores of a cluster begin
+  double rotated_s_ = 0;
   std::map<std::string, int64_t> written_;
+  std::map<std::string, std::pair<int64_t, int64_t>> memory_bounds_;  // found at min_freq files
   std::map<std::string, int> failures_;
   std::map<std::string, std::string> given_up_;
   std::vector<std::pair<int64_t, int64_t>> cpu_ticks_;  // busy, all

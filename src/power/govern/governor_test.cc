@@ -22,7 +22,7 @@ class Alternating : public Policy {
   std::string_view name() const override { return "alternating"; }
   Decision decide(const Observation& /*seen*/) override {
     for (ClusterSetting& used : setting_.clusters) used = {1, used.point == 0 ? 3U : 0U};
-    return {setting_, ""};
+    return {.setting = setting_};
   }
 
  private:
@@ -50,8 +50,15 @@ class GovernorTest : public testing::Test {
     for (const auto& [path, text] : fake.writes) {
       EXPECT_TRUE(is_knob(path)) << path;
       const std::string folder = path.substr(0, path.rfind('/') + 1);
-      EXPECT_GE(std::stoll(text), std::stoll(before.files.at(folder + "cpuinfo_min_freq")));
-      EXPECT_LE(std::stoll(text), std::stoll(before.files.at(folder + "cpuinfo_max_freq")));
+      if (path.ends_with("/disable")) {
+        EXPECT_TRUE(text == "0" || text == "1") << path << " " << text;
+        continue;
+      }
+      const bool memory = path.find("devfreq") != std::string::npos;
+      const char* low = memory ? "min_freq" : "cpuinfo_min_freq";
+      const char* high = memory ? "max_freq" : "cpuinfo_max_freq";
+      EXPECT_GE(std::stoll(text), std::stoll(before.files.at(folder + low)));
+      EXPECT_LE(std::stoll(text), std::stoll(before.files.at(folder + high)));
     }
   }
 
@@ -83,6 +90,75 @@ TEST_F(GovernorTest, ReachesItsSetPointAndPutsEverythingBack) {
     EXPECT_TRUE(knobs.restore().ok());
   }
   EXPECT_EQ(fake.files, before);
+}
+
+TEST_F(GovernorTest, KeepsMemoryQuickWhileDecodingAndClosesDeepStatesBeforeShortRests) {
+  FakeFiles fake = FakeFiles::phone();
+  const auto before = fake.files;
+  const std::string memory = "sys/class/devfreq/ddr/min_freq";
+  const std::string deep = "sys/devices/system/cpu/cpu4/cpuidle/state2/disable";
+  {
+    Knobs knobs(fake);
+    const auto policy = phase_aware_policy(context_, {.slack = 1.2});
+    Governor governor(fake, knobs, *policy, *machine_, device_, nullptr);
+    governor.step(0, {.phase = Phase::kDecode});
+    EXPECT_EQ(fake.files[memory], "2133000000");
+    EXPECT_EQ(fake.files[deep], "0");
+    // Rests of a microsecond: no deep state pays.
+    for (int i = 1; i < 30; ++i) {
+      governor.step(i, {.phase = Phase::kIdle});
+      governor.step(i + 1e-6, {.phase = Phase::kDecode});
+    }
+    governor.step(31, {.phase = Phase::kIdle});
+    EXPECT_EQ(fake.files[memory], "200000000");
+    EXPECT_EQ(fake.files[deep], "1");
+    // And of an hour.
+    for (int i = 1; i < 30; ++i) {
+      governor.step(3600 * i, {.phase = Phase::kDecode});
+      governor.step(3600 * i + 1, {.phase = Phase::kIdle});
+    }
+    EXPECT_EQ(fake.files[deep], "0");
+    EXPECT_EQ(fake.files["sys/class/devfreq/gpu/min_freq"], "100");
+  }
+  EXPECT_EQ(fake.files, before);
+}
+
+// A process that only remembers what it was told.
+class ToldProcess : public ProcessControl {
+ public:
+  Status set_affinity(const std::vector<int>& cpus) override {
+    told.push_back(cpus);
+    return {};
+  }
+  Status set_clamps(int /*lowest*/, int /*highest*/) override { return {}; }
+  std::vector<std::vector<int>> told;
+};
+
+class TwoBigCores : public Policy {
+ public:
+  explicit TwoBigCores(const Machine& machine)
+      : setting_{.clusters = std::vector<ClusterSetting>(machine.clusters())} {
+    setting_.clusters[1].cores = 2;
+  }
+  std::string_view name() const override { return "two"; }
+  Decision decide(const Observation& /*seen*/) override { return {.setting = setting_}; }
+
+ private:
+  Setting setting_;
+};
+
+TEST_F(GovernorTest, MovesOnToOtherCoresWhereItIsHot) {
+  FakeFiles fake = FakeFiles::phone();
+  Knobs knobs(fake);
+  TwoBigCores policy(*machine_);
+  ToldProcess process;
+  Governor governor(fake, knobs, policy, *machine_, device_, &process);
+  for (int second = 0; second < 20; ++second) governor.step(second, {});
+  EXPECT_EQ(process.told, (std::vector<std::vector<int>>{{4, 5}}));
+  fake.files["sys/class/thermal/thermal_zone0/temp"] = "75000";
+  for (int second = 20; second < 32; ++second) governor.step(second, {});
+  const std::vector<std::vector<int>> expected = {{4, 5}, {5, 6}, {6, 4}, {4, 5}};
+  EXPECT_EQ(process.told, expected);
 }
 
 // Files that vanish, fail or hold nonsense at every access, once or from then on.

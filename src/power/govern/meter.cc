@@ -75,6 +75,12 @@ void EnergyMeter::sample_power(Reading& reading, double elapsed_s) {
   reading.begun = true;
 }
 
+bool EnergyMeter::working() const {
+  return samples_ > 1 && !readings_.empty() &&
+         std::ranges::all_of(readings_,
+                             [](const Reading& reading) { return reading.begun && !reading.lost; });
+}
+
 std::string EnergyMeter::method() const {
   if (readings_.empty()) return "not measured: no counter or sensor";
   std::string names;

@@ -18,6 +18,8 @@ class EnergyMeter {
   double energy_j() const { return energy_j_; }
   double window_s() const { return last_s_ - first_s_; }
   int64_t samples() const { return samples_; }
+  // Whether a source has been read twice and none was lost.
+  bool working() const;
   // How the figure came about, for whoever reads it.
   std::string method() const;
   // So long a counter cannot wrap unseen at a power; infinite for sensors.

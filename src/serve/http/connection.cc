@@ -70,6 +70,32 @@ Connection::~Connection() {
   ::close(descriptor_);
 }
 
+bool Connection::enter(Phase phase) {
+  since_.store(IoClock::now(), std::memory_order_relaxed);
+  Phase before = phase_.load(std::memory_order_relaxed);
+  while (before != Phase::kCutOff) {
+    if (phase_.compare_exchange_weak(before, phase)) return true;
+  }
+  return false;
+}
+
+std::optional<std::chrono::nanoseconds> Connection::waiting_in(Phase phase,
+                                                               IoClock::time_point now) const {
+  if (phase_.load() != phase) return std::nullopt;
+  char byte = 0;
+  // A request that has just come is not lost for having come late in the day.
+  if (phase == Phase::kIdle && ::recv(descriptor_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+    return std::nullopt;
+  }
+  return now - since_.load(std::memory_order_relaxed);
+}
+
+bool Connection::cut_off(Phase phase) {
+  if (!phase_.compare_exchange_strong(phase, Phase::kCutOff)) return false;
+  ::shutdown(descriptor_, SHUT_RDWR);
+  return true;
+}
+
 Connection::Outcome Connection::wait(short events, IoClock::time_point deadline, bool heed_stop) {
   pollfd polled[2] = {{descriptor_, events, 0}, {stop_, POLLIN, 0}};
   while (true) {
@@ -178,6 +204,7 @@ Connection::Outcome Connection::write_all(std::string_view head, std::string_vie
 }
 
 void Connection::linger() {
+  if (!enter(Phase::kLeaving)) return;
   ::shutdown(descriptor_, SHUT_WR);
   const auto deadline = IoClock::now() + kLingerTime;
   char unread[4096];

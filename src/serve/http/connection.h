@@ -1,8 +1,10 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -48,6 +50,22 @@ class Connection {
   Outcome read_some(char* to, size_t room, size_t& read, IoClock::time_point deadline,
                     bool heed_stop);
   Outcome write_all(std::string_view head, std::string_view body, IoClock::time_point deadline);
+  // What is going on, as far as a server asks that has no place left.
+  enum class Phase : uint8_t {
+    kIdle,       // nothing has come of the next request
+    kReading,    // the greeting of TLS, or a request that has begun and is not complete
+    kAnswering,  // the reply is made and written
+    kLeaving,    // refused; the peer is given time to read that
+    kCutOff,     // its place is given to another
+  };
+  // Of the thread that serves it. False: it has been cut off.
+  bool enter(Phase phase);
+  // Of any thread, as long as the connection lives. How long the phase lasts already; nothing for
+  // one that is none of these to give up: kAnswering, kCutOff, or kIdle with a request to read.
+  std::optional<std::chrono::nanoseconds> waiting_in(Phase phase, IoClock::time_point now) const;
+  // Ends it where it is still in this phase: what reads or waits sees the peer's end.
+  bool cut_off(Phase phase);
+
   // The peer's address, without its port.
   const std::string& address() const { return address_; }
   // Says that nothing more is written and reads what the peer still sends, for a short time: a
@@ -62,6 +80,8 @@ class Connection {
   int descriptor_, stop_;
   ssl_st* tls_ = nullptr;
   std::string address_;
+  std::atomic<Phase> phase_ = Phase::kReading;
+  std::atomic<IoClock::time_point> since_ = IoClock::now();
 };
 
 }  // namespace edgewright

@@ -16,6 +16,10 @@ namespace {
 
 constexpr int kBacklog = 512;
 constexpr int kMaxRefused = 32;
+// Those who come when all places are taken wait so long (in the listener's queue) before they are
+// told to come again.
+constexpr auto kPatience = std::chrono::seconds(2);
+constexpr auto kPatienceStep = std::chrono::milliseconds(20);
 constexpr auto kHandshakeTime = std::chrono::seconds(10);
 constexpr int64_t kWriteBytesPerS = 16 << 10;  // a slower reader is cut off
 constexpr auto kWriteTime = std::chrono::seconds(10);
@@ -86,10 +90,26 @@ HttpServer::~HttpServer() {
   if (acceptor_.joinable()) acceptor_.join();
   {
     std::unique_lock lock(mutex_);
-    all_gone_.wait(lock, [this] { return connections_ == 0; });
+    one_gone_.wait(lock, [this] { return connections_ == 0; });
   }
   if (listener_ >= 0) ::close(listener_);
   if (stop_event_ >= 0) ::close(stop_event_);
+}
+
+bool HttpServer::make_room() {
+  std::unique_lock lock(mutex_);
+  const auto has_room = [this] { return connections_ < options_.max_connections || stopping_; };
+  while (!has_room()) {
+    const auto now = IoClock::now();
+    if (!full_since_) full_since_ = now;
+    if (now >= *full_since_ + kPatience) return false;
+    lock.unlock();
+    seats_.cut_one_off(now);
+    lock.lock();
+    one_gone_.wait_for(lock, kPatienceStep, has_room);
+  }
+  full_since_.reset();
+  return true;
 }
 
 void HttpServer::accept_all() {
@@ -97,6 +117,7 @@ void HttpServer::accept_all() {
   while (!stopping_) {
     if (::poll(polled, 2, -1) < 0) continue;
     if (stopping_) break;
+    const bool has_room = make_room();
     const int descriptor = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor < 0) {
       // Out of descriptors: those in use come back, asking again at once would not help.
@@ -104,14 +125,13 @@ void HttpServer::accept_all() {
       continue;
     }
     // A few more than allowed are taken to be told so; the rest is closed without a word.
-    const int over = connections_ - options_.max_connections;
-    if (over >= kMaxRefused) {
+    if (connections_ >= options_.max_connections + kMaxRefused) {
       ::close(descriptor);
       continue;
     }
     ++connections_;
     try {
-      std::thread([this, descriptor, over] { serve(descriptor, over >= 0); }).detach();
+      std::thread([this, descriptor, has_room] { serve(descriptor, !has_room); }).detach();
     } catch (const std::system_error&) {
       ::close(descriptor);
       --connections_;
@@ -122,6 +142,7 @@ void HttpServer::accept_all() {
 void HttpServer::serve(int descriptor, bool is_too_many) {
   {
     Connection connection(descriptor, stop_event_);
+    const Seats::Place place = seats_.take(connection);
     const bool begun =
         !options_.tls || connection.begin_tls(*options_.tls, IoClock::now() + kHandshakeTime) ==
                              Connection::Outcome::kDone;
@@ -133,11 +154,12 @@ void HttpServer::serve(int descriptor, bool is_too_many) {
     } else if (begun) {
       serve_requests(connection);
     }
+    seats_.leave(place);
   }
   // Under the lock: the destructor may go on as soon as it sees 0.
   const std::lock_guard lock(mutex_);
   --connections_;
-  all_gone_.notify_all();
+  one_gone_.notify_all();
 }
 
 void HttpServer::refuse(Connection& connection, const HttpReply& refusal) {

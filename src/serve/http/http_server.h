@@ -11,6 +11,7 @@
 #include "serve/http/connection.h"
 #include "serve/http/message.h"
 #include "serve/http/request_reader.h"
+#include "serve/http/seats.h"
 
 namespace edgewright {
 
@@ -44,6 +45,8 @@ class HttpServer {
       : options_(std::move(options)), handler_(std::move(handler)) {}
   Status listen();
   void accept_all();
+  // Whether there is a place; asks those to go that deserve theirs least, and waits a while for it.
+  bool make_room();
   void serve(int descriptor, bool is_too_many);
   static void refuse(Connection& connection, const HttpReply& refusal);
   HttpReply handle(const HttpRequest& request) const;
@@ -56,7 +59,10 @@ class HttpServer {
   std::atomic<bool> stopping_ = false;
   std::atomic<int> connections_ = 0;
   std::mutex mutex_;
-  std::condition_variable all_gone_;
+  std::condition_variable one_gone_;
+  Seats seats_;
+  // Since when all places have been taken without one becoming free.
+  std::optional<IoClock::time_point> full_since_;
   std::thread acceptor_;
 };
 

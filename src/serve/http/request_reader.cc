@@ -2,6 +2,8 @@
 
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <cstring>
+#include <utility>
 
 namespace edgewright {
 namespace {
@@ -37,7 +39,9 @@ struct RequestReader::Parser {
 };
 
 RequestReader::RequestReader(Connection& connection, const HttpLimits& limits)
-    : connection_(connection), limits_(limits) {}
+    : connection_(connection),
+      limits_(limits),
+      buffer_(std::make_unique_for_overwrite<char[]>(kReadBytes)) {}
 RequestReader::~RequestReader() = default;
 
 RequestReader::Outcome RequestReader::refuse(const Refusal& why, HttpReply& refusal) const {
@@ -67,11 +71,10 @@ RequestReader::Outcome RequestReader::after_header(HttpReply& refusal) {
 
 // Gives the parser what has been read.
 RequestReader::Outcome RequestReader::parse(HttpReply& refusal) {
-  size_t used = 0;
-  while (used < buffer_.size() && !parser_->http.is_done()) {
+  while (begin_ < end_ && !parser_->http.is_done()) {
     beast::error_code code;
-    const size_t taken = parser_->http.put({buffer_.data() + used, buffer_.size() - used}, code);
-    used += taken;
+    const size_t taken = parser_->http.put({buffer_.get() + begin_, end_ - begin_}, code);
+    begin_ += taken;
     if (header_seen_) body_received_ += taken;
     if (code == http::error::need_more) break;
     if (code) return refuse(refusal_for(code, limits_), refusal);
@@ -81,7 +84,10 @@ RequestReader::Outcome RequestReader::parse(HttpReply& refusal) {
       }
     }
   }
-  buffer_.erase(0, used);
+  // What waits for more moves to the front, so that there is always room behind it: it is a part of
+  // a header, which is smaller than the buffer.
+  if (begin_ > 0) std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
+  end_ -= std::exchange(begin_, 0);
   return Outcome::kRequest;
 }
 
@@ -93,7 +99,10 @@ RequestReader::Outcome RequestReader::read(HttpRequest& request, HttpReply& refu
   header_seen_ = false;
   body_received_ = 0;
   began_ = IoClock::now();
-  bool begun = !buffer_.empty();  // of the next request, sent before this one's answer
+  if (!connection_.enter(begin_ < end_ ? Connection::Phase::kReading : Connection::Phase::kIdle)) {
+    return Outcome::kClosed;
+  }
+  bool begun = begin_ < end_;  // of the next request, sent before this one's answer
   if (begun) {
     if (const Outcome outcome = parse(refusal); outcome != Outcome::kRequest) return outcome;
   }
@@ -101,12 +110,12 @@ RequestReader::Outcome RequestReader::read(HttpRequest& request, HttpReply& refu
     const auto deadline = !begun         ? began_ + limits_.idle_time
                           : header_seen_ ? body_deadline()
                                          : began_ + limits_.header_time;
-    const size_t before = buffer_.size();
-    buffer_.resize(before + kReadBytes);
+    if (end_ == kReadBytes) {
+      return refuse({RefusalKind::kTooLarge, "the header of a chunk is too large"}, refusal);
+    }
     size_t got = 0;
     const auto outcome =
-        connection_.read_some(buffer_.data() + before, kReadBytes, got, deadline, !begun);
-    buffer_.resize(before + got);
+        connection_.read_some(buffer_.get() + end_, kReadBytes - end_, got, deadline, !begun);
     if (outcome == Connection::Outcome::kTimeout && begun) {
       refusal = reply_of({RefusalKind::kMalformed, "the request came too slowly"});
       refusal.status = 408;
@@ -114,10 +123,15 @@ RequestReader::Outcome RequestReader::read(HttpRequest& request, HttpReply& refu
       return Outcome::kRefused;
     }
     if (outcome != Connection::Outcome::kDone) return Outcome::kClosed;
-    if (!begun) began_ = IoClock::now();
+    end_ += got;
+    if (!begun) {
+      began_ = IoClock::now();
+      if (!connection_.enter(Connection::Phase::kReading)) return Outcome::kClosed;
+    }
     begun = true;
     if (const Outcome parsed = parse(refusal); parsed != Outcome::kRequest) return parsed;
   }
+  if (!connection_.enter(Connection::Phase::kAnswering)) return Outcome::kClosed;
   auto message = parser_->http.release();
   request = {};
   request.method = std::string(message.method_string());

@@ -41,7 +41,9 @@ class RequestReader {
   Connection& connection_;
   const HttpLimits limits_;
   std::unique_ptr<Parser> parser_;
-  std::string buffer_;  // read and not yet parsed
+  // Read and not yet parsed: [begin_, end_) of a buffer of one size, which nobody clears.
+  std::unique_ptr<char[]> buffer_;
+  size_t begin_ = 0, end_ = 0;
   IoClock::time_point began_;
   bool header_seen_ = false;
   size_t body_received_ = 0;

@@ -7,8 +7,11 @@ namespace {
 
 constexpr int kRunning = 8;  // sequences computed together
 
-EngineOptions engine_options(const PackedModel& model, int max_waiting) {
+EngineOptions engine_options(const LanguageParts& parts, int max_waiting) {
+  const PackedModel& model = *parts.model;
   EngineOptions options;
+  options.on_phase = parts.on_phase;
+  options.advice = parts.advice;
   options.max_running = kRunning;
   options.max_waiting = max_waiting;
   // Room for that many whole contexts; pages are only taken as they fill.
@@ -67,7 +70,7 @@ void TextAnswer::cancel() {
 TextService::TextService(const LanguageParts& parts, int threads, int max_waiting)
     : parts_(parts),
       pool_(threads),
-      engine_(parts.model, parts.tokenizer, pool_, engine_options(*parts.model, max_waiting)),
+      engine_(parts.model, parts.tokenizer, pool_, engine_options(parts, max_waiting)),
       context_(engine_.context()),
       max_waiting_(static_cast<size_t>(max_waiting)),
       thread_([this] { work(); }) {}

@@ -1,9 +1,11 @@
 #include "serve/protocol/infer_json.h"
 
+#include <span>
 #include <utility>
 
 #include "serve/protocol/datatype.h"
 #include "serve/protocol/json_tensor.h"
+#include "serve/protocol/number_array.h"
 #include "serve/protocol/raw_tensor.h"
 
 namespace edgewright::oip {
@@ -19,7 +21,8 @@ constexpr std::string_view kSharedMemory = "shared_memory_region";
 
 Result<std::string> text_of(const Json& object, const char* key, bool required) {
   const auto it = object.find(key);
-  if (it == object.end()) {
+  // kserve's Python server says null for what it has not.
+  if (it == object.end() || it->is_null()) {
     if (!required) return std::string();
     return bad_input("'{}' is missing", key);
   }
@@ -43,7 +46,7 @@ Result<Dims> shape_of(const Json& object) {
 Result<Parameters> parameters_of(const Json& object) {
   Parameters parameters;
   const auto it = object.find("parameters");
-  if (it == object.end()) return parameters;
+  if (it == object.end() || it->is_null()) return parameters;
   if (!it->is_object()) return bad_input("'parameters' is no object");
   for (const auto& [key, value] : it->items()) {
     if (value.is_boolean()) {
@@ -79,10 +82,12 @@ Status refuse_shared_memory(const Parameters& parameters) {
   return unsupported("shared memory is not supported; send the data in the request");
 }
 
-// The JSON of a body and the binary data behind it.
+// The JSON of a body, the numbers that stand aside (see set_numbers_aside), and the binary data
+// behind it.
 struct Parts {
   Json json;
   std::string_view binary;
+  std::vector<std::string_view> arrays;
 };
 
 Result<Parts> split_body(std::string_view body, std::optional<size_t> json_bytes,
@@ -95,13 +100,35 @@ Result<Parts> split_body(std::string_view body, std::optional<size_t> json_bytes
     return bad_input("{} bytes of JSON, at most {} are read; send tensors as binary data", length,
                      limits.max_json_bytes);
   }
-  EDGEWRIGHT_ASSIGN(Json json, parse_json(body.substr(0, length)));
-  if (!json.is_object()) return bad_input("the body is no JSON object");
-  return Parts{std::move(json), body.substr(length)};
+  Parts parts{{}, body.substr(length), {}};
+  if (auto aside = set_numbers_aside(body.substr(0, length))) {
+    EDGEWRIGHT_ASSIGN(parts.json, parse_json(aside->document));
+    parts.arrays = std::move(aside->arrays);
+  } else {
+    EDGEWRIGHT_ASSIGN(parts.json, parse_json(body.substr(0, length)));
+  }
+  if (!parts.json.is_object()) return bad_input("the body is no JSON object");
+  return parts;
+}
+
+// `data` are the elements, or the place among the arrays.
+Result<Tensor> tensor_of(DType dtype, Dims dims, const Json& data,
+                         std::span<const std::string_view> arrays) {
+  if (arrays.empty()) return tensor_from_json(dtype, std::move(dims), data);
+  // A key that is written with escapes did not look like one.
+  if (!data.is_number_unsigned() || data.get<size_t>() >= arrays.size()) {
+    return bad_input("'data' is written in two ways; write its name without escapes");
+  }
+  const std::string_view array = arrays[data.get<size_t>()];
+  if (auto tensor = tensor_from_numbers(dtype, dims, array)) return *std::move(tensor);
+  // The parser says what is wrong with it.
+  EDGEWRIGHT_ASSIGN(const Json parsed, parse_json(array));
+  return tensor_from_json(dtype, std::move(dims), parsed);
 }
 
 // Reads one tensor; its binary data are taken off the front of `binary`.
-Result<NamedTensor> read_tensor(const Json& item, std::string_view& binary) {
+Result<NamedTensor> read_tensor(const Json& item, std::span<const std::string_view> arrays,
+                                std::string_view& binary) {
   NamedTensor tensor;
   EDGEWRIGHT_ASSIGN(tensor.name, text_of(item, "name", true));
   EDGEWRIGHT_ASSIGN(const std::string datatype, text_of(item, "datatype", true));
@@ -116,7 +143,7 @@ Result<NamedTensor> read_tensor(const Json& item, std::string_view& binary) {
   tensor.binary = size.has_value();
   if (!size) {
     if (data == item.end()) return bad_input("neither 'data' nor '{}' is there", kBinarySize);
-    EDGEWRIGHT_ASSIGN(tensor.tensor, tensor_from_json(*dtype, std::move(dims), *data));
+    EDGEWRIGHT_ASSIGN(tensor.tensor, tensor_of(*dtype, std::move(dims), *data, arrays));
     return tensor;
   }
   if (data != item.end()) return bad_input("both 'data' and '{}' are there", kBinarySize);
@@ -130,10 +157,12 @@ Result<NamedTensor> read_tensor(const Json& item, std::string_view& binary) {
   return tensor;
 }
 
-Result<std::vector<NamedTensor>> read_tensors(const Json& json, const char* key,
-                                              std::string_view binary, const DecodeLimits& limits) {
-  const auto list = json.find(key);
-  if (list == json.end() || !list->is_array()) return bad_input("'{}' is missing or no array", key);
+Result<std::vector<NamedTensor>> read_tensors(const Parts& parts, const char* key,
+                                              const DecodeLimits& limits) {
+  std::string_view binary = parts.binary;
+  const auto list = parts.json.find(key);
+  if (list == parts.json.end() || !list->is_array())
+    return bad_input("'{}' is missing or no array", key);
   if (list->size() > limits.max_tensors) {
     return bad_input("{} {}, at most {} are read", list->size(), key, limits.max_tensors);
   }
@@ -141,7 +170,7 @@ Result<std::vector<NamedTensor>> read_tensors(const Json& json, const char* key,
   for (const Json& item : *list) {
     const std::string place = fmt::format("{}[{}]", key, tensors.size());
     if (!item.is_object()) return bad_input("{} is no object", place);
-    Result<NamedTensor> tensor = read_tensor(item, binary);
+    Result<NamedTensor> tensor = read_tensor(item, parts.arrays, binary);
     if (!tensor.ok()) return std::move(tensor).error().at(place);
     tensors.push_back(*std::move(tensor));
   }
@@ -219,7 +248,7 @@ void write_parameters(ObjectWriter& object, const Parameters& parameters,
   inner.end();
 }
 
-Status write_tensor(const NamedTensor& named, std::string& out, std::string& binary) {
+Status write_tensor(const NamedTensor& named, std::string& out) {
   const Tensor& tensor = named.tensor;
   const std::string_view datatype = datatype_name(tensor.dtype());
   if (datatype.empty()) {
@@ -234,7 +263,6 @@ Status write_tensor(const NamedTensor& named, std::string& out, std::string& bin
     const std::pair<std::string_view, std::string> size = {kBinarySize,
                                                            std::to_string(raw_bytes(tensor))};
     write_parameters(object, named.parameters, {&size, 1});
-    append_raw(tensor, binary);
   } else {
     write_parameters(object, named.parameters, {});
     if (Status done = append_json(tensor, object.key("data")); !done.ok()) {
@@ -245,11 +273,11 @@ Status write_tensor(const NamedTensor& named, std::string& out, std::string& bin
   return {};
 }
 
-Status write_tensors(std::span<const NamedTensor> tensors, std::string& out, std::string& binary) {
+Status write_tensors(std::span<const NamedTensor> tensors, std::string& out) {
   out += '[';
   for (const NamedTensor& tensor : tensors) {
     if (out.back() != '[') out += ',';
-    EDGEWRIGHT_TRY(write_tensor(tensor, out, binary));
+    EDGEWRIGHT_TRY(write_tensor(tensor, out));
   }
   out += ']';
   return {};
@@ -272,18 +300,21 @@ void write_outputs(const InferRequest& request, ObjectWriter& object) {
   out += ']';
 }
 
-HttpBody joined(std::string json, const std::string& binary, bool is_binary) {
+// The data of the binary tensors go straight from the tensors into the body, once.
+HttpBody with_data(std::string json, std::span<const NamedTensor> tensors) {
   HttpBody body;
-  if (is_binary) body.json_bytes = json.size();
-  body.bytes = std::move(json) + binary;
-  return body;
-}
-
-bool any_binary(std::span<const NamedTensor> tensors) {
-  for (const NamedTensor& tensor : tensors) {
-    if (tensor.binary) return true;
+  size_t bytes = json.size();
+  for (const NamedTensor& named : tensors) {
+    if (!named.binary) continue;
+    body.json_bytes = json.size();
+    bytes += raw_bytes(named.tensor);
   }
-  return false;
+  body.bytes = std::move(json);
+  body.bytes.reserve(bytes);
+  for (const NamedTensor& named : tensors) {
+    if (named.binary) append_raw(named.tensor, body.bytes);
+  }
+  return body;
 }
 
 }  // namespace
@@ -296,34 +327,34 @@ Result<InferRequest> decode_infer_request(std::string_view body, std::optional<s
   EDGEWRIGHT_ASSIGN(request.parameters, parameters_of(parts.json));
   EDGEWRIGHT_ASSIGN(const auto binary, take<bool>(request.parameters, kBinaryOutputs));
   request.binary_outputs = binary.value_or(false);
-  EDGEWRIGHT_ASSIGN(request.inputs, read_tensors(parts.json, "inputs", parts.binary, limits));
+  EDGEWRIGHT_ASSIGN(request.inputs, read_tensors(parts, "inputs", limits));
   EDGEWRIGHT_ASSIGN(request.outputs, read_outputs(parts.json, request.binary_outputs, limits));
   return request;
 }
 
 Result<HttpBody> encode_infer_request(const InferRequest& request) {
-  std::string json, binary;
+  std::string json;
   ObjectWriter object(json);
   if (!request.id.empty()) object.text("id", request.id);
   std::vector<std::pair<std::string_view, std::string>> extra;
   if (request.binary_outputs) extra.emplace_back(kBinaryOutputs, "true");
   write_parameters(object, request.parameters, extra);
-  EDGEWRIGHT_TRY(write_tensors(request.inputs, object.key("inputs"), binary));
+  EDGEWRIGHT_TRY(write_tensors(request.inputs, object.key("inputs")));
   write_outputs(request, object);
   object.end();
-  return joined(std::move(json), binary, any_binary(request.inputs));
+  return with_data(std::move(json), request.inputs);
 }
 
 Result<HttpBody> encode_infer_response(const InferResponse& response) {
-  std::string json, binary;
+  std::string json;
   ObjectWriter object(json);
   object.text("model_name", response.model);
   if (!response.version.empty()) object.text("model_version", response.version);
   if (!response.id.empty()) object.text("id", response.id);
   write_parameters(object, response.parameters, {});
-  EDGEWRIGHT_TRY(write_tensors(response.outputs, object.key("outputs"), binary));
+  EDGEWRIGHT_TRY(write_tensors(response.outputs, object.key("outputs")));
   object.end();
-  return joined(std::move(json), binary, any_binary(response.outputs));
+  return with_data(std::move(json), response.outputs);
 }
 
 Result<InferResponse> decode_infer_response(std::string_view body, std::optional<size_t> json_bytes,
@@ -334,7 +365,7 @@ Result<InferResponse> decode_infer_response(std::string_view body, std::optional
   EDGEWRIGHT_ASSIGN(response.version, text_of(parts.json, "model_version", false));
   EDGEWRIGHT_ASSIGN(response.id, text_of(parts.json, "id", false));
   EDGEWRIGHT_ASSIGN(response.parameters, parameters_of(parts.json));
-  EDGEWRIGHT_ASSIGN(response.outputs, read_tensors(parts.json, "outputs", parts.binary, limits));
+  EDGEWRIGHT_ASSIGN(response.outputs, read_tensors(parts, "outputs", limits));
   return response;
 }
 

@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "serve/protocol/datatype.h"
 #include "serve/protocol/infer_json.h"
 #include "serve/protocol/json_tensor.h"
 #include "serve/protocol/metadata_json.h"
+#include "serve/protocol/number_array.h"
 #include "serve/protocol/raw_tensor.h"
 
 namespace edgewright::oip {
@@ -89,6 +91,17 @@ TEST(Protocol, ResponsesComeBackAsTheyWere) {
 }
 
 // The example of the protocol's own text (rest_predict_v2: "Inference Request JSON Object").
+// As kserve's Python server answers.
+TEST(Protocol, NullsInAnAnswerAreWhatIsNotThere) {
+  const auto read = decode_infer_response(
+      R"({"model_name":"net","model_version":null,"id":"7","parameters":null,"outputs":[
+          {"name":"y","shape":[2],"datatype":"FP32","parameters":null,"data":[1.5,2]}]})",
+      std::nullopt);
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(read->version, "");
+  EXPECT_EQ(read->outputs[0].tensor.elements<float>()[0], 1.5f);
+}
+
 TEST(Protocol, ReadsNestedAndFlatData) {
   const auto request = decode_infer_request(
       R"({"id":"42","inputs":[{"name":"input0","shape":[2,2],"datatype":"UINT32","data":[[1,2],[3,4]]},
@@ -98,6 +111,79 @@ TEST(Protocol, ReadsNestedAndFlatData) {
   ASSERT_TRUE(request.ok()) << request.error().message;
   expect_same(request->inputs[0].tensor, Tensor::of<uint32_t>({2, 2}, {1, 2, 3, 4}));
   expect_same(request->inputs[1].tensor, Tensor::of<bool>({3}, {true, false, true}));
+}
+
+// Numbers that stand aside are read as the parser reads them, and refused where it refuses them.
+TEST(Protocol, NumbersAreReadAsTheParserReadsThem) {
+  const std::string_view arrays[] = {"[1,2,3]",
+                                     "[[1],[2],[3]]",
+                                     "[ 1 ,\n2\t, 3 ]",
+                                     "[1e2,-0.5,3E+1]",
+                                     "[1,2]",
+                                     "[1,2,3,4]",
+                                     "[1,,2,3]",
+                                     "[1,2,3,]",
+                                     "[,1,2,3]",
+                                     "[1 2 3]",
+                                     "[01,2,3]",
+                                     "[.5,1,2]",
+                                     "[1.,2,3]",
+                                     "[+1,2,3]",
+                                     "[1.e3,2,3]",
+                                     "[-,1,2]",
+                                     "[1e400,2,3]",
+                                     "[3.5e38,1,2]",
+                                     "[1,[2],3]",
+                                     "[[],1,2,3]",
+                                     "[1,2,3]]",
+                                     "[[1,2,3]",
+                                     "[]",
+                                     "[1e,2,3]",
+                                     "[--1,2,3]",
+                                     "[-1,2,3]",
+                                     "[256,1,2]",
+                                     "[1.0,2,3]",
+                                     "[2147483648,0,0]",
+                                     "[9223372036854775807,0,0]",
+                                     "[18446744073709551615,0,0]",
+                                     "[1,2,3][4]",
+                                     "[[[[[[[[[[[[[[[[[[[[1,2,3]]]]]]]]]]]]]]]]]]]]"};
+  for (const std::string_view array : arrays) {
+    for (const DType dtype : {DType::kFloat32, DType::kFloat64, DType::kInt64, DType::kInt32,
+                              DType::kUint8, DType::kUint64, DType::kBool}) {
+      const auto json = parse_json(array);
+      const auto expected =
+          json.ok() ? tensor_from_json(dtype, {3}, *json) : Result<Tensor>(Error(json.error()));
+      const auto found = tensor_from_numbers(dtype, {3}, array);
+      if (dtype == DType::kBool) {
+        EXPECT_FALSE(found) << array;
+        continue;
+      }
+      if (!expected.ok()) {
+        EXPECT_FALSE(found) << array << " as " << dtype_name(dtype);
+        continue;
+      }
+      // Only what nests deeper than tensors do is left to the parser.
+      ASSERT_EQ(found.has_value(), array.size() < 40) << array << " as " << dtype_name(dtype);
+      if (!found) continue;
+      EXPECT_EQ(std::memcmp(found->bytes(), expected->bytes(), expected->size_bytes()), 0) << array;
+    }
+  }
+}
+
+TEST(Protocol, OnlyTheDataOfTensorsStandAside) {
+  const auto aside = set_numbers_aside(
+      R"({"id":"\"data\":[1]","inputs":[{"name":"data","data":[1,2]},{"data" : [[3]] }]})");
+  ASSERT_TRUE(aside);
+  EXPECT_EQ(aside->document,
+            R"({"id":"\"data\":[1]","inputs":[{"name":"data","data":0},{"data" : 1 }]})");
+  EXPECT_EQ(aside->arrays, (std::vector<std::string_view>{"[1,2]", "[[3]]"}));
+  for (const char* text :
+       {R"({"inputs":[{"data":["a"]}]})", R"({"inputs":[{"data":[1]},{"data":0}]})",
+        R"({"inputs":[{"data":[true]}]})", R"({"inputs":[{"data":[1})", R"({"data":[1]})", "",
+        R"({"inputs":[{"parameters":{"data":[1]}}]})", R"("data)", R"({"a":[{"data")"}) {
+    EXPECT_FALSE(set_numbers_aside(text)) << text;
+  }
 }
 
 TEST(Protocol, BinaryDataAreLittleEndianWithLengthsBeforeStrings) {

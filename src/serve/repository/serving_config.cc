@@ -96,6 +96,8 @@ Status read_queue_policy(const TextMessage& message, ServingConfig& config) {
       if (size > 0) config.batching.max_queue = static_cast<size_t>(size);
     } else if (item.name == "default_timeout_microseconds") {
       EDGEWRIGHT_ASSIGN(config.default_timeout_us, integer_between(item, 0, int64_t{1} << 40));
+    } else if (item.name == "allow_timeout_override") {
+      config.timeout_override = item.value == "true";
     } else if (item.name == "timeout_action" && item.value != "REJECT") {
       return unsupported_field(item, "is not supported; requests past their deadline are rejected");
     }

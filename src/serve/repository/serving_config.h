@@ -17,9 +17,10 @@ struct ServingConfig {
   int64_t max_batch_size = 0;  // 0: the first dimension is one like the others
   bool dynamic_batching = false;
   BatchLimits batching;            // max_rows 0 without dynamic batching
-  int64_t default_timeout_us = 0;  // 0: the server's
-  int instances = 1;
-  std::string file_name;  // of the model in its version's folder; empty: any known one
+  int64_t default_timeout_us = 0;  // from a request's arrival; 0: the server's
+  bool timeout_override = false;   // a request's own timeout goes before that
+  int instances = 0;               // 0: not said
+  std::string file_name;           // of the model in its version's folder; empty: any known one
 
   struct VersionPolicy {
     int64_t latest = 1;             // so many of the highest numbers; 0: all

@@ -89,6 +89,7 @@ std::string encode_config(const ModelVersion& version) {
                                 {"default_queue_policy",
                                  {{"timeout_action", "REJECT"},
                                   {"default_timeout_microseconds", config.default_timeout_us},
+                                  {"allow_timeout_override", config.timeout_override},
                                   {"max_queue_size", config.batching.max_queue}}}};
   }
   Json& parameters = json["parameters"] = Json::object();

@@ -1,6 +1,7 @@
 #include "serve/service/model_version.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
 
 #include "serve/protocol/datatype.h"
@@ -17,11 +18,11 @@ int64_t since_ns(ServeClock::time_point start) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(ServeClock::now() - start).count();
 }
 
-// Zeros of a port's shape; open dimensions become 1, the first one `rows`.
+// Zeros of a port's shape; open dimensions become 1, a first one `rows`.
 Result<Tensor> zeros(const ServedPort& port, int64_t rows) {
   Dims dims = port.shape;
+  if (!dims.empty() && dims[0] < 0) dims[0] = rows;
   for (int64_t& size : dims) size = size < 0 ? 1 : size;
-  if (!dims.empty()) dims[0] = rows;
   if (port.dtype == DType::kString) {
     const auto count = static_cast<size_t>(
         std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>()));
@@ -32,8 +33,9 @@ Result<Tensor> zeros(const ServedPort& port, int64_t rows) {
 
 // The engine makes a plan for every size; made now, no request waits for one. A model that does not
 // take zeros makes its plans later.
-Status make_plans(ServedModel& model, const BatchLimits& limits) {
+void make_plans(ServedModel& model, const BatchLimits& limits) {
   std::vector<int64_t> sizes = limits.preferred_rows;
+  if (limits.max_rows == 0) sizes = {1};
   if (sizes.empty()) {
     for (int64_t size = 1; size <= limits.max_rows && sizes.size() < 6; size *= 2) {
       sizes.push_back(size);
@@ -42,12 +44,22 @@ Status make_plans(ServedModel& model, const BatchLimits& limits) {
   for (const int64_t rows : sizes) {
     std::vector<Tensor> inputs;
     for (const ServedPort& port : model.inputs()) {
-      EDGEWRIGHT_ASSIGN(Tensor tensor, zeros(port, rows));
-      inputs.push_back(std::move(tensor));
+      Result<Tensor> tensor = zeros(port, rows);
+      if (!tensor.ok()) return;
+      inputs.push_back(*std::move(tensor));
     }
-    if (!model.run(inputs).ok()) return {};
+    if (!model.run(inputs).ok()) return;
   }
-  return {};
+}
+
+// As many as the processor can run at once, while what they hold each stays small beside any
+// memory.
+int instances_of(const ServingConfig& config, const std::string& file, int most) {
+  constexpr uintmax_t kManyUpToBytes = uintmax_t{256} << 20;
+  if (config.instances > 0) return config.instances;
+  std::error_code error;
+  const uintmax_t bytes = std::filesystem::file_size(file, error);
+  return !error && bytes <= kManyUpToBytes ? most : 1;
 }
 
 Status check_types(const std::vector<ServedPort>& ports) {
@@ -106,6 +118,7 @@ Status ModelVersion::open_tensors(const ModelFolder::Version& version, const Mod
                                   const VersionOptions& options) {
   platform_ = version.file.ends_with(".ewplan") ? "edgewright_plan" : "edgewright_onnx";
   std::vector<std::unique_ptr<ServedModel>> instances;
+  config_.instances = instances_of(config_, version.file, options.instances);
   for (int i = 0; i < config_.instances; ++i) {
     EDGEWRIGHT_ASSIGN(std::unique_ptr<ServedModel> model,
                       opener.tensors(version.file, options.threads));
@@ -116,7 +129,7 @@ Status ModelVersion::open_tensors(const ModelFolder::Version& version, const Mod
       EDGEWRIGHT_TRY(check_types(outputs_));
       EDGEWRIGHT_TRY(check_ports(config_, inputs_, outputs_));
     }
-    if (config_.dynamic_batching) EDGEWRIGHT_TRY(make_plans(*model, config_.batching));
+    make_plans(*model, config_.batching);
     instances.push_back(std::move(model));
   }
   BatchLimits limits = config_.batching;
@@ -132,6 +145,7 @@ Status ModelVersion::open_language(const ModelFolder::Version& version, const Mo
                      config_.max_batch_size);
   }
   platform_ = "edgewright_language";
+  config_.instances = 1;
   EDGEWRIGHT_ASSIGN(const LanguageParts parts, opener.language(version.file, options.threads));
   inputs_ = {{"text_input", DType::kString, false, {1}}};
   outputs_ = {{"text_output", DType::kString, false, {1}}};

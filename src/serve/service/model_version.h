@@ -22,7 +22,9 @@ struct Caller {
 
 struct VersionOptions {
   int threads = 1;
-  size_t max_queue = 256;  // where the model's configuration says nothing
+  // Where the model's configuration says nothing.
+  size_t max_queue = 256;
+  int instances = 1;
 };
 
 // One version of a model in service. Thread-safe once opened.

@@ -9,13 +9,17 @@ namespace {
 
 constexpr auto kDrainStep = std::chrono::milliseconds(5);
 
-Caller with_timeout(const oip::InferRequest& request, Caller caller) {
+// The deadline by what the model's configuration and the request's parameter `timeout` say; in
+// microseconds, as the scheduling policies of the protocol's extension count it.
+Caller with_timeout(const oip::InferRequest& request, const ServingConfig& config, Caller caller) {
+  int64_t timeout_us = config.default_timeout_us;
   const auto found = request.parameters.find("timeout");
-  if (found == request.parameters.end()) return caller;
-  // In microseconds, as the scheduling policies of the protocol's extension count it.
-  const int64_t* timeout_us = std::get_if<int64_t>(&found->second);
-  if (timeout_us == nullptr || *timeout_us <= 0) return caller;
-  const auto most = std::min<int64_t>(*timeout_us, int64_t{1} << 40);
+  if (found != request.parameters.end() && (timeout_us == 0 || config.timeout_override)) {
+    const int64_t* asked_us = std::get_if<int64_t>(&found->second);
+    if (asked_us != nullptr && *asked_us > 0) timeout_us = *asked_us;
+  }
+  if (timeout_us <= 0) return caller;
+  const auto most = std::min<int64_t>(timeout_us, int64_t{1} << 40);
   caller.deadline = std::min(caller.deadline, ServeClock::now() + std::chrono::microseconds(most));
   return caller;
 }
@@ -100,9 +104,9 @@ Reply<bool> Service::answer(oip::InferRequest request, const Caller& asking, boo
   Reply<Clients::Ticket> ticket = clients_.admit(asking.client);
   if (!ticket.ok()) return std::move(ticket).refusal();
   if (Reply<bool> sound = check_parameters(request.parameters); !sound.ok()) return sound;
-  const Caller caller = with_timeout(request, asking);
   Reply<std::shared_ptr<ModelVersion>> version = catalogue_.find(request.model, request.version);
   if (!version.ok()) return std::move(version).refusal();
+  const Caller caller = with_timeout(request, (*version)->config(), asking);
   Reply<bool> done = true;
   if ((*version)->text() != nullptr) {
     done = infer_text(request, **version, caller, in_pieces, send);

@@ -76,13 +76,17 @@ Result<Protected> send_sealed(const DefenceTools& tools, const Row& row) {
   return as_sealed(tools, row);
 }
 
-// Noise first: whatever is done to what is private leaves it private.
+// The projection first, so that the rest has little to do. What is projected is clipped and made
+// noisy itself: the guarantee does not rest on the projection, which is no secret from the server.
 Result<Protected> send_everything(const DefenceTools& tools, const Row& row) {
-  return as_sealed(tools, tools.projection.apply(noisy(tools, row)));
+  Row sums = tools.sketch.apply(row);
+  clip_norm(sums, tools.clip * tools.sketch_share);
+  add_noise(sums, tools.sigma * tools.sketch_share);
+  return as_sealed(tools, sums);
 }
 Result<Row> take_everything(const DefenceTools& tools, const Protected& sent) {
-  EDGEWRIGHT_ASSIGN(const Row projected, opened(tools, sent));
-  return tools.projection.restore(projected);
+  EDGEWRIGHT_ASSIGN(const Row sums, opened(tools, sent));
+  return tools.sketch.restore(sums);
 }
 
 constexpr Defence kDefences[] = {

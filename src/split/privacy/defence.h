@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -27,13 +29,22 @@ class DefenceTools {
   DefenceTools(size_t size, double clip, double sigma)
       : rotation(size, 8),
         projection(size, size > 1 ? size / 2 : 1),
+        sketch(size, std::max<size_t>(1, size / kSketchRatio)),
         key(random_key()),
         clip(clip),
-        sigma(sigma) {}
+        sigma(sigma),
+        sketch_share(std::sqrt(static_cast<double>(sketch.kept()) / static_cast<double>(size))) {}
   RandomRotation rotation;
   RandomProjection projection;
+  SketchProjection sketch;
   SealKey key;
   double clip, sigma;
+  // Of a norm that a projection of random signs keeps: clip and noise of the light scheme are so
+  // much smaller, and their ratio, which is what the guarantee rests on, is the same.
+  double sketch_share;
+
+ private:
+  static constexpr size_t kSketchRatio = 16;
 };
 
 // What stands behind a defence.
@@ -54,8 +65,9 @@ struct Defence {
   Result<std::vector<float>> (*receive)(const DefenceTools& tools, const Protected& sent) = nullptr;
 };
 
-// none, int8, rotation, projection, noise, encryption, projection+noise+encryption; the first is
-// what the others are compared with.
+// none, int8, rotation, projection, noise, encryption, projection+noise+encryption (the light
+// scheme: one pass, and noise and encryption of a sixteenth); the first is what the others are
+// compared with.
 std::span<const Defence> defences();
 
 }  // namespace edgewright

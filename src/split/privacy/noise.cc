@@ -10,10 +10,11 @@
 namespace edgewright {
 namespace {
 
+using Lanes = float __attribute__((vector_size(32)));
+constexpr size_t kLanes = sizeof(Lanes) / sizeof(float);
+
 // Sums in lanes: one after another they would wait for each other.
 double dot(std::span<const float> a, std::span<const float> b) {
-  using Lanes = float __attribute__((vector_size(32)));
-  constexpr size_t kLanes = sizeof(Lanes) / sizeof(float);
   // A lane adds at most so many, so that floats are exact enough; blocks are added as doubles.
   constexpr size_t kBlock = 512 * kLanes;
   double sum = 0;
@@ -31,6 +32,19 @@ double dot(std::span<const float> a, std::span<const float> b) {
   }
   for (; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
   return sum;
+}
+
+void add_products(std::span<const float> a, std::span<const float> b, std::span<float> sums) {
+  size_t i = 0;
+  for (; i + kLanes <= a.size(); i += kLanes) {
+    Lanes x, y, sum;
+    std::memcpy(&x, a.data() + i, sizeof x);
+    std::memcpy(&y, b.data() + i, sizeof y);
+    std::memcpy(&sum, sums.data() + i, sizeof sum);
+    sum += x * y;
+    std::memcpy(sums.data() + i, &sum, sizeof sum);
+  }
+  for (; i < a.size(); ++i) sums[i] += a[i] * b[i];
 }
 
 void reflect(const std::vector<float>& normal, std::span<float> values) {
@@ -110,6 +124,38 @@ std::vector<float> RandomProjection::restore(std::span<const float> projected) c
   std::vector<float> values(projected.begin(), projected.end());
   values.resize(size_, 0);
   rotation_.undo(values);
+  return values;
+}
+
+SketchProjection::SketchProjection(size_t size, size_t kept)
+    : size_(size), kept_(kept), signs_(size) {
+  EDGEWRIGHT_CHECK(kept >= 1 && kept <= size);
+  for (float& sign : signs_) sign = (secure_word() & 1) != 0 ? -1.0f : 1.0f;
+}
+
+// The last values may not go round: the first sums have one term more.
+float SketchProjection::weight(size_t sum) const {
+  const size_t terms = size_ / kept_ + (sum < size_ % kept_ ? 1 : 0);
+  return 1 / std::sqrt(static_cast<float>(terms));
+}
+
+std::vector<float> SketchProjection::apply(std::span<const float> values) const {
+  EDGEWRIGHT_CHECK(values.size() == size_);
+  std::vector<float> sums(kept_, 0);
+  for (size_t begin = 0; begin < size_; begin += kept_) {
+    const size_t count = std::min(kept_, size_ - begin);
+    add_products(values.subspan(begin, count), std::span(signs_).subspan(begin, count), sums);
+  }
+  for (size_t i = 0; i < kept_; ++i) sums[i] *= weight(i);
+  return sums;
+}
+
+std::vector<float> SketchProjection::restore(std::span<const float> projected) const {
+  EDGEWRIGHT_CHECK(projected.size() == kept_);
+  std::vector<float> values(size_);
+  for (size_t i = 0; i < size_; ++i) {
+    values[i] = projected[i % kept_] * weight(i % kept_) * signs_[i];
+  }
   return values;
 }
 

@@ -43,4 +43,23 @@ class RandomProjection {
   RandomRotation rotation_;
 };
 
+// A projection that costs one pass over the values: each is added to or taken from one of `kept`
+// sums (Charikar, Chen and Farach-Colton, "Finding frequent items in data streams", ICALP 2002,
+// with neighbours in different sums), so that the rows are orthogonal; sums are scaled to unit
+// rows.
+class SketchProjection {
+ public:
+  SketchProjection(size_t size, size_t kept);
+  size_t kept() const { return kept_; }
+  std::vector<float> apply(std::span<const float> values) const;
+  // The least-squares estimate of what went in.
+  std::vector<float> restore(std::span<const float> projected) const;
+
+ private:
+  float weight(size_t sum) const;
+
+  size_t size_, kept_;
+  std::vector<float> signs_;  // -1 or 1, from the cryptographic generator
+};
+
 }  // namespace edgewright

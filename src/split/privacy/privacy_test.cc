@@ -126,6 +126,28 @@ TEST(Obfuscation, RotationsUndoAndProjectionsShrink) {
   for (size_t i = 0; i < again.size(); ++i) ASSERT_NEAR(again[i], projected[i], 1e-3);
 }
 
+// Rows are orthonormal: what is restored is the nearest vector with these sums, and no norm grows.
+TEST(Obfuscation, SketchesAreProjections) {
+  for (const auto& [size, kept] : {std::pair<size_t, size_t>{500, 31}, {64, 64}, {7, 1}}) {
+    std::vector<float> values(size);
+    for (size_t i = 0; i < size; ++i) values[i] = static_cast<float>(i % 17) - 8;
+    const SketchProjection sketch(size, kept);
+    const auto sums = sketch.apply(values);
+    ASSERT_EQ(sums.size(), kept);
+    const auto once = sketch.restore(sums);
+    const auto again = sketch.apply(once);
+    double norm = 0, rest_dot_once = 0, norm_of_sums = 0;
+    for (size_t i = 0; i < kept; ++i) ASSERT_NEAR(again[i], sums[i], 1e-4);
+    for (const float sum : sums) norm_of_sums += double{sum} * double{sum};
+    for (size_t i = 0; i < size; ++i) {
+      norm += double{values[i]} * double{values[i]};
+      rest_dot_once += double{values[i] - once[i]} * double{once[i]};
+    }
+    EXPECT_LE(norm_of_sums, norm * (1 + 1e-6));
+    EXPECT_NEAR(rest_dot_once, 0, 1e-4 * norm);
+  }
+}
+
 TEST(Seal, OpensOnlyUnchangedAndInItsContext) {
   const SealKey key = random_key();
   std::vector<std::byte> plain(1000, std::byte{7});

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+
+#include "edgewright/power.h"
+
+namespace edgewright::cli {
+
+// Where this machine's meters are, whom an engine tells what it does, and whose advice it takes:
+// variables that whoever starts engines under a governor sets (docs/commands/power.md).
+constexpr const char* kPowerRoot = "EDGEWRIGHT_POWER_ROOT";
+constexpr const char* kPhaseFile = "EDGEWRIGHT_PHASE_FILE";
+constexpr const char* kAdviceFile = "EDGEWRIGHT_ADVICE_FILE";
+std::string environment_or(const char* name, const std::string& otherwise);
+
+// A line on what was measured; empty when nothing was.
+std::string energy_text(const EnergyFigures& energy, const char* unit);
+
+}  // namespace edgewright::cli
