@@ -26,7 +26,7 @@ class EngineTest : public testing::Test {
     return std::make_shared<const PackedModel>(*std::move(made));
   }
 
-  Engine engine(EngineOptions options = {}, const char* precision = "fp32", int window = 0) {
+  Engine engine(const EngineOptions& options = {}, const char* precision = "fp32", int window = 0) {
     return {model(precision, window), tokenizer_, pool_, options};
   }
 
