@@ -15,7 +15,11 @@ PROGRAM, SHARED = sys.argv[1], pathlib.Path(sys.argv[2])
 DEVICES = ("sdm845", "sm8250", "gs101", "rk3588")
 MODELS = (SHARED / "zoo/novel/novel-7m", "llama-1.1b")
 # Goals known to be missed, with the reason; one that is reached has to be struck off.
-KNOWN_MISSES = set()
+KNOWN_MISSES = {
+    # Decoding on the board is bound by its memory, and step_wise comes to rest at a frequency that
+    # is nearly as efficient.
+    "novel-7m on rk3588, step_wise", "llama-1.1b on rk3588, step_wise",
+}
 missed, unexpected = [], []
 
 
@@ -85,22 +89,23 @@ def against_schedutil(model, device):
 
 def against_step_wise(model, device):
     """An hour without pause: the worst minute under a limit of 40 C at the skin, 60 C at the heat
-    sink of a board. Ours once with a batch of one throughout, as the reference, and once growing
-    its batch with the temperature, up to four; the second is what has to reach the goal."""
+    sink of a board. Ours with a batch of one throughout, as the reference has, is what has to reach
+    the goal; what a batch that grows with the temperature, up to four, brings is printed."""
     limit = 60 if device == "rk3588" else 40
     words = ("--workload", "continuous", "--seconds", 3600, "--skin-limit", limit)
     reference, allocator, single = simulate(model, device, *words, "--policy", "schedutil",
                                             "--policy", "ipa", "--policy", "phase-aware")
-    ours = simulate(model, device, *words, "--batch", "1:4", "--policy", "phase-aware")[0]
+    growing = simulate(model, device, *words, "--batch", "1:4", "--policy", "phase-aware")[0]
 
     def gained(run):
         return run["sustained_tokens_per_s"] / max(reference["sustained_tokens_per_s"], 1e-9) - 1
 
     goal(f"{name_of(model)} on {device}, step_wise",
-         gained(ours) >= 0.10 and max(ours["peak_skin_c"], single["peak_skin_c"]) <= limit,
-         f"sustained {ours['sustained_tokens_per_s']:.2f} tokens/s, {gained(ours):+.1%} against "
-         f"step_wise ({gained(single):+.1%} at batch 1, power allocator {gained(allocator):+.1%}), "
-         f"skin {ours['peak_skin_c']:.1f}, {single['peak_skin_c']:.1f} and "
+         gained(single) >= 0.10 and max(growing["peak_skin_c"], single["peak_skin_c"]) <= limit,
+         f"sustained {single['sustained_tokens_per_s']:.2f} tokens/s, {gained(single):+.1%} "
+         f"against step_wise (batch up to 4 {gained(growing):+.1%}, power allocator "
+         f"{gained(allocator):+.1%}), "
+         f"skin {single['peak_skin_c']:.1f}, {growing['peak_skin_c']:.1f} and "
          f"{reference['peak_skin_c']:.1f} C")
 
 
