@@ -77,6 +77,9 @@ std::string timing_cache_path();
 // such folder.
 std::string cache_file(const char* name);
 
+// An environment variable; one that is empty counts as absent.
+std::string environment_or(const char* name, const std::string& otherwise);
+
 // Values of --backend.
 std::vector<std::string> backend_names();
 // OpenVINO's C library, from EDGEWRIGHT_OPENVINO; empty: as the system finds it.

@@ -1,15 +1,8 @@
-#include <cstdlib>
-
+#include "energy_text.h"
 #include "command.h"
 #include "edgewright/power.h"
-#include "energy_text.h"
 
 namespace edgewright::cli {
-
-std::string environment_or(const char* name, const std::string& otherwise) {
-  const char* value = std::getenv(name);
-  return value == nullptr || *value == '\0' ? otherwise : value;
-}
 
 std::string energy_text(const EnergyFigures& energy, const char* unit) {
   if (!energy.measured) return "";

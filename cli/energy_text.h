@@ -11,7 +11,6 @@ namespace edgewright::cli {
 constexpr const char* kPowerRoot = "EDGEWRIGHT_POWER_ROOT";
 constexpr const char* kPhaseFile = "EDGEWRIGHT_PHASE_FILE";
 constexpr const char* kAdviceFile = "EDGEWRIGHT_ADVICE_FILE";
-std::string environment_or(const char* name, const std::string& otherwise);
 
 // A line on what was measured; empty when nothing was.
 std::string energy_text(const EnergyFigures& energy, const char* unit);

@@ -64,10 +64,12 @@ std::string cache_file(const char* name) {
 
 std::vector<std::string> backend_names() { return {"native", "reference", "openvino", "mixed"}; }
 
-std::string openvino_library() {
-  const char* path = std::getenv("EDGEWRIGHT_OPENVINO");
-  return path == nullptr ? "" : path;
+std::string environment_or(const char* name, const std::string& otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr || *value == '\0' ? otherwise : value;
 }
+
+std::string openvino_library() { return environment_or("EDGEWRIGHT_OPENVINO", ""); }
 
 std::string timing_cache_path() { return cache_file("timings.json"); }
 

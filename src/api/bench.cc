@@ -10,16 +10,13 @@
 #include "api/engine.h"
 #include "api/open_backend.h"
 #include "api/session_inputs.h"
+#include "base/clock.h"
 #include "graph/fix_shapes.h"
 
 namespace edgewright {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double microseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
 
 // The smallest value that at least a share of all values do not exceed.
 double percentile(const std::vector<double>& sorted, double share) {

@@ -83,9 +83,8 @@ Status time_layers(const DeviceProbeOptions& options, const Roofs& roofs,
   EDGEWRIGHT_TRY(write_file(options.samples_cache, layer_times_to_csv(layers)));
   std::vector<TimeSample> samples, known, unseen;
   for (const LayerTime& layer : layers) {
-    EDGEWRIGHT_ASSIGN(const TimeSample sample, sample_of(layer, {&roofs, 1}));
-    samples.push_back(sample);
-    (is_held_back(layer) ? unseen : known).push_back(sample);
+    samples.push_back(sample_of(layer, {&roofs, 1}));
+    (is_held_back(layer) ? unseen : known).push_back(samples.back());
   }
   EDGEWRIGHT_ASSIGN(const TimeModel half, TimeModel::fit(known));
   const TimeErrors errors = errors_of(half, unseen);

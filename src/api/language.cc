@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "api/language_state.h"
+#include "base/clock.h"
 #include "llm/bandwidth.h"
 #include "llm/chat.h"
 #include "llm/speculate.h"
@@ -17,10 +18,6 @@ namespace edgewright {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double microseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
 
 int64_t peak_rss_bytes() {
   struct rusage usage{};

@@ -9,11 +9,13 @@
 
 namespace edgewright {
 
+inline constexpr double kEnoughUs = 200000;  // of calls, to know a median
+
 // How long one call of `run` takes, in microseconds: the median of at least five calls and of as
 // many more, up to 200, as fit in the time, each after a pause. `run` returns a Status; one call
 // goes before.
 template <class Run>
-Result<double> median_us(Run&& run, double enough_us = 200000,
+Result<double> median_us(Run&& run, double enough_us = kEnoughUs,
                          std::chrono::milliseconds pause = {}) {
   using Clock = std::chrono::steady_clock;
   constexpr size_t kFewest = 5, kMost = 200;

@@ -113,13 +113,7 @@ Result<OpenedModel> open_whole_in_openvino(std::unique_ptr<Graph> graph,
   EDGEWRIGHT_TRY(close_shapes(*graph, warnings));
   Model model;
   model.graph = std::move(graph);
-  EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
-  if (options.optimise) {
-    PipelineOptions pipeline;
-    pipeline.pass.target_opset = find_export_format("openvino")->opset;
-    EDGEWRIGHT_TRY(optimise_model(model, pipeline));
-  }
-  EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
+  EDGEWRIGHT_TRY(prepare_for_openvino(model, options.optimise));
   OpenedModel opened;
   EDGEWRIGHT_ASSIGN(opened.session, open_in_openvino(*model.graph, library, options.threads));
   return opened;

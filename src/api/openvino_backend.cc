@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "api/export_formats.h"
+#include "api/open_backend.h"
 #include "formats/onnx/type_inference.h"
 #include "formats/openvino/openvino.h"
 
@@ -37,14 +38,6 @@ class TemporaryFolder {
   std::string path_;
 };
 
-std::vector<Session::Port> ports_of(const std::vector<Value*>& values) {
-  std::vector<Session::Port> ports;
-  for (const Value* value : values) {
-    if (!value->is_constant()) ports.push_back({value->name, value->type});
-  }
-  return ports;
-}
-
 Status check_fixed(const Graph& graph) {
   for (const auto* values : {&graph.inputs(), &graph.outputs()}) {
     for (const Value* value : *values) {
@@ -69,6 +62,23 @@ Result<std::shared_ptr<const OpenvinoLibrary>> openvino_library(const std::strin
   EDGEWRIGHT_ASSIGN(auto library, OpenvinoLibrary::load(path));
   loaded[path] = library;
   return library;
+}
+
+std::vector<Session::Port> ports_of(const std::vector<Value*>& values) {
+  std::vector<Session::Port> ports;
+  for (const Value* value : values) {
+    if (!value->is_constant()) ports.push_back({value->name, value->type});
+  }
+  return ports;
+}
+
+Status prepare_for_openvino(Model& model, bool optimise) {
+  EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
+  if (!optimise) return {};
+  PipelineOptions pipeline;
+  pipeline.pass.target_opset = find_export_format("openvino")->opset;
+  EDGEWRIGHT_TRY(optimise_model(model, pipeline));
+  return onnx_type_inferer().infer(*model.graph);
 }
 
 Result<std::unique_ptr<BackendSession>> open_in_openvino(

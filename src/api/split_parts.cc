@@ -15,8 +15,6 @@ Result<OpenedModel> open_part(const Model& model, int threads) {
   return open_backend(clone(*model.graph), options);
 }
 
-constexpr double kEnoughUs = 200000;  // of runs, to know a median
-
 double bytes_of(const NamedValues& values, const std::vector<std::string>& names) {
   double bytes = 0;
   for (const std::string& name : names) {

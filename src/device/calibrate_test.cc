@@ -12,16 +12,22 @@ Device one_cluster() {
   return device;
 }
 
-// Powers made from C = 100 uW / (MHz V^2) and k = 40 mW / V come back exactly.
+// Powers made from C = 100 uW / (MHz V^2) and k = 40 mW / V at a frequency and voltage, as measured
+// and stated.
+void measure(int64_t khz, int64_t uv, double disturbed, std::vector<PowerSample>& samples,
+             VoltageTable& voltages) {
+  const double volts = static_cast<double>(uv) * 1e-6;
+  const double mw = 0.1 * static_cast<double>(khz) / 1000 * volts * volts + 40 * volts;
+  samples.push_back({.cpu = 1, .frequency_khz = khz, .power_mw = mw * disturbed});
+  voltages[{1, khz}] = uv;
+}
+
+// They come back exactly.
 TEST(Calibrate, FindsTheCoefficientsThatMadeThePowers) {
   std::vector<PowerSample> samples;
   VoltageTable voltages;
   for (int i = 0; i < 5; ++i) {
-    const int64_t khz = 400'000 + 300'000 * i, uv = 600'000 + 70'000 * i;
-    const double volts = static_cast<double>(uv) * 1e-6;
-    const double mw = 0.1 * static_cast<double>(khz) / 1000 * volts * volts + 40 * volts;
-    samples.push_back({.cpu = 1, .frequency_khz = khz, .power_mw = mw});
-    voltages[{1, khz}] = uv;
+    measure(400'000 + 300'000 * i, 600'000 + 70'000 * i, 1, samples, voltages);
   }
   const auto result = calibrate(one_cluster(), samples, voltages, 1.3, "bench");
   ASSERT_TRUE(result.ok());
@@ -38,11 +44,7 @@ TEST(Calibrate, DisturbedMeasurementsAreSaidAndDoNotCount) {
   std::vector<PowerSample> samples;
   VoltageTable voltages;
   for (int i = 0; i < 9; ++i) {
-    const int64_t khz = 400'000 + 200'000 * i, uv = 600'000 + 40'000 * i;
-    const double volts = static_cast<double>(uv) * 1e-6;
-    const double mw = 0.1 * static_cast<double>(khz) / 1000 * volts * volts + 40 * volts;
-    samples.push_back({.cpu = 1, .frequency_khz = khz, .power_mw = mw * (i % 4 == 1 ? 2 : 1)});
-    voltages[{1, khz}] = uv;
+    measure(400'000 + 200'000 * i, 600'000 + 40'000 * i, i % 4 == 1 ? 2 : 1, samples, voltages);
   }
   const auto result = calibrate(one_cluster(), samples, voltages, 1.3, "bench");
   ASSERT_TRUE(result.ok());

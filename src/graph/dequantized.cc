@@ -1,6 +1,6 @@
 #include "graph/dequantized.h"
 
-#include <algorithm>
+#include "graph/node_facts.h"
 
 namespace edgewright {
 
@@ -14,6 +14,11 @@ bool is_dequantized_constant(const Node& node) {
   return zero != nullptr && zero->element_count() == scale->element_count();
 }
 
+bool is_known_constant(const Value* value) {
+  return value->is_constant() ||
+         (value->producer != nullptr && is_dequantized_constant(*value->producer));
+}
+
 Result<Tensor> dequantized(const Node& node) {
   EDGEWRIGHT_CHECK(is_dequantized_constant(node));
   const Tensor& integers = *node.constant_input(0);
@@ -23,8 +28,7 @@ Result<Tensor> dequantized(const Node& node) {
   if (const Tensor* zero = node.constant_input(2)) {
     EDGEWRIGHT_ASSIGN(zeros, zero->to_doubles());
   }
-  int64_t axis = node.attributes.get_int("axis", 1);
-  if (axis < 0) axis += static_cast<int64_t>(integers.rank());
+  const int64_t axis = axis_of(node, 1, integers.rank());
   size_t inner = 1;  // elements that share a scale, one after the other
   for (size_t i = static_cast<size_t>(axis) + 1; i < integers.rank(); ++i) {
     inner *= static_cast<size_t>(integers.dim(i));

@@ -29,12 +29,6 @@ inline constexpr KernelTolerance kReduceTolerance = {"ReduceSum", 1e-5, 1e-6};
 inline constexpr KernelTolerance kPoolTolerance = {"AveragePool", 1e-6, 1e-7};
 inline constexpr KernelTolerance kResizeTolerance = {"Resize", 1e-5, 1e-6};
 inline constexpr KernelTolerance kRecurrentTolerance = {"LSTM", 1e-5, 2e-6};
-// Products with packed weights of language models.
-inline constexpr KernelTolerance kLinearTolerance = {"linear", 1e-5, 5e-6};
-// Weights and inputs rounded to bf16, by 2^-9 of each.
-inline constexpr KernelTolerance kBf16LinearTolerance = {"linear in bf16", 1e-2, 1e-2};
-// Inputs rounded to int8, by 1/254 of the largest of 32 each.
-inline constexpr KernelTolerance kInt8InputTolerance = {"linear of int8 inputs", 1e-2, 1e-2};
 inline constexpr KernelTolerance kExact = {"copies", 0, 0};
 
 // Empty when all elements of two float32 tensors agree, else where they first do not.

@@ -10,10 +10,10 @@
 
 namespace edgewright {
 
-// Runs the implementation on every instruction set, with one and three threads, and compares its
-// first output.
-inline void expect_agrees(const Trial& trial, std::string_view implementation_name,
-                          const Tensor& expected, const KernelTolerance& tolerance) {
+// Runs the implementation on every instruction set, with one and three threads. `problem` gets the
+// first output and says what is wrong with it; empty: nothing.
+template <class Problem>
+void expect_each_run(const Trial& trial, std::string_view implementation_name, Problem&& problem) {
   const KernelImplementation* implementation = find_implementation(implementation_name);
   ASSERT_NE(implementation, nullptr) << implementation_name;
   for_each_target([&](const char* target) {
@@ -22,27 +22,24 @@ inline void expect_agrees(const Trial& trial, std::string_view implementation_na
       ASSERT_TRUE(run.ok()) << implementation_name << ": " << run.error().message;
       ThreadPool pool(threads);
       (*run)(pool);
-      EXPECT_EQ(difference(run->output(), expected, tolerance), "")
+      EXPECT_EQ(problem(run->output()), "")
           << implementation_name << " on " << target << " with " << threads << " threads";
     }
   });
 }
 
+inline void expect_agrees(const Trial& trial, std::string_view implementation_name,
+                          const Tensor& expected, const KernelTolerance& tolerance) {
+  expect_each_run(trial, implementation_name,
+                  [&](const Tensor& output) { return difference(output, expected, tolerance); });
+}
+
 // The same for outputs of any type that must be equal to the bit.
 inline void expect_same_bytes(const Trial& trial, std::string_view implementation_name,
                               const Tensor& expected) {
-  const KernelImplementation* implementation = find_implementation(implementation_name);
-  ASSERT_NE(implementation, nullptr) << implementation_name;
-  for_each_target([&](const char* target) {
-    for (const int threads : {1, 3}) {
-      auto run = trial.prepare(*implementation, threads);
-      ASSERT_TRUE(run.ok()) << implementation_name << ": " << run.error().message;
-      ThreadPool pool(threads);
-      (*run)(pool);
-      const Tensor output = run->output();
-      EXPECT_TRUE(std::ranges::equal(output.byte_span(), expected.byte_span()))
-          << implementation_name << " on " << target << " with " << threads << " threads";
-    }
+  expect_each_run(trial, implementation_name, [&](const Tensor& output) {
+    const bool same = std::ranges::equal(output.byte_span(), expected.byte_span());
+    return std::string(same ? "" : "other bytes");
   });
 }
 

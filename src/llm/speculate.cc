@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cmath>
 
+#include "base/clock.h"
+
 namespace edgewright {
 namespace {
 
@@ -21,10 +23,6 @@ constexpr int64_t kPlainRounds = 4;
 constexpr double kWorthwhile = 1.03;
 // Weight of the newest observation.
 constexpr double kNewest = 0.1;
-
-double microseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
 
 // Times are disturbed upwards only, so that shorter ones count more.
 void blend(double& average, double value) {

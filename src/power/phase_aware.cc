@@ -45,7 +45,8 @@ class PhaseAware : public Policy {
     if (heat_) update_heat(seen);
     const int stage = heat_ ? throttle_.stage(std::max(seen.skin_c, foreseen_c_)) : 0;
     if (seen.phase == Phase::kIdle) return with_batch(idle(), stage);
-    const Costs& costs = costs_of(seen);
+    const Task task = task_of(seen);
+    const Costs& costs = costs_of(seen, task);
     const double budget_w = budget_w_ + credit_j_ / kSpendS;
     const FrontChoice* wanted = &choose(seen, costs.front, stage);
     std::string_view reason;
@@ -55,20 +56,25 @@ class PhaseAware : public Policy {
         if (options_.can_rest) {
           std::tie(wanted, duty) = most_within_budget(costs.front, budget_w);
         } else {
-          wanted = &quickest_within_power(costs_of(seen, true).front, budget_w);
+          wanted = &quickest_within_power(costs_of(seen, task, true).front, budget_w);
         }
         reason = "budget";
       }
     }
-    Decision decision = settle(seen, costs, *wanted, reason);
+    Decision decision = settle(seen, task, costs, *wanted, reason);
     decision.duty = duty;
     power_w_ = duty * wanted->power_w + (1 - duty) * machine_.platform_w();
     decision.setting = rotated(seen, decision.setting);
-    if (kind_of(seen) == Kind::kMixed) decision.chunk_tokens = chunk_beside(seen);
+    decision.chunk_tokens = task.chunk_tokens;
     return with_batch(std::move(decision), stage);
   }
 
  private:
+  enum class Kind { kPrefill, kDecode, kMixed };
+  struct Task {
+    Kind kind;
+    double chunk_tokens = 0;  // of a prompt, beside decoding
+  };
   // What a kind of work costs at every setting worth taking.
   struct Costs {
     StepWork work;
@@ -149,29 +155,27 @@ class PhaseAware : public Policy {
   double decode_ratio(const Observation& seen, const std::vector<FrontChoice>& prefill) const {
     Observation decode = seen;
     decode.phase = Phase::kDecode;
-    return costs_of(decode).front.front().step_s / prefill.front().step_s;
+    return costs_of(decode, {Kind::kDecode}).front.front().step_s / prefill.front().step_s;
   }
 
-  enum class Kind { kPrefill, kDecode, kMixed };
-  Kind kind_of(const Observation& seen) const {
-    if (seen.phase == Phase::kDecode) return Kind::kDecode;
-    const bool mixed = options_.interleave && seen.decoding > 0 && chunk_beside(seen) > 0;
-    return mixed ? Kind::kMixed : Kind::kPrefill;
+  Task task_of(const Observation& seen) const {
+    if (seen.phase == Phase::kDecode) return {Kind::kDecode};
+    const double chunk = options_.interleave && seen.decoding > 0 ? chunk_beside(seen) : 0;
+    return {chunk > 0 ? Kind::kMixed : Kind::kPrefill, chunk};
   }
   static double power_of_two(double tokens) {
     return std::exp2(std::ceil(std::log2(std::max(1.0, tokens))));
   }
 
   // Made once for each kind of work, batch and 256 positions of context.
-  const Costs& costs_of(const Observation& seen, bool by_power = false) const {
-    const Kind kind = kind_of(seen);
+  const Costs& costs_of(const Observation& seen, const Task& task, bool by_power = false) const {
     // Prompts are rounded up to a power of two, batches below eight are taken as they are.
-    const double tokens = kind == Kind::kPrefill ? power_of_two(seen.tokens_left)
-                          : kind == Kind::kMixed ? seen.decoding + chunk_beside(seen)
-                          : seen.batch <= 8      ? seen.batch
-                                                 : power_of_two(seen.batch);
+    const double tokens = task.kind == Kind::kPrefill ? power_of_two(seen.tokens_left)
+                          : task.kind == Kind::kMixed ? seen.decoding + task.chunk_tokens
+                          : seen.batch <= 8           ? seen.batch
+                                                      : power_of_two(seen.batch);
     const int context = static_cast<int>(seen.context / 256);
-    Costs& costs = costs_[{kind, by_power, static_cast<int>(tokens), context}];
+    Costs& costs = costs_[{task.kind, by_power, static_cast<int>(tokens), context}];
     if (costs.front.empty()) {
       const std::string& dtype = context_.load->dtype;
       costs.work = step_work(*context_.load, tokens, 256.0 * context + 128);
@@ -224,8 +228,8 @@ class PhaseAware : public Policy {
 
   // Changes within a phase wait until switching takes no more than its share of the time, and every
   // change has to save more in what is left of the phase than it costs itself.
-  Decision settle(const Observation& seen, const Costs& costs, const FrontChoice& wanted,
-                  std::string_view reason) {
+  Decision settle(const Observation& seen, const Task& task, const Costs& costs,
+                  const FrontChoice& wanted, std::string_view reason) {
     const bool same_phase = seen.phase == last_phase_ && seen.batch == last_batch_;
     const double change_s = machine_.change_s(last_.setting, wanted.setting);
     const bool early = seen.now_s - changed_s_ < change_s / options_.switching_share;
@@ -234,7 +238,7 @@ class PhaseAware : public Policy {
         std::fabs(wanted.power_w - last_power_w_) < options_.least_gain * last_power_w_;
     const bool held = !last_.setting.clusters.empty() && last_phase_ != Phase::kIdle;
     if ((same_phase && held && (small || (early && !urgent))) ||
-        (held && reason.empty() && !pays(seen, costs, wanted, change_s))) {
+        (held && reason.empty() && !pays(seen, task, costs, wanted, change_s))) {
       return {.setting = last_.setting, .reason = reason};
     }
     last_ = {.setting = wanted.setting, .reason = reason};
@@ -245,13 +249,13 @@ class PhaseAware : public Policy {
     return last_;
   }
 
-  bool pays(const Observation& seen, const Costs& costs, const FrontChoice& wanted,
-            double change_s) const {
+  bool pays(const Observation& seen, const Task& task, const Costs& costs,
+            const FrontChoice& wanted, double change_s) const {
     const FrontChoice stay = cost_of(machine_, costs.work, context_.load->dtype, last_.setting,
                                      kTypicalDieC, options_.platform_on_anyway);
     // One that was slower than is wanted now has to give way whatever it saves.
     if (stay.step_s > wanted.step_s * 1.001) return true;
-    const double steps = kind_of(seen) == Kind::kPrefill ? 1 : seen.longest_tokens_left;
+    const double steps = task.kind == Kind::kPrefill ? 1 : seen.longest_tokens_left;
     return (stay.energy_j - wanted.energy_j) * steps > change_s * wanted.power_w;
   }
 

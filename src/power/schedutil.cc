@@ -26,7 +26,7 @@ class ThermalGovernor {
  public:
   virtual ~ThermalGovernor() = default;
   // Once a second, as a zone without an interrupt is polled. `wanted`: points asked for.
-  virtual void poll(double skin_c, const std::vector<size_t>& wanted, const Setting& setting) = 0;
+  virtual void poll(int64_t skin_mc, const std::vector<size_t>& wanted, const Setting& setting) = 0;
   virtual std::string_view name() const = 0;
   size_t allowed(size_t cluster) const { return allowed_[cluster]; }
 
@@ -49,16 +49,15 @@ class StepWiseThermal : public ThermalGovernor {
   }
   std::string_view name() const override { return "step_wise"; }
 
-  void poll(double skin_c, const std::vector<size_t>& /*wanted*/,
+  void poll(int64_t skin_mc, const std::vector<size_t>& /*wanted*/,
             const Setting& /*setting*/) override {
-    // The kernel's trend has no dead band but equality; sensors of phones report 0.1 kelvin.
-    const auto temperature_mc = static_cast<int64_t>(std::lround(skin_c * 10)) * 100;
-    const ThermalTrend trend = temperature_mc > last_mc_   ? ThermalTrend::kRaising
-                               : temperature_mc < last_mc_ ? ThermalTrend::kDropping
-                                                           : ThermalTrend::kStable;
-    last_mc_ = temperature_mc;
+    // The kernel's trend has no dead band but equality.
+    const ThermalTrend trend = skin_mc > last_mc_   ? ThermalTrend::kRaising
+                               : skin_mc < last_mc_ ? ThermalTrend::kDropping
+                                                    : ThermalTrend::kStable;
+    last_mc_ = skin_mc;
     for (size_t i = 0; i < states_.size(); ++i) {
-      const int64_t target = steps_[i].update(temperature_mc, limit_mc_, trend, states_[i]);
+      const int64_t target = steps_[i].update(skin_mc, limit_mc_, trend, states_[i]);
       states_[i] = target == StepWise::kNoTarget ? 0 : target;
       allowed_[i] = machine_.points(i) - 1 - static_cast<size_t>(states_[i]);
     }
@@ -79,14 +78,13 @@ class PowerAllocatorThermal : public ThermalGovernor {
       : ThermalGovernor(*context.machine), allocator_(settings_of(context, heat)) {}
   std::string_view name() const override { return "power_allocator"; }
 
-  void poll(double skin_c, const std::vector<size_t>& wanted, const Setting& setting) override {
-    const auto temperature_mc = static_cast<int64_t>(std::lround(skin_c * 10)) * 100;
+  void poll(int64_t skin_mc, const std::vector<size_t>& wanted, const Setting& setting) override {
     std::vector<PowerActor> actors;
     for (size_t i = 0; i < wanted.size(); ++i) {
       const int cores = setting.clusters[i].cores;
       actors.push_back({power_mw(i, cores, wanted[i]), power_mw(i, cores, machine_.points(i) - 1)});
     }
-    const auto granted = share_power(actors, allocator_.budget_mw(temperature_mc));
+    const auto granted = share_power(actors, allocator_.budget_mw(skin_mc));
     for (size_t i = 0; i < granted.size(); ++i) {
       size_t point = machine_.points(i) - 1;
       while (point > 0 && power_mw(i, setting.clusters[i].cores, point) > granted[i]) --point;
@@ -133,12 +131,12 @@ class Schedutil : public Policy {
         name_(thermal == KernelThermal::kStepWise ? "schedutil" : "ipa") {
     for (ClusterSetting& used : setting_.clusters) used.point = 0;
     if (context.skin_limit_c <= 0 || context.network == nullptr) return;
-    auto heat = limited_heat(*context.network);
-    if (thermal == KernelThermal::kPowerAllocator && heat.ok()) {
-      thermal_ = std::make_unique<PowerAllocatorThermal>(context, std::move(*heat));
-    } else {
-      thermal_ = std::make_unique<StepWiseThermal>(machine_, context.skin_limit_c);
+    if (thermal == KernelThermal::kPowerAllocator) {
+      if (auto heat = limited_heat(*context.network); heat.ok()) {
+        thermal_ = std::make_unique<PowerAllocatorThermal>(context, std::move(*heat));
+      }
     }
+    if (!thermal_) thermal_ = std::make_unique<StepWiseThermal>(machine_, context.skin_limit_c);
   }
   std::string_view name() const override { return name_; }
 
@@ -147,7 +145,8 @@ class Schedutil : public Policy {
     last_s_ = seen.now_s;
     if (thermal_ && seen.now_s - polled_s_ >= 1) {
       polled_s_ = seen.now_s;
-      thermal_->poll(seen.skin_c, wanted_, setting_);
+      // Sensors of phones report 0.1 kelvin.
+      thermal_->poll(std::lround(seen.skin_c * 10) * 100, wanted_, setting_);
     }
     const bool awake = seen.phase != Phase::kIdle, fell_asleep = awake_ && !awake;
     awake_ = awake;

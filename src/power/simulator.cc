@@ -153,7 +153,7 @@ class Simulation {
     if (stall_s_ <= 0) return work(limit_s);
     const double stalled_s = std::min(stall_s_, limit_s);
     stall_s_ = stall_s_ - stalled_s < 1e-12 ? 0 : stall_s_ - stalled_s;
-    result_.energy.switching_j += busy(stalled_s, 0);
+    busy(stalled_s, 0, Busy::kStalled);
   }
 
   void work(double limit_s) {
@@ -176,7 +176,7 @@ class Simulation {
     const double spent_s = std::min(limit_s, left_s);
     const double done =
         spent_s >= left_s ? sequence.prompt_left : sequence.prompt_left * spent_s / left_s;
-    use(spent_s, step.bytes * done / sequence.request->prompt_tokens);
+    busy(spent_s, step.bytes * done / sequence.request->prompt_tokens);
     sequence.prompt_left -= done;
     if (spent_s < left_s) return;
     begin_decoding(sequence);
@@ -211,7 +211,7 @@ class Simulation {
     const double step_s = machine_.step_s(step, load_.dtype, setting_) * derating();
     const double spent_s = std::min(limit_s, least * step_s);
     const double steps = spent_s >= least * step_s ? least : spent_s / step_s;
-    use(spent_s, step.bytes * steps);
+    busy(spent_s, step.bytes * steps);
     for (Sequence& sequence : active_) {
       if (sequence.prompt_left <= 0) give_tokens(sequence, steps);
     }
@@ -252,33 +252,24 @@ class Simulation {
 
   void add_heat(size_t node, double joules) { heat_j_[node] += joules; }
 
-  // Work on the cores for so long, with so many bytes of memory moved.
-  void use(double seconds, double bytes) {
-    for (size_t i = 0; i < machine_.clusters(); ++i) {
-      if (setting_.clusters[i].cores == 0) continue;
-      result_.energy.clusters_j[i] +=
-          machine_.busy_w(i, setting_.clusters[i], cluster_c(i)) * seconds;
-    }
-    result_.energy.memory_j += machine_.memory_j(bytes);
-    busy(seconds, bytes);
-  }
-
-  // Joules of busy cores and moved bytes, which go into the network as heat; on whose account they
-  // come is the caller's affair.
-  double busy(double seconds, double bytes) {
-    double sum_j = machine_.memory_j(bytes);
-    add_heat(path_.memory, sum_j);
+  // Busy cores and moved bytes. Cores that are busy without getting on, since a change of the
+  // setting has to settle, are on the account of switching.
+  enum class Busy { kWorking, kStalled };
+  void busy(double seconds, double bytes, Busy kind = Busy::kWorking) {
+    const double memory_j = machine_.memory_j(bytes);
+    result_.energy.memory_j += memory_j;
+    add_heat(path_.memory, memory_j);
     for (size_t i = 0; i < machine_.clusters(); ++i) {
       if (setting_.clusters[i].cores == 0) continue;
       const double joules = machine_.busy_w(i, setting_.clusters[i], cluster_c(i)) * seconds;
-      sum_j += joules;
+      (kind == Busy::kStalled ? result_.energy.switching_j : result_.energy.clusters_j[i]) +=
+          joules;
       add_heat(path_.clusters[i], joules);
       busy_s_[i] += seconds;
       point_s_[i][setting_.clusters[i].point] += seconds;
     }
     pass(seconds);
     work_left_s_ -= seconds;
-    return sum_j;
   }
 
   void idle(double seconds) {

@@ -1,5 +1,6 @@
 #include "profile/layer_sweep.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -19,44 +20,50 @@ constexpr size_t kMostLayers = 1'000'000;
 // Raised with every change of what layer i is.
 constexpr std::string_view kLayersSchema = "edgewright.layers/2\n";
 
-// One operation with constants of its own.
+// One operation. Its constants are shapes until they are made: what a layer's time depends on can
+// be said without them.
 struct Layer {
   std::string domain = "edgewright", op;
   Attributes attributes;
-  std::vector<Tensor> constants;
-  // Inputs in order: a spec, or the index of a constant.
   std::vector<TensorSpec> inputs, outputs;
-  std::vector<int> constant_of;  // per input: index into constants, or -1
+  std::vector<bool> is_constant;  // per input
 
-  KernelRequest request(int threads) const {
-    KernelRequest made{domain, op, &attributes, inputs, outputs, threads};
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      if (constant_of[i] < 0) continue;
-      made.inputs[i].constant = &constants[static_cast<size_t>(constant_of[i])];
-    }
-    return made;
-  }
   void input(Dims dims, Layout layout = Layout::kPlain) {
     inputs.push_back({DType::kFloat32, std::move(dims), layout, nullptr});
-    constant_of.push_back(-1);
+    is_constant.push_back(false);
   }
-  Status constant(const Dims& dims) {
-    EDGEWRIGHT_ASSIGN(Tensor tensor, Tensor::allocate(DType::kFloat32, dims));
-    auto* values = tensor.mutable_data<float>();
-    for (int64_t i = 0; i < tensor.element_count(); ++i) values[i] = 0.01F;
-    inputs.push_back({DType::kFloat32, dims, Layout::kPlain, nullptr});
-    constant_of.push_back(static_cast<int>(constants.size()));
-    constants.push_back(std::move(tensor));
-    return {};
+  void constant(Dims dims) {
+    input(std::move(dims));
+    is_constant.back() = true;
   }
   void output(Dims dims, Layout layout = Layout::kPlain) {
     outputs.push_back({DType::kFloat32, std::move(dims), layout, nullptr});
   }
   void omitted() {
     inputs.emplace_back();
-    constant_of.push_back(-1);
+    is_constant.push_back(false);
   }
 };
+
+// A layer that can be run.
+struct MadeLayer {
+  std::vector<Tensor> constants;
+  KernelRequest request;
+};
+
+Result<MadeLayer> make(const Layer& layer, int threads) {
+  MadeLayer made{{},
+                 {layer.domain, layer.op, &layer.attributes, layer.inputs, layer.outputs, threads}};
+  made.constants.reserve(layer.inputs.size());  // the request points at them
+  for (size_t i = 0; i < layer.inputs.size(); ++i) {
+    if (!layer.is_constant[i]) continue;
+    EDGEWRIGHT_ASSIGN(Tensor tensor, Tensor::allocate(DType::kFloat32, layer.inputs[i].dims));
+    std::fill_n(tensor.mutable_data<float>(), tensor.element_count(), 0.01F);
+    made.constants.push_back(std::move(tensor));
+    made.request.inputs[i].constant = &made.constants.back();
+  }
+  return made;
+}
 
 class Shapes {
  public:
@@ -84,7 +91,7 @@ class Shapes {
   std::mt19937_64 random_;
 };
 
-Result<Layer> convolution(Shapes& shapes) {
+Layer convolution(Shapes& shapes) {
   Layer layer;
   layer.op = "Conv2d";
   const int64_t in = shapes.channels(3, 512), out = shapes.channels(8, 512);
@@ -96,8 +103,8 @@ Result<Layer> convolution(Shapes& shapes) {
   layer.attributes.set("pads", std::vector<int64_t>{pad, pad, pad, pad});
   if (shapes.chance(0.6)) layer.attributes.set("activation", std::string("Relu"));
   layer.input({1, in, size, size}, in == 3 ? Layout::kPlain : Layout::kNchw16c);
-  EDGEWRIGHT_TRY(layer.constant({out, in, kernel, kernel}));
-  EDGEWRIGHT_TRY(layer.constant({out}));
+  layer.constant({out, in, kernel, kernel});
+  layer.constant({out});
   if (shapes.chance(0.3)) {
     layer.input({1, out, result, result}, Layout::kNchw16c);
   } else {
@@ -107,7 +114,7 @@ Result<Layer> convolution(Shapes& shapes) {
   return layer;
 }
 
-Result<Layer> depthwise(Shapes& shapes) {
+Layer depthwise(Shapes& shapes) {
   Layer layer;
   layer.op = "Conv2d";
   const int64_t channels = shapes.channels(8, 960);
@@ -120,22 +127,22 @@ Result<Layer> depthwise(Shapes& shapes) {
   layer.attributes.set("group", channels);
   if (shapes.chance(0.8)) layer.attributes.set("activation", std::string("Relu"));
   layer.input({1, channels, size, size}, Layout::kNchw16c);
-  EDGEWRIGHT_TRY(layer.constant({channels, 1, kernel, kernel}));
-  EDGEWRIGHT_TRY(layer.constant({channels}));
+  layer.constant({channels, 1, kernel, kernel});
+  layer.constant({channels});
   layer.omitted();
   layer.output({1, channels, result, result}, Layout::kNchw16c);
   return layer;
 }
 
-Result<Layer> product(Shapes& shapes) {
+Layer product(Shapes& shapes) {
   Layer layer;
   layer.op = "MatMul";
   const int64_t m = shapes.chance(0.35) ? 1 : shapes.log_uniform(2, 512);
   const int64_t k = shapes.channels(16, 2048), n = shapes.channels(16, m == 1 ? 6144 : 2048);
   layer.input({1, m, k});
-  EDGEWRIGHT_TRY(layer.constant({k, n}));
+  layer.constant({k, n});
   if (shapes.chance(0.5)) {
-    EDGEWRIGHT_TRY(layer.constant({n}));
+    layer.constant({n});
   } else {
     layer.omitted();
   }
@@ -189,13 +196,13 @@ Layer attention(Shapes& shapes, int64_t rows) {
   return layer;
 }
 
-Result<Layer> normalisation(int64_t rows, int64_t width) {
+Layer normalisation(int64_t rows, int64_t width) {
   Layer layer;
   layer.domain = "";
   layer.op = "LayerNormalization";
   layer.input({1, rows, width});
-  EDGEWRIGHT_TRY(layer.constant({width}));
-  EDGEWRIGHT_TRY(layer.constant({width}));
+  layer.constant({width});
+  layer.constant({width});
   layer.output({1, rows, width});
   return layer;
 }
@@ -217,7 +224,7 @@ Layer pair(bool joined, int64_t rows, int64_t width) {
   return layer;
 }
 
-Result<Layer> other(Shapes& shapes) {
+Layer other(Shapes& shapes) {
   const int64_t rows = shapes.log_uniform(1, 256), width = shapes.channels(16, 1024);
   switch (shapes.one_of({0, 1, 2, 3, 4, 5, 6, 7})) {
     case 0: return attention(shapes, rows);
@@ -231,7 +238,7 @@ Result<Layer> other(Shapes& shapes) {
   }
 }
 
-Result<Layer> layer_of(size_t index) {
+Layer layer_of(size_t index) {
   Shapes shapes(index * 7919 + 17);
   switch (index % kKindsPeriod) {
     case 0:
@@ -255,7 +262,7 @@ Operation operation_of(const Layer& layer) {
   };
   Operation operation{"", layer.domain, layer.op, &layer.attributes, {}, {}, 0};
   for (size_t i = 0; i < layer.inputs.size(); ++i) {
-    operation.inputs.push_back(operand(layer.inputs[i], layer.constant_of[i] >= 0));
+    operation.inputs.push_back(operand(layer.inputs[i], layer.is_constant[i]));
   }
   for (const TensorSpec& output : layer.outputs) {
     operation.outputs.push_back(operand(output, false));
@@ -281,20 +288,20 @@ Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options) {
   for (size_t i = options.first; i < options.first + options.count; ++i) {
     if (std::chrono::duration<double>(Clock::now() - begin).count() > options.seconds) break;
     if (options.progress) options.progress("layers", i - options.first, options.count);
-    EDGEWRIGHT_ASSIGN(const Layer layer, layer_of(i));
+    const Layer layer = layer_of(i);
     if (work_of(operation_of(layer)).multiply_adds > kMostMultiplyAdds) continue;
-    const double time_us = quickest_us(layer.request(options.threads));
+    EDGEWRIGHT_ASSIGN(const MadeLayer made, make(layer, options.threads));
+    const double time_us = quickest_us(made.request);
     if (time_us > 0) layers.push_back({i, time_us});
   }
   return layers;
 }
 
-Result<TimeSample> sample_of(const LayerTime& layer, const Roofline& roofline) {
-  EDGEWRIGHT_ASSIGN(const Layer made, layer_of(layer.index));
+TimeSample sample_of(const LayerTime& layer, const Roofline& roofline) {
+  const Layer made = layer_of(layer.index);
   const Operation operation = operation_of(made);
   const Work work = work_of(operation);
-  return TimeSample{work.kind, features_of(operation, work), base_time_us(roofline, work),
-                    layer.time_us};
+  return {work.kind, features_of(operation, work), base_time_us(roofline, work), layer.time_us};
 }
 
 bool is_held_back(const LayerTime& layer) { return layer.index / kKindsPeriod % 2 == 1; }

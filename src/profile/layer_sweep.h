@@ -21,12 +21,12 @@ struct LayerTime {
 
 // Times made-up layers with the quickest of our kernels: of every eight, three convolutions, one
 // depthwise, three matrix products of different forms and one other (attention, normalisation,
-// element-wise, pooling, layout). Shape i is always the same; sizes are drawn evenly on a
-// logarithmic scale over what networks for edge devices have.
+// softmax, layout, pooling, concatenation, element-wise). Shape i is always the same; sizes are
+// drawn evenly on a logarithmic scale over what networks for edge devices have.
 Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options);
 
-// What a model of times is fitted to. kBadInput for an index beyond the sequence.
-Result<TimeSample> sample_of(const LayerTime& layer, const Roofline& roofline);
+// What a model of times is fitted to.
+TimeSample sample_of(const LayerTime& layer, const Roofline& roofline);
 
 // Every other block of eight layers, so that both halves hold all kinds.
 bool is_held_back(const LayerTime& layer);

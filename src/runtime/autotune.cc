@@ -4,6 +4,7 @@
 #include <chrono>
 #include <ctime>
 
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/thread_pool.h"
 
@@ -31,10 +32,6 @@ constexpr double kSetUpShare = 0.1;
 // its code for the first time (seen: 0.7 to 0.9 ms).
 constexpr std::string_view kGenerated = "_onednn";
 constexpr double kGeneratorStartUs = 800;
-
-double microseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
 
 double thread_cpu_us() {
   struct timespec now{};

@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/clock.h"
+
 namespace edgewright {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double microseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
 
 bool has_open_shape(const Session::Port& port) {
   return port.type.is_tensor() &&

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "serve/protocol/infer_json.h"
 #include "serve/protocol/json_tensor.h"
@@ -14,10 +15,6 @@ namespace edgewright {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double since_us(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
 
 std::string_view header_of(const ClientReply& reply, const std::string& name) {
   const auto it = reply.headers.find(name);
@@ -65,7 +62,7 @@ class HttpClient : public InferenceClient {
     RemoteAnswer answer;
     const auto start = Clock::now();
     auto reply = send(request, deadline);
-    answer.elapsed_us = since_us(start);
+    answer.elapsed_us = microseconds_since(start);
     if (!reply.ok()) {
       answer.message = reply.error().message;
       answer.outcome = Clock::now() >= deadline                        ? RemoteOutcome::kTimedOut
@@ -83,7 +80,7 @@ class HttpClient : public InferenceClient {
       return answer;
     }
     take(*reply, request, answer);
-    answer.elapsed_us = since_us(start);
+    answer.elapsed_us = microseconds_since(start);
     return answer;
   }
 
@@ -92,7 +89,7 @@ class HttpClient : public InferenceClient {
     EDGEWRIGHT_ASSIGN(const ClientReply reply,
                       connection_->exchange({"GET", "/v2/health/live"}, deadline));
     if (!reply.is_success()) return refusal(reply, "/v2/health/live");
-    return since_us(start);
+    return microseconds_since(start);
   }
 
   Result<oip::ServerMetadata> server(Deadline deadline) override {

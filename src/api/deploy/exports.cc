@@ -30,12 +30,8 @@ bool is_refusal(const Error& error) {
 Result<Bundle::Outcome> export_network(Deployment& d, const std::string& chosen,
                                        const std::string& format) {
   EDGEWRIGHT_TRY(make_folder(d, format));
-  ConvertOptions options;
+  ConvertOptions options = convert_options(d.options);
   options.to = format;
-  options.shapes = d.options.shapes;
-  options.seed = d.options.seed;
-  options.threads = d.options.threads;
-  options.tune = false;
   const std::string ending(find_export_format(format)->ending);
   const auto report =
       convert(d.bundle.path(chosen), d.bundle.path(folder_of(format) + "/model" + ending), options);

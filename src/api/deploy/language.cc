@@ -9,7 +9,6 @@ namespace edgewright {
 namespace {
 
 constexpr const char* kPacked = "models/model.ewlm";
-constexpr size_t kMaxPackedBytes = size_t{1} << 34;
 // Of the text that the original writes for the proof.
 constexpr const char* kPrompt = "The ";
 constexpr int kProofTokens = 257;
@@ -17,8 +16,10 @@ constexpr int kProofTokens = 257;
 // A model that is packed already stays as it is.
 Result<Bundle::Outcome> take_packed(Deployment& d) {
   EDGEWRIGHT_ASSIGN(const LanguageInfo info, inspect_language_model(d.options.model));
-  EDGEWRIGHT_ASSIGN(const std::string bytes, read_file(d.options.model, kMaxPackedBytes));
-  EDGEWRIGHT_TRY(d.bundle.write(kPacked, bytes));
+  EDGEWRIGHT_ASSIGN(const auto file, MappedFile::open(d.options.model));
+  const auto bytes = file->bytes();
+  EDGEWRIGHT_TRY(
+      d.bundle.write(kPacked, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
   Bundle::Outcome outcome;
   outcome.files = {kPacked};
   outcome.result = {{"as_given", true},

@@ -34,14 +34,12 @@ std::string shapes_text(const InputShapes& shapes) {
   return text;
 }
 
-ConvertOptions convert_options(const DeployOptions& options) {
-  ConvertOptions convert;
-  convert.shapes = options.shapes;
-  convert.threads = options.threads;
-  convert.seed = options.seed;
-  // Measured choices would differ from machine to machine, and so would the bundle.
-  convert.tune = false;
-  return convert;
+VerifyOptions verify_options(const DeployOptions& options) {
+  VerifyOptions verify;
+  verify.seed = options.seed;
+  verify.shapes = options.shapes;
+  verify.threads = options.threads;
+  return verify;
 }
 
 Result<Bundle::Outcome> optimise(Deployment& d) {
@@ -178,13 +176,10 @@ std::string choose_precision(Deployment& d, const Json& int8, const Json& times)
 // The original's outputs on seeded samples, from the reference kernels: what the bundle's model is
 // held against wherever it goes.
 Result<Bundle::Outcome> prove(Deployment& d, const std::string& chosen) {
-  VerifyOptions verify_options;
-  verify_options.seed = d.options.seed;
-  verify_options.shapes = d.options.shapes;
-  verify_options.threads = d.options.threads;
+  const VerifyOptions verify_with = verify_options(d.options);
   EDGEWRIGHT_ASSIGN(Model model, load_model(d.options.model));
   EDGEWRIGHT_TRY(fix_shapes(*model.graph, d.options.shapes));
-  EDGEWRIGHT_ASSIGN(const auto samples, seeded_samples(*model.graph, verify_options));
+  EDGEWRIGHT_ASSIGN(const auto samples, seeded_samples(*model.graph, verify_with));
   InferenceOptions session;
   session.backend = "reference";
   session.optimise = false;
@@ -213,7 +208,7 @@ Result<Bundle::Outcome> prove(Deployment& d, const std::string& chosen) {
   }
   EDGEWRIGHT_TRY(write_npz(d.bundle.path(kRecorded), recorded));
   EDGEWRIGHT_ASSIGN(const VerifyReport report,
-                    verify(d.bundle.path(kRecorded), d.bundle.path(chosen), verify_options));
+                    verify(d.bundle.path(kRecorded), d.bundle.path(chosen), verify_with));
   double worst = 0;
   for (const ValueDifference& output : report.outputs) worst = std::max(worst, output.relative_l2);
   EDGEWRIGHT_TRY(d.bundle.write("proof/verify.json", to_json(report)));
@@ -225,11 +220,8 @@ Result<Bundle::Outcome> prove(Deployment& d, const std::string& chosen) {
 
 // The optimised model against the original, layer by layer, on the data where there are any.
 Result<Bundle::Outcome> prove_layers(Deployment& d) {
-  VerifyOptions options;
+  VerifyOptions options = verify_options(d.options);
   options.data = d.options.data;
-  options.seed = d.options.seed;
-  options.shapes = d.options.shapes;
-  options.threads = d.options.threads;
   EDGEWRIGHT_ASSIGN(const VerifyReport report,
                     verify(d.options.model, d.bundle.path(kFloatModel), options));
   EDGEWRIGHT_TRY(d.bundle.write(kLayers, to_json(report)));
@@ -358,6 +350,16 @@ Result<double> add_cut(Deployment& d, std::vector<std::string> inputs, double on
 }
 
 }  // namespace
+
+ConvertOptions convert_options(const DeployOptions& options) {
+  ConvertOptions convert;
+  convert.shapes = options.shapes;
+  convert.threads = options.threads;
+  convert.seed = options.seed;
+  // Measured choices would differ from machine to machine, and so would the bundle.
+  convert.tune = false;
+  return convert;
+}
 
 Status deploy_network(Deployment& d) {
   const std::string shapes = shapes_text(d.options.shapes);

@@ -2,6 +2,7 @@
 
 #include "api/deploy/bundle.h"
 #include "device/device.h"
+#include "edgewright/convert.h"
 #include "edgewright/deploy.h"
 
 namespace edgewright {
@@ -35,6 +36,9 @@ struct Deployment {
 // The path of a model that is run on tensors, and of one that is generated with.
 Status deploy_network(Deployment& deployment);
 Status deploy_language_model(Deployment& deployment);
+
+// What every conversion of a deployment is told.
+ConvertOptions convert_options(const DeployOptions& options);
 
 // Writes the chosen model for the runtimes that the device has, or that --to names; what a runtime
 // cannot take becomes a warning with the reason. `inputs` are all that the model depends on.

@@ -33,14 +33,6 @@ struct Segment {
   Block block;
 };
 
-std::vector<Session::Port> ports(const std::vector<Value*>& values) {
-  std::vector<Session::Port> result;
-  for (const Value* value : values) {
-    if (!value->is_constant()) result.push_back({value->name, value->type});
-  }
-  return result;
-}
-
 Result<double> time_of(BackendSession& session, std::span<const Datum> inputs, double budget_us) {
   return median_us([&] { return session.run(inputs, nullptr); }, budget_us);
 }
@@ -79,14 +71,9 @@ class MixPlanner {
     report_.notes = std::move(warnings);
     EDGEWRIGHT_TRY(onnx_type_inferer().infer(*original_));
     model_.graph = clone(*original_);
-    if (options_.optimise) {
-      PipelineOptions pipeline;
-      pipeline.pass.target_opset = find_export_format("openvino")->opset;
-      EDGEWRIGHT_TRY(optimise_model(model_, pipeline));
-      EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model_.graph));
-    }
+    EDGEWRIGHT_TRY(prepare_for_openvino(model_, options_.optimise));
     if (model_.graph->nodes().empty()) return unsupported("the model has no nodes to place");
-    const auto inputs = ports(model_.graph->inputs());
+    const auto inputs = ports_of(model_.graph->inputs());
     EDGEWRIGHT_ASSIGN(inputs_, session_inputs(inputs, {}, options_.shapes, 0));
     blocks_ = blocks_of(*model_.graph, kMostBlocks);
     auto library = openvino_library(options_.openvino_library);
@@ -194,7 +181,7 @@ class MixPlanner {
       EDGEWRIGHT_ASSIGN(OpenedModel part, open_segment(segment));
       parts.push_back(std::move(part));
     }
-    return MixedSession::create(ports(model_.graph->inputs()), ports(model_.graph->outputs()),
+    return MixedSession::create(ports_of(model_.graph->inputs()), ports_of(model_.graph->outputs()),
                                 std::move(parts));
   }
 

@@ -27,15 +27,10 @@ bool has_window_rank(const Node& node) {
   const size_t rank = dims_of(node.inputs[0]).size();
   return is_float(node) && rank >= 3 && rank <= 5;
 }
-// Constants, or integers that the compiler or the writer makes constants of.
-bool is_known(const Value* value) {
-  return value->is_constant() ||
-         (value->producer != nullptr && is_dequantized_constant(*value->producer));
-}
 bool has_constant_weights(const Node& node) {
-  if (!has_window_rank(node) || !is_known(node.inputs[1])) return false;
+  if (!has_window_rank(node) || !is_known_constant(node.inputs[1])) return false;
   const Dims weights = dims_of(node.inputs[1]);
-  return (node.input(2) == nullptr || is_known(node.inputs[2])) &&
+  return (node.input(2) == nullptr || is_known_constant(node.inputs[2])) &&
          window_of(node, {weights.begin() + 2, weights.end()}).has_value();
 }
 

@@ -166,7 +166,7 @@ std::string Emitter::input(const Node& node, size_t i) {
 
 std::string Emitter::input_as(const Node& node, size_t i, const Dims& dims) {
   const Value* value = node.inputs[i];
-  if (is_known(value)) return memory(known_numbers(value), value->name, dims);
+  if (is_known_constant(value)) return memory(known_numbers(value), value->name, dims);
   const std::string& blob = blobs_.at(value);
   return blob_dims(dims_of(value)) == dims ? blob : reshape(value->name, blob, dims);
 }

@@ -28,7 +28,8 @@ std::vector<T> transposed(const Tensor& matrix) {
 
 bool is_constant_matrix(const Node& node, size_t i) {
   const Value* value = node.inputs[i];
-  return is_known(value) && dims_of(value).size() == 2 && value->type.dtype == DType::kFloat32;
+  return is_known_constant(value) && dims_of(value).size() == 2 &&
+         value->type.dtype == DType::kFloat32;
 }
 
 // Rows times constant weights (input 1, [outputs, depth] or `is_ready` false and [depth, outputs]),
@@ -60,10 +61,10 @@ void emit_inner_product(Emitter& emitter, const Node& node, bool is_ready,
 
 bool is_plain_gemm(const Node& node) {
   const Attributes& attributes = node.attributes;
-  if (is_known(node.inputs[0]) || !is_constant_matrix(node, 1)) return false;
+  if (is_known_constant(node.inputs[0]) || !is_constant_matrix(node, 1)) return false;
   if (attributes.get_float("alpha", 1) != 1 || attributes.get_int("transA", 0) != 0) return false;
   if (node.input(2) == nullptr) return true;
-  return is_known(node.inputs[2]) && attributes.get_float("beta", 1) == 1 &&
+  return is_known_constant(node.inputs[2]) && attributes.get_float("beta", 1) == 1 &&
          product(dims_of(node.inputs[2])) == dims_of(node.outputs[0])[1];
 }
 Status emit_gemm(Emitter& emitter, const Node& node) {
@@ -79,8 +80,8 @@ Dims batch_of(const Dims& dims) { return {dims.begin(), dims.end() - 2}; }
 
 bool multiplies(const Node& node) {
   if (node.inputs[0]->type.dtype != DType::kFloat32) return false;
-  if (!is_known(node.inputs[0]) && is_constant_matrix(node, 1)) return true;
-  if (is_known(node.inputs[0]) && is_known(node.inputs[1])) return false;
+  if (!is_known_constant(node.inputs[0]) && is_constant_matrix(node, 1)) return true;
+  if (is_known_constant(node.inputs[0]) && is_known_constant(node.inputs[1])) return false;
   const Dims a = dims_of(node.inputs[0]), b = dims_of(node.inputs[1]);
   if (a.size() < 2 || b.size() < 2 || node.inputs[1]->type.dtype != DType::kFloat32) return false;
   return product(batch_of(a)) == product(batch_of(b)) &&
@@ -88,7 +89,7 @@ bool multiplies(const Node& node) {
 }
 Status emit_matmul(Emitter& emitter, const Node& node) {
   const Dims a = dims_of(node.inputs[0]), b = dims_of(node.inputs[1]);
-  if (is_constant_matrix(node, 1) && !is_known(node.inputs[0])) {
+  if (is_constant_matrix(node, 1) && !is_known_constant(node.inputs[0])) {
     emit_inner_product(emitter, node, false, {});
     return {};
   }

@@ -38,11 +38,6 @@ const Node* producer(const Value* value, std::string_view op) {
 
 }  // namespace
 
-bool is_known(const Value* value) {
-  return value->is_constant() ||
-         (value->producer != nullptr && is_dequantized_constant(*value->producer));
-}
-
 Tensor known_numbers(const Value* value) {
   return value->is_constant() ? *value->constant : *dequantized(*value->producer);
 }
@@ -57,10 +52,7 @@ std::optional<IntegerLayer> integer_layer(const Node& node, int64_t channel_axis
   const auto step = single_step(*input);
   const auto scales = weights->constant_input(1)->to_doubles();
   if (!step || !scales.ok()) return {};
-  const auto rank = static_cast<int64_t>(integers.rank());
-  int64_t axis = weights->attributes.get_int("axis", 1);
-  if (axis < 0) axis += rank;
-  if (scales->size() > 1 && axis != channel_axis) return {};
+  if (scales->size() > 1 && axis_of(*weights, 1, integers.rank()) != channel_axis) return {};
   IntegerLayer layer{integers, {}, 1 / *step};
   const auto channels = static_cast<size_t>(integers.dim(static_cast<size_t>(channel_axis)));
   for (size_t i = 0; i < channels; ++i) {

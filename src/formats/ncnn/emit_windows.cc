@@ -23,9 +23,9 @@ std::optional<WindowFacts> window_of(const Node& node, std::vector<int64_t> kern
 }
 
 bool has_constant_weights(const Node& node) {
-  if (!takes_image(node) || !is_known(node.inputs[1])) return false;
+  if (!takes_image(node) || !is_known_constant(node.inputs[1])) return false;
   const Dims weights = dims_of(node.inputs[1]);
-  return (node.input(2) == nullptr || is_known(node.inputs[2])) &&
+  return (node.input(2) == nullptr || is_known_constant(node.inputs[2])) &&
          window_of(node, {weights.begin() + 2, weights.end()}).has_value();
 }
 

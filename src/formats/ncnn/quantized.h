@@ -3,13 +3,11 @@
 #include <optional>
 #include <vector>
 
-#include "graph/graph.h"
+#include "graph/dequantized.h"
 
 namespace edgewright::ncnn_format {
 
-// Constants, and DequantizeLinear of constants.
-bool is_known(const Value* value);
-// Their float32 numbers.
+// The float32 numbers of a value for which is_known_constant() holds.
 Tensor known_numbers(const Value* value);
 
 // A layer that ncnn computes in int8: it rounds its input by itself, multiplies integers and gives

@@ -3,14 +3,12 @@
 #include <chrono>
 #include <cstring>
 
+#include "base/clock.h"
+
 namespace edgewright {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double microseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
 
 // One tensor of a request: the library's handle and where its numbers lie.
 struct Slot {

@@ -5,7 +5,7 @@
 namespace edgewright {
 namespace {
 
-constexpr const char* kUsualNames[] = {"libopenvino_c.so"};
+constexpr const char* kUsualName = "libopenvino_c.so";
 
 template <class Function>
 bool find(void* library, const char* name, Function& function) {
@@ -28,8 +28,6 @@ const char* find_all(void* library, OpenvinoFunctions& f) {
   take("ov_infer_request_infer", f.infer_request_infer);
   take("ov_tensor_data", f.tensor_data);
   take("ov_tensor_get_byte_size", f.tensor_get_byte_size);
-  take("ov_tensor_get_shape", f.tensor_get_shape);
-  take("ov_shape_free", f.shape_free);
   take("ov_tensor_free", f.tensor_free);
   take("ov_infer_request_free", f.infer_request_free);
   take("ov_compiled_model_free", f.compiled_model_free);
@@ -46,12 +44,11 @@ Result<void*> open_library(const std::string& path) {
     }
     return library;
   }
-  for (const char* name : kUsualNames) {
-    if (void* library = ::dlopen(name, RTLD_NOW | RTLD_LOCAL)) return library;
-  }
+  if (void* library = ::dlopen(kUsualName, RTLD_NOW | RTLD_LOCAL)) return library;
   return unsupported(
-      "no OpenVINO on this machine: libopenvino_c.so is not where the system looks; name the file "
-      "(the command line takes it from EDGEWRIGHT_OPENVINO)");
+      "no OpenVINO on this machine: {} is not where the system looks; name the file (the command "
+      "line takes it from EDGEWRIGHT_OPENVINO)",
+      kUsualName);
 }
 
 }  // namespace
@@ -61,8 +58,8 @@ Result<std::shared_ptr<const OpenvinoLibrary>> OpenvinoLibrary::load(const std::
   std::shared_ptr<OpenvinoLibrary> loaded(new OpenvinoLibrary);
   if (const char* missing = find_all(library, loaded->functions_)) {
     ::dlclose(library);
-    return bad_input("{} has no {}: it is not OpenVINO's C library, or older than 2022.1", path,
-                     missing);
+    return bad_input("{} has no {}: it is not OpenVINO's C library, or older than 2022.1",
+                     path.empty() ? kUsualName : path, missing);
   }
   EDGEWRIGHT_TRY(loaded->check(loaded->functions_.core_create(&loaded->core_), "start OpenVINO"));
   return std::shared_ptr<const OpenvinoLibrary>(std::move(loaded));

@@ -14,10 +14,6 @@ namespace edgewright {
 // in its documentation, the same since 2022.1. Element types are left out: their numbers have
 // changed between versions.
 struct OpenvinoFunctions {
-  struct Shape {
-    int64_t rank = 0;
-    int64_t* dims = nullptr;
-  };
   int (*core_create)(void** core) = nullptr;
   void (*core_free)(void* core) = nullptr;
   int (*core_read_model)(const void* core, const char* model, const char* weights,
@@ -29,8 +25,6 @@ struct OpenvinoFunctions {
   int (*infer_request_infer)(void* request) = nullptr;
   int (*tensor_data)(const void* tensor, void** data) = nullptr;
   int (*tensor_get_byte_size)(const void* tensor, size_t* bytes) = nullptr;
-  int (*tensor_get_shape)(const void* tensor, Shape* shape) = nullptr;
-  int (*shape_free)(Shape* shape) = nullptr;
   void (*tensor_free)(void* tensor) = nullptr;
   void (*infer_request_free)(void* request) = nullptr;
   void (*compiled_model_free)(void* compiled) = nullptr;

@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "inference.grpc.pb.h"
 #include "serve/grpc/infer_messages.h"
@@ -13,10 +14,6 @@ using Clock = std::chrono::steady_clock;
 using inference::GRPCInferenceService;
 
 constexpr size_t kMaxPemBytes = size_t{4} << 20;
-
-double since_us(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
 
 // github.com/grpc/grpc, doc/statuscodes.md: which of them a later try may change.
 RemoteOutcome outcome_of(const grpc::Status& status) {
@@ -51,12 +48,12 @@ class GrpcClient : public InferenceClient {
         call(&GRPCInferenceService::Stub::ModelInfer, *message, response, deadline);
     answer.outcome = outcome_of(status);
     if (!status.ok()) {
-      answer.elapsed_us = since_us(start);
+      answer.elapsed_us = microseconds_since(start);
       answer.message = said(request.model, status);
       return answer;
     }
     auto read = from_message(response);
-    answer.elapsed_us = since_us(start);
+    answer.elapsed_us = microseconds_since(start);
     answer.outcome = RemoteOutcome::kRefused;
     if (!read.ok()) {
       answer.message = fmt::format("{}: malformed answer: {}", request.model, read.error().message);
@@ -75,7 +72,7 @@ class GrpcClient : public InferenceClient {
     inference::ServerLiveResponse response;
     EDGEWRIGHT_TRY(ask("ServerLive", &GRPCInferenceService::Stub::ServerLive,
                        inference::ServerLiveRequest(), response, deadline));
-    return since_us(start);
+    return microseconds_since(start);
   }
 
   Result<oip::ServerMetadata> server(Deadline deadline) override {

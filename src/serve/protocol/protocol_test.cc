@@ -90,7 +90,6 @@ TEST(Protocol, ResponsesComeBackAsTheyWere) {
   expect_same(received->outputs[1].tensor, sent.outputs[1].tensor);
 }
 
-// The example of the protocol's own text (rest_predict_v2: "Inference Request JSON Object").
 // As kserve's Python server answers.
 TEST(Protocol, NullsInAnAnswerAreWhatIsNotThere) {
   const auto read = decode_infer_response(
@@ -102,6 +101,7 @@ TEST(Protocol, NullsInAnAnswerAreWhatIsNotThere) {
   EXPECT_EQ(read->outputs[0].tensor.elements<float>()[0], 1.5f);
 }
 
+// The example of the protocol's own text (rest_predict_v2: "Inference Request JSON Object").
 TEST(Protocol, ReadsNestedAndFlatData) {
   const auto request = decode_infer_request(
       R"({"id":"42","inputs":[{"name":"input0","shape":[2,2],"datatype":"UINT32","data":[[1,2],[3,4]]},
