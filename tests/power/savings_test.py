@@ -89,8 +89,8 @@ def against_step_wise(model, device):
     the goal: never more than one answer is decoded, the prompt of the next is computed beside it in
     pieces. What it gains with prompts apart, and what a batch that grows with the temperature, up
     to four, brings is printed. On a board bound by its memory all cores at their highest frequency
-    without any limit gain 10.3 and 8.1 % with prompts apart, so that there only work beside decoding
-    can reach the goal; step_wise would gain as much by it, which is printed as well."""
+    without any limit gain 10.3 and 8.1 % with prompts apart, so that only work beside decoding can
+    reach the goal there; step_wise would gain as much by it, which is printed as well."""
     limit = 60 if device == "rk3588" else 40
     words = ("--workload", "continuous", "--seconds", 3600, "--skin-limit", limit)
     reference, allocator, apart = simulate(model, device, *words, "--policy", "schedutil",
