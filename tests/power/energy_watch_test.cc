@@ -10,8 +10,6 @@ namespace {
 
 class EnergyWatchTest : public testing::Test {
  protected:
-  void SetUp() override { std::filesystem::remove_all(root_); }
-  void TearDown() override { std::filesystem::remove_all(root_); }
   void put(const std::string& path, const std::string& text) {
     const auto file = root_ / path;
     std::filesystem::create_directories(file.parent_path());
