@@ -320,4 +320,23 @@ void Placer::drop_unread_constants() {
 
 void place_values(Plan& plan, std::span<const int32_t> alias_of) { Placer(plan, alias_of).run(); }
 
+bool parts_lie_in_place(const Plan& plan, const PlanStep& step) {
+  if (step.kind != StepKind::kKernel || !is_end_to_end(request_of(plan, step))) return false;
+  const auto value = [&](int32_t i) -> const PlanValue& {
+    return plan.values[static_cast<size_t>(i)];
+  };
+  const bool split = step.op == "Split";
+  const PlanValue& whole = value(split ? step.inputs[0] : step.outputs[0]);
+  size_t offset = whole.offset;
+  for (const int32_t i : split ? step.outputs : step.inputs) {
+    if (i < 0) return false;
+    const PlanValue& part = value(i);
+    if (part.storage != whole.storage || part.slot != whole.slot || part.offset != offset) {
+      return false;
+    }
+    offset += part.size_bytes;
+  }
+  return true;
+}
+
 }  // namespace edgewright
