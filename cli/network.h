@@ -22,6 +22,7 @@ namespace network {
 // Serves until the process is asked to end (SIGTERM, SIGINT).
 Result<Outcome> serve(const ServerSettings& settings);
 Result<SplitRunReport> run_split(const SplitRunOptions& options);
+Result<SecretRunReport> run_secret(const SecretRunOptions& options);
 Result<LinkProbeReport> probe_link(const LinkProbeOptions& options);
 Result<RemoteSpeculateReport> speculate_remotely(const RemoteSpeculateOptions& options);
 

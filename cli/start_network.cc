@@ -57,6 +57,10 @@ Result<SplitRunReport> run_split(const SplitRunOptions& /*options*/) {
   return become_network_program();
 }
 
+Result<SecretRunReport> run_secret(const SecretRunOptions& /*options*/) {
+  return become_network_program();
+}
+
 Result<LinkProbeReport> probe_link(const LinkProbeOptions& /*options*/) {
   return become_network_program();
 }

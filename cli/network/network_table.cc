@@ -10,6 +10,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"serve", "", declare_serve},
     {"split run", "", declare_split_run},
+    {"split secret", "", declare_split_secret},
     {"split speculate", "", declare_split_speculate},
     {"link probe", "", declare_link_probe},
 };

@@ -90,6 +90,10 @@ Result<SplitRunReport> run_split(const SplitRunOptions& options) {
   return edgewright::run_split(options);
 }
 
+Result<SecretRunReport> run_secret(const SecretRunOptions& options) {
+  return edgewright::run_secret(options);
+}
+
 Result<LinkProbeReport> probe_link(const LinkProbeOptions& options) {
   return edgewright::probe_link(options);
 }

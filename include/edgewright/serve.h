@@ -149,6 +149,38 @@ std::string to_json(const SplitRunReport& report);
 // half of this model (`split plan --output` writes them).
 Result<SplitRunReport> run_split(const SplitRunOptions& options);
 
+// ---- split secret ----
+
+struct SecretRunOptions {
+  std::string device;  // the folder "device" that share_model() wrote
+  std::string first_url, second_url;
+  std::string first_token_file, second_token_file, authorities;  // as in ServerOptions
+  std::string data;                                              // inputs (DATA); empty: random
+  int64_t requests = 1;
+  double deadline_ms = 10000;  // of each
+  std::string output;          // folder for the outputs of the last request; empty: none
+  int threads = 1;
+  uint64_t seed = 0;  // of random inputs; masks come from the system's generator
+};
+struct SecretRunLayer {
+  std::string layer;
+  double latency_us = 0;                      // median: masking, both servers, adding up
+  double sent_bytes = 0, received_bytes = 0;  // of one request, both servers together
+};
+struct SecretRunReport {
+  int64_t requests = 0;
+  double latency_us = 0;  // median
+  std::vector<SecretRunLayer> layers;
+  uint64_t requests_left = 0;  // for which the folder has masks
+  std::vector<RunOutput> outputs;
+  std::vector<std::string> warnings;
+};
+std::string to_json(const SecretRunReport& report);
+// Runs a model whose shared layers two servers compute, neither of which learns anything of inputs
+// or weights as long as they do not put together what they see. kCheckFailed when the masks are
+// used up or a server does not answer in time.
+Result<SecretRunReport> run_secret(const SecretRunOptions& options);
+
 // ---- split speculate with a draft model ----
 
 struct RemoteSpeculateOptions {

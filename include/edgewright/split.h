@@ -221,6 +221,33 @@ struct SpeculateReport {
 std::string to_json(const SpeculateReport& report);
 Result<SpeculateReport> plan_speculation(const SpeculateOptions& options);
 
+// Linear layers of a model for two servers that each see only random numbers (additive secret
+// sharing with Beaver's triples): writes FOLDER/first and FOLDER/second, repositories of the two
+// servers, and FOLDER/device with the rest of the model and masks that serve for one request each.
+struct ShareOptions {
+  std::string model;
+  InputShapes shapes;
+  std::vector<std::string> layers;  // nodes or their values: Conv, Gemm or MatMul
+  int64_t requests = 100;           // that masks are drawn for
+  int fraction_bits = 24;           // of the fixed-point numbers
+  std::string output;
+};
+struct SharedLayerFigures {
+  std::string layer;
+  uint64_t macs = 0;                          // multiply-adds of the plain layer
+  double sent_bytes = 0, received_bytes = 0;  // of one request, both servers together
+  double largest_value = 0;                   // of an input for which no sum overflows
+};
+struct ShareReport {
+  std::vector<SharedLayerFigures> layers;
+  int64_t requests = 0;
+  int fraction_bits = 0;
+  std::vector<std::string> files, warnings;
+};
+std::string to_json(const ShareReport& report);
+// kUsage naming the model's linear layers when one of `layers` is none of them.
+Result<ShareReport> share_model(const ShareOptions& options);
+
 // How policies that choose per request between device, server and both fare on a recorded link.
 struct OffloadOptions {
   std::string trace;  // a recorded uplink

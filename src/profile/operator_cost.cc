@@ -68,7 +68,7 @@ Count attention(const Operation& o) {
   const int64_t batch = q->front();
   const int64_t heads = o.attributes->get_int("num_heads", o.attributes->get_int("q_num_heads", 1));
   const int64_t kv_heads = o.attributes->get_int("kv_num_heads", heads == 0 ? 1 : heads);
-  if (o.attributes->get_int("packed_qkv", 0) != 0) {
+  if (o.attributes->get_int("packed_qkv", 0) != 0 || o.op == "QuantizedAttention") {
     if (q->size() != 3 || heads + 2 * kv_heads < 1) return std::nullopt;
     const int64_t size = q->back() / (heads + 2 * kv_heads);
     return product({2, batch, heads, (*q)[1], (*q)[1], size});
@@ -133,6 +133,7 @@ constexpr OperatorRow kRows[] = {
     {"ConvInteger", WorkKind::kConvolution, 0, conv},
     {"FusedConv", WorkKind::kConvolution, 0, conv},
     {"NhwcConv", WorkKind::kConvolution, 0, conv},
+    {"QuantizedConv2d", WorkKind::kConvolution, 2, conv},
     {"QLinearConv", WorkKind::kConvolution, 0, quantised_conv},
     {"ConvTranspose", WorkKind::kConvolution, 0, transposed_conv},
     {"MatMul", WorkKind::kMatrix, 0, matrix_product},
@@ -142,12 +143,14 @@ constexpr OperatorRow kRows[] = {
     {"MatMulInteger", WorkKind::kMatrix, 0, matrix_product},
     {"MatMulNBits", WorkKind::kMatrix, 0, matrix_product},
     {"DynamicQuantizeMatMul", WorkKind::kMatrix, 0, matrix_product},
+    {"QuantizedMatMul", WorkKind::kMatrix, 2, matrix_product},
     {"QLinearMatMul", WorkKind::kMatrix, 0, matrix_product},
     {"QGemm", WorkKind::kMatrix, 0, matrix_product},
     {"Einsum", WorkKind::kMatrix, 0, einsum},
     {"Attention", WorkKind::kAttention, 0, attention},
     {"MultiHeadAttention", WorkKind::kAttention, 0, attention},
     {"GroupQueryAttention", WorkKind::kAttention, 0, attention},
+    {"QuantizedAttention", WorkKind::kAttention, 0, attention},
     {"LSTM", WorkKind::kOther, 5, recurrence},
     {"GRU", WorkKind::kOther, 5, recurrence},
     {"RNN", WorkKind::kOther, 2, recurrence},
@@ -282,6 +285,8 @@ int epilogue_operations(const Operation& operation) {
   if (operation.domain.empty()) return 0;
   const bool is_product = operation.op == "MatMul" || operation.op == "Conv2d";
   int count = operation.attributes->get_string("activation", "").empty() ? 0 : 1;
+  // A residual in bytes is scaled and added; the factors of the sums are in the table.
+  if (operation.op.starts_with("Quantized") && at(operation.inputs, 4).present()) count += 2;
   for (const size_t i : {size_t{2}, size_t{3}}) {
     if (is_product && at(operation.inputs, i).present()) ++count;
   }
@@ -416,6 +421,8 @@ Work work_of(const Operation& operation) {
   // What is computed on is the type of the first operand; quantised products accumulate wider.
   const CountedOperand& first = at(operation.inputs, 0);
   if (first.present()) work.compute_dtype = first.dtype;
+  // Its input is rounded on the way.
+  if (operation.op == "QuantizedAttention") work.compute_dtype = DType::kInt8;
   return work;
 }
 

@@ -122,15 +122,22 @@ size_t SplitSchedule::in_flight() const {
   }));
 }
 
+// Machines that are busy wake a process up late, and who asks for an answer within a second has
+// more to lose by that than to win in the last hundredths of it.
+double SplitSchedule::slack_us(const SplitRequest& request) const {
+  const double given_us = request.deadline_us - request.arrived_us;
+  return std::max(options_.slack_us, options_.slack_share * given_us);
+}
+
 // All that are in flight may come back at once, while the device is busy with a head.
 double SplitSchedule::give_up_us(const SplitRequest& request, double now_us) const {
   if (!options_.has_fallback) return request.deadline_us;
   const double device_us = request.cut.rest_us * static_cast<double>(in_flight()) +
                            (options_.in_flight > 1 ? request.cut.device_us : 0);
   const double give_up =
-      request.deadline_us - (1 + options_.margin) * device_us - options_.slack_us;
+      request.deadline_us - (1 + options_.margin) * device_us - slack_us(request);
   // Where the device cannot do it in time any more, the server may have all the time there is.
-  return give_up > now_us ? give_up : request.deadline_us - options_.slack_us;
+  return give_up > now_us ? give_up : request.deadline_us - slack_us(request);
 }
 
 // All that are in flight may have to be finished before it.
@@ -140,16 +147,16 @@ double SplitSchedule::latest_local_us(const SplitRequest& request, const ReadyCu
     const SplitRequest& other = requests_.at(id);
     if (other.stage == RequestStage::kInFlight) device_us += other.cut.rest_us;
   }
-  return request.deadline_us - (1 + options_.margin) * device_us - options_.slack_us;
+  return request.deadline_us - (1 + options_.margin) * device_us - slack_us(request);
 }
 
 const ReadyCut& SplitSchedule::cut_for(const SplitRequest& request, double now_us,
                                        const ReadyCut& cut, const ReadyCut& local) const {
   if (!options_.has_fallback || cut.is_local) return cut;
   // Nothing is sent that would be taken back before it can come.
-  const double rest_us = (1 + options_.margin) * cut.rest_us + options_.slack_us;
+  const double rest_us = (1 + options_.margin) * cut.rest_us + slack_us(request);
   const double left_us = request.deadline_us - now_us - cut.device_us - rest_us;
-  const bool local_fits = now_us + local.device_us + options_.slack_us < request.deadline_us;
+  const bool local_fits = now_us + local.device_us + slack_us(request) < request.deadline_us;
   return left_us <= 0 && local_fits ? local : cut;
 }
 

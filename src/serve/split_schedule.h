@@ -39,8 +39,9 @@ struct ScheduleOptions {
   bool has_fallback = true;  // the device may do everything itself
   // Room for what takes longer than expected, as a share of the device's times.
   double margin = 0.5;
-  // And for waking up, in microseconds.
+  // And for waking up late: so many microseconds, or a share of the time that the request has.
   double slack_us = 5000;
+  double slack_share = 0.05;
 };
 
 // What the device is to do next.
@@ -82,6 +83,7 @@ class SplitSchedule {
   // Takes back what is overdue, and fails what can no longer be begun in time.
   void expire(double now_us);
   size_t in_flight() const;
+  double slack_us(const SplitRequest& request) const;
   double give_up_us(const SplitRequest& request, double now_us) const;
   double latest_local_us(const SplitRequest& request, const ReadyCut& local) const;
   const ReadyCut& cut_for(const SplitRequest& request, double now_us, const ReadyCut& cut,

@@ -80,10 +80,16 @@ void secure_bytes(std::span<std::byte> bytes) {
 void secure_words(std::span<uint64_t> words) {
   std::array<std::byte, crypto_stream_chacha20_KEYBYTES> key{};
   secure_bytes(key);
+  keyed_words(key, words);
+  sodium_memzero(key.data(), key.size());
+}
+
+void keyed_words(const std::array<std::byte, 32>& key, std::span<uint64_t> words) {
+  static_assert(crypto_stream_chacha20_KEYBYTES == 32);
+  start_library();
   constexpr std::array<unsigned char, crypto_stream_chacha20_NONCEBYTES> kNonce{};
   crypto_stream_chacha20(reinterpret_cast<unsigned char*>(words.data()), words.size_bytes(),
                          kNonce.data(), reinterpret_cast<const unsigned char*>(key.data()));
-  sodium_memzero(key.data(), key.size());
 }
 
 uint64_t secure_word() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -11,6 +12,9 @@ void secure_bytes(std::span<std::byte> bytes);
 // Many at once: the key stream of ChaCha20 (RFC 8439) under a key from the system that is used for
 // this call only, which is far cheaper than asking the system for each word.
 void secure_words(std::span<uint64_t> words);
+// The key stream of a key: the same words for the same key. For what two must know and one keeps
+// as a key; a key is for one use.
+void keyed_words(const std::array<std::byte, 32>& key, std::span<uint64_t> words);
 uint64_t secure_word();
 // From the standard normal distribution, by the ziggurat of 256 layers (Marsaglia and Tsang, "The
 // ziggurat method for generating random variables", Journal of Statistical Software 5, 2000) with

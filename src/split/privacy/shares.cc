@@ -9,7 +9,7 @@ namespace {
 
 Ring random_ring(size_t size) {
   Ring values(size);
-  secure_bytes(std::as_writable_bytes(std::span(values)));
+  secure_words(values);
   return values;
 }
 
@@ -25,20 +25,13 @@ void add_product(const Ring& matrix, const Ring& vector, Ring& result) {
   }
 }
 
-Ring difference(const Ring& a, const Ring& b) {
-  EDGEWRIGHT_CHECK(a.size() == b.size());
-  Ring result(a.size());
-  for (size_t i = 0; i < a.size(); ++i) result[i] = a[i] - b[i];
-  return result;
-}
-
 }  // namespace
 
-Ring to_ring(std::span<const float> values) {
+Ring to_ring(std::span<const float> values, int fraction_bits) {
   Ring ring;
   ring.reserve(values.size());
   for (const float value : values) {
-    const double scaled = std::ldexp(static_cast<double>(value), kFractionBits);
+    const double scaled = std::ldexp(static_cast<double>(value), fraction_bits);
     ring.push_back(static_cast<uint64_t>(static_cast<int64_t>(std::llround(scaled))));
   }
   return ring;
@@ -65,6 +58,13 @@ Ring reveal(const Ring& first, const Ring& second) {
   Ring values(first.size());
   for (size_t i = 0; i < first.size(); ++i) values[i] = first[i] + second[i];
   return values;
+}
+
+Ring difference(const Ring& a, const Ring& b) {
+  EDGEWRIGHT_CHECK(a.size() == b.size());
+  Ring result(a.size());
+  for (size_t i = 0; i < a.size(); ++i) result[i] = a[i] - b[i];
+  return result;
 }
 
 Triple make_triple(size_t rows, size_t columns) {

@@ -15,7 +15,7 @@ namespace edgewright {
 using Ring = std::vector<uint64_t>;
 inline constexpr int kFractionBits = 18;
 
-Ring to_ring(std::span<const float> values);
+Ring to_ring(std::span<const float> values, int fraction_bits = kFractionBits);
 std::vector<float> from_ring(const Ring& values, int fraction_bits = kFractionBits);
 
 struct SharePair {
@@ -23,7 +23,9 @@ struct SharePair {
 };
 // Shares from the cryptographic generator.
 SharePair share(const Ring& values);
+// Element by element, modulo 2^64.
 Ring reveal(const Ring& first, const Ring& second);
+Ring difference(const Ring& a, const Ring& b);
 
 // rows x columns times columns: what each server holds of a random A, B and A B.
 struct TripleShare {
