@@ -79,11 +79,12 @@ class Widening {
     for (Node* node : graph_.node_list()) {
       const bool low =
           std::ranges::any_of(node->inputs, is_low) || std::ranges::any_of(node->outputs, is_low);
-      if (low && can_widen(*node) && context_.allow(*node)) widened_.insert(node);
+      if (!low || !can_widen(*node) || !context_.allow(*node)) continue;
+      mark_products(*node);  // while all operands have their types
+      widened_.insert(node);
     }
     for (Node* node : graph_.node_list()) {
       if (!widened_.contains(node)) continue;
-      mark_products(*node);
       for (size_t i = 0; i < node->inputs.size(); ++i) {
         if (!is_low(node->inputs[i])) continue;
         EDGEWRIGHT_ASSIGN(Value * wide, wide_form(node->inputs[i], node));
