@@ -4,6 +4,8 @@
 #include <array>
 #include <map>
 
+#include "runtime/place_values.h"
+
 namespace edgewright {
 namespace {
 
@@ -400,6 +402,7 @@ Operation operation_of(const Node& node) {
 
 Operation operation_of(const Plan& plan, const PlanStep& step) {
   Operation operation{step.name, step.domain, step.op, &step.attributes, {}, {}, 0};
+  operation.moves_nothing = parts_lie_in_place(plan, step);
   for (const int32_t input : step.inputs) operation.inputs.push_back(operand_of(plan, input));
   for (const int32_t output : step.outputs) operation.outputs.push_back(operand_of(plan, output));
   if (!step.packed.empty_handle()) {
@@ -411,8 +414,8 @@ Operation operation_of(const Plan& plan, const PlanStep& step) {
 Work work_of(const Operation& operation) {
   const OperatorRow row = row_of(operation);
   Work work;
-  work.kind = refined(operation, row.kind);
-  if (row.kind == WorkKind::kView) return work;
+  work.kind = operation.moves_nothing ? WorkKind::kView : refined(operation, row.kind);
+  if (work.kind == WorkKind::kView) return work;
   count_bytes(operation, work);
   count_flops(operation, row, work);
   // What is computed on is the type of the first operand; quantised products accumulate wider.
