@@ -6,8 +6,8 @@ With FOLDER the reports are left there to be read. Exit code 77 without the mode
 
 What the documents say of layer normalisation (src/targets/support names them): Core ML 4 has it as
 a layer and 5 as an operation; NNAPI has none up to 1.3, as one node it would fall back to the CPU,
-but 1.2 has all operations of its definition, into which the plan opens it; TensorRT decomposes it before 8.6 and has it from
-then on; SNPE 1 decomposes it and 2 has it; OpenVINO has it.
+but 1.2 has all operations of its definition, into which the plan opens it; TensorRT decomposes it
+before 8.6 and has it from then on; SNPE 1 decomposes it and 2 has it; OpenVINO has it.
 """
 
 import json
