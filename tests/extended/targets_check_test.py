@@ -5,9 +5,9 @@ usage: targets_check_test.py PROGRAM ROOT [FOLDER]
 With FOLDER the reports are left there to be read. Exit code 77 without the models.
 
 What the documents say of layer normalisation (src/targets/support names them): Core ML 4 has it as
-a layer and 5 as an operation; NNAPI has none up to 1.3: it falls back to the CPU, or is opened into
-operations that NNAPI has where that is cheaper; TensorRT decomposes it before 8.6 and has it from
-then on; SNPE 1 decomposes it and 2 has it; OpenVINO has it.
+a layer and 5 as an operation; NNAPI has none up to 1.3, as one node it would fall back to the CPU,
+but 1.2 has all operations of its definition, into which the plan opens it; TensorRT decomposes it
+before 8.6 and has it from then on; SNPE 1 decomposes it and 2 has it; OpenVINO has it.
 """
 
 import json
@@ -27,8 +27,9 @@ TARGETS = {
     ("coreml@4", "gpu"): NATIVE,
     ("coreml@5", "gpu"): NATIVE,
     ("coreml@5", "ane"): NATIVE,
-    ("nnapi@1.2", "npu"): {"cpu", "decompose"},
-    ("nnapi@1.3", "npu"): {"cpu", "decompose"},
+    ("nnapi@1.1", "npu"): {"cpu"},
+    ("nnapi@1.2", "npu"): {"decompose"},
+    ("nnapi@1.3", "npu"): {"decompose"},
     ("tensorrt@7.2", "gpu"): {"decompose"},
     ("tensorrt@8.0", "gpu"): {"decompose"},
     ("tensorrt@8.6", "gpu"): NATIVE,
