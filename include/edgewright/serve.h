@@ -98,6 +98,10 @@ struct SplitRunOptions {
   // The last layer on the device ("input": none, "output": all); empty: whatever of the cuts that
   // the server has is quickest, which is looked at again while it runs.
   std::string cut;
+  // "fp16", "int8", "int4": forms in which activations may be sent where the server has halves that
+  // take them, and the share of top answers that they must keep, measured before the run.
+  std::vector<std::string> codecs;
+  double floor = 0.99;
   std::string data;  // inputs (DATA); empty: seeded random ones
   int64_t requests = 50;
   double interval_ms = 0;  // between arrivals; 0: one after another, as the device has room
@@ -113,6 +117,10 @@ struct SplitRunOptions {
 // A cut that both sides have, and what it was predicted to take before the run.
 struct SplitRunCut {
   std::string cut, server_model;
+  std::string codec = "none";
+  // Measured before the run on the device: top answers kept, and errors of activations and answers.
+  double agreement = 1, relative_l2 = 0, output_relative_l2 = 0;
+  size_t measured_samples = 0;
   double device_us = 0, rest_us = 0, server_us = 0;  // measured; rest: on the device instead
   double sent_bytes = 0, result_bytes = 0;
   double planned_us = 0;              // of a request, on the link as measured
@@ -128,7 +136,8 @@ struct SplitRunAnswer {
   std::string by;                         // "server", "device", "resumed" or "nobody"
 };
 struct SplitRunReport {
-  std::string cut;        // with which it ended
+  std::string cut;  // with which it ended
+  std::string codec = "none";
   double latency_us = 0;  // median
   double p90_us = 0, p99_us = 0, throughput_per_s = 0;
   int64_t requests = 0, answered_by_server = 0, answered_by_device = 0, resumed_on_device = 0;
