@@ -66,6 +66,7 @@ class PhaseAware : public Policy {
     power_w_ = duty * wanted->power_w + (1 - duty) * machine_.platform_w();
     decision.setting = rotated(seen, decision.setting);
     decision.chunk_tokens = task.chunk_tokens;
+    decision.prompt_ahead = options_.interleave;
     return with_batch(std::move(decision), stage);
   }
 
@@ -159,8 +160,11 @@ class PhaseAware : public Policy {
   }
 
   Task task_of(const Observation& seen) const {
-    if (seen.phase == Phase::kDecode) return {Kind::kDecode};
-    const double chunk = options_.interleave && seen.decoding > 0 ? chunk_beside(seen) : 0;
+    if (seen.phase == Phase::kDecode) {
+      const double chunk = std::min(next_prompt_chunk(seen), chunk_beside(seen));
+      return {chunk > 0 ? Kind::kMixed : Kind::kDecode, chunk};
+    }
+    const double chunk = seen.decoding > 0 ? chunk_beside(seen) : 0;
     return {chunk > 0 ? Kind::kMixed : Kind::kPrefill, chunk};
   }
   static double power_of_two(double tokens) {
@@ -286,8 +290,8 @@ class PhaseAware : public Policy {
       return machine_.step_s(step_work(load, seen.decoding + chunk, seen.context), load.dtype,
                              setting);
     };
-    constexpr double kFewest = 4, kMost = 512, kLonger = 1.1;
-    if (step_s(kFewest) > kLonger * step_s(0)) return 0;
+    constexpr double kFewest = 1, kMost = 512, kLonger = 1.1;
+    if (!options_.interleave || step_s(kFewest) > kLonger * step_s(0)) return 0;
     double chunk = kFewest;
     while (chunk < kMost && step_s(2 * chunk) <= kLonger * step_s(0)) chunk *= 2;
     return chunk;

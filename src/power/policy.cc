@@ -41,7 +41,37 @@ class SquareRoot : public Policy {
   int queue_max_;
 };
 
+// A policy that knows nothing of the engine's work, with an engine that by itself computes the next
+// prompt beside decoding.
+class WithPromptBeside : public Policy {
+ public:
+  explicit WithPromptBeside(std::unique_ptr<Policy> policy) : policy_(std::move(policy)) {}
+  std::string_view name() const override { return policy_->name(); }
+  Decision decide(const Observation& seen) override {
+    Decision decision = policy_->decide(seen);
+    decision.chunk_tokens = next_prompt_chunk(seen);
+    decision.prompt_ahead = true;
+    return decision;
+  }
+
+ private:
+  std::unique_ptr<Policy> policy_;
+};
+
+std::unique_ptr<Policy> kernel_policy(const PolicyContext& context, KernelThermal thermal,
+                                      bool interleave) {
+  auto policy = schedutil_policy(context, thermal);
+  return interleave ? std::make_unique<WithPromptBeside>(std::move(policy)) : std::move(policy);
+}
+
 }  // namespace
+
+double next_prompt_chunk(const Observation& seen) {
+  if (seen.ahead_tokens <= 0) return 0;
+  constexpr double kDoneAt = 0.5;
+  const double steps = std::max(1.0, kDoneAt * seen.longest_tokens_left);
+  return std::max(1.0, std::exp2(std::ceil(std::log2(seen.ahead_tokens / steps))));
+}
 
 double heat_budget_w(ThermalModel& model, std::vector<double> temperatures_c, double ambient_c,
                      size_t inlet, size_t limited_node, double limit_c, double horizon_s) {
@@ -75,11 +105,6 @@ int StagedThrottle::stage(double temperature_c) {
   return stage_;
 }
 
-double StagedThrottle::share(double temperature_c) {
-  constexpr double kShares[] = {1, 0.75, 0.5, 0.25, 0.1};
-  return kShares[stage(temperature_c)];
-}
-
 std::unique_ptr<Policy> highest_frequency_policy(const PolicyContext& context) {
   return std::make_unique<HighestFrequency>(context);
 }
@@ -90,8 +115,12 @@ std::unique_ptr<Policy> square_root_policy(const PolicyContext& context, int que
 Result<std::unique_ptr<Policy>> make_policy(const std::string& name, const PolicyContext& context,
                                             const PhaseAwareOptions& options) {
   if (name == "highest") return highest_frequency_policy(context);
-  if (name == "schedutil") return schedutil_policy(context, KernelThermal::kStepWise);
-  if (name == "ipa") return schedutil_policy(context, KernelThermal::kPowerAllocator);
+  if (name == "schedutil") {
+    return kernel_policy(context, KernelThermal::kStepWise, options.interleave);
+  }
+  if (name == "ipa") {
+    return kernel_policy(context, KernelThermal::kPowerAllocator, options.interleave);
+  }
   if (name == "square-root") return square_root_policy(context, std::max(1, context.max_batch));
   if (name == "learned") return learning_policy(context, options.slack);
   if (name == "phase-aware") return phase_aware_policy(context, options);

@@ -19,9 +19,11 @@ enum class Phase { kIdle, kPrefill, kDecode };
 struct Observation {
   double now_s = 0;
   Phase phase = Phase::kIdle;
-  int batch = 0;           // sequences being worked on
-  int decoding = 0;        // of them, those past their prompt
-  int waiting = 0;         // requests not yet begun
+  int batch = 0;     // sequences being worked on
+  int decoding = 0;  // of them, those past their prompt
+  int waiting = 0;   // requests not yet begun
+  // Prompt tokens left of the sequence beyond the batch (Decision::prompt_ahead); 0: none.
+  double ahead_tokens = 0;
   double context = 0;      // positions before the current token, on average
   double tokens_left = 0;  // of all sequences: prompt tokens in prefill, output tokens in decode
   double longest_tokens_left = 0;  // output tokens of the longest sequence, as predicted
@@ -41,6 +43,9 @@ struct Decision {
   double duty = 1;          // share of the time that the engine may work; it rests in between
   int batch = 0;            // most sequences at once; 0: as many as the engine is set to
   double chunk_tokens = 0;  // prompt tokens computed beside each step of decoding; 0: prompts alone
+  // The prompt of one sequence beyond the batch may be computed beside the decoding of the batch;
+  // it decodes when a place in the batch is free.
+  bool prompt_ahead = false;
   IdleChoice::Wish idle = IdleChoice::Wish::kKernel;
 };
 
@@ -93,7 +98,8 @@ struct PhaseAwareOptions {
   // The batch grows to this as the skin nears its limit: weights are then read for several
   // sequences at once. 0: it does not.
   int hot_batch = 0;
-  // Prompts are computed in pieces beside decoding, as large as memory leaves the cores idle.
+  // Prompts are computed in pieces beside decoding, as large as memory leaves the cores idle; with
+  // a full batch that of the next request.
   bool interleave = false;
   // Work moves to an equal cluster that is so much cooler.
   double rotate_gap_c = 2;
@@ -101,10 +107,15 @@ struct PhaseAwareOptions {
 std::unique_ptr<Policy> phase_aware_policy(const PolicyContext& context,
                                            const PhaseAwareOptions& options);
 
-// By name: "highest", "schedutil", "ipa", "square-root", "learned", "phase-aware", or a mode of
-// kPowerModes. kUsage naming them.
+// With `interleave` the policies of the kernel have an engine that computes the next prompt beside
+// decoding, too. By name: "highest", "schedutil", "ipa", "square-root", "learned", "phase-aware",
+// or a mode of kPowerModes. kUsage naming them.
 Result<std::unique_ptr<Policy>> make_policy(const std::string& name, const PolicyContext& context,
                                             const PhaseAwareOptions& options);
+
+// So many tokens a step of the next prompt, beside decoding, that it is done at half of what the
+// longest answer is foreseen to take, because it may end sooner; a power of two, 0 without one.
+double next_prompt_chunk(const Observation& seen);
 
 // Four stages of throttling with hysteresis: a stage is entered at its temperature and left two
 // kelvin below it.
@@ -113,8 +124,6 @@ class StagedThrottle {
   explicit StagedThrottle(double limit_c) : limit_c_(limit_c) {}
   // 0 far below the limit, 4 at it.
   int stage(double temperature_c);
-  // The share of the power budget that is left: 1, 0.75, 0.5, 0.25, 0.1.
-  double share(double temperature_c);
 
  private:
   double limit_c_;

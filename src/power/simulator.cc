@@ -105,6 +105,7 @@ class Simulation {
     return hottest;
   }
   int max_batch() const { return batch_ > 0 ? batch_ : options_.max_batch; }
+  int places() const { return max_batch() + (prompt_ahead_ ? 1 : 0); }
 
   void admit() {
     while (next_ < requests_.size() && requests_[next_].arrival_s <= now_s_ + 1e-12) {
@@ -115,7 +116,7 @@ class Simulation {
     }
     if (active_.empty() && !may_begin()) return;
     size_t begun = 0;
-    while (begun < waiting_.size() && std::ssize(active_) < max_batch()) {
+    while (begun < waiting_.size() && std::ssize(active_) < places()) {
       const Request* request = waiting_[begun++];
       active_.push_back({request, static_cast<double>(request->prompt_tokens),
                          static_cast<double>(request->output_tokens), 0});
@@ -159,13 +160,26 @@ class Simulation {
   void work(double limit_s) {
     const auto prompt = std::ranges::find_if(
         active_, [](const Sequence& sequence) { return sequence.prompt_left > 0; });
-    if (prompt == active_.end()) return decode(limit_s, nullptr);
+    // One beyond the batch gives way to decoding, or goes on beside it.
+    const bool ahead = prompt - active_.begin() >= max_batch();
+    if (prompt == active_.end() || (ahead && chunk_tokens_ <= 0)) return decode(limit_s, nullptr);
     if (chunk_tokens_ > 0 && decoding() > 0) return decode(limit_s, &*prompt);
     prefill(*prompt, limit_s);
   }
   int decoding() const {
-    return static_cast<int>(std::ranges::count_if(
-        active_, [](const Sequence& sequence) { return sequence.prompt_left <= 0; }));
+    const auto past = std::ranges::count_if(
+        active_, [](const Sequence& sequence) { return sequence.prompt_left <= 0; });
+    return std::min(static_cast<int>(past), max_batch());
+  }
+  // Calls visit(sequence) for those that decode: of all past their prompts the oldest.
+  template <class Visit>
+  void each_decoding(Visit visit) {
+    int places = max_batch();
+    for (Sequence& sequence : active_) {
+      if (sequence.prompt_left > 0 || places == 0) continue;
+      visit(sequence);
+      --places;
+    }
   }
 
   void prefill(Sequence& sequence, double limit_s) {
@@ -196,12 +210,11 @@ class Simulation {
   // one, whose weights are then read but once.
   void decode(double limit_s, Sequence* prompt) {
     double context = 0, least = kNever, batch = 0, tokens = 0;
-    for (const Sequence& sequence : active_) {
-      if (sequence.prompt_left > 0) continue;
+    each_decoding([&](const Sequence& sequence) {
       context += sequence.context;
       least = std::min(least, sequence.output_left);
       ++batch;
-    }
+    });
     if (prompt != nullptr) {
       tokens = std::min(chunk_tokens_, prompt->prompt_left);
       context += tokens * (prompt->request->prompt_tokens - prompt->prompt_left);
@@ -212,9 +225,7 @@ class Simulation {
     const double spent_s = std::min(limit_s, least * step_s);
     const double steps = spent_s >= least * step_s ? least : spent_s / step_s;
     busy(spent_s, step.bytes * steps);
-    for (Sequence& sequence : active_) {
-      if (sequence.prompt_left <= 0) give_tokens(sequence, steps);
-    }
+    each_decoding([&](Sequence& sequence) { give_tokens(sequence, steps); });
     if (prompt != nullptr) {
       prompt->prompt_left -= tokens * steps;
       if (prompt->prompt_left < 1e-9) begin_decoding(*prompt);
@@ -350,18 +361,23 @@ class Simulation {
   void decide() {
     Observation& seen = observation_;
     seen.now_s = now_s_;
-    seen.batch = static_cast<int>(active_.size());
+    seen.batch = static_cast<int>(std::min<size_t>(active_.size(), max_batch()));
+    seen.ahead_tokens = 0;
     seen.waiting = static_cast<int>(waiting_.size());
     seen.phase = active_.empty() ? Phase::kIdle : Phase::kDecode;
     seen.context = seen.tokens_left = seen.longest_tokens_left = 0;
     seen.decoding = decoding();
     double earliest_s = kNever;
     for (const Sequence& sequence : active_) {
+      if (&sequence - active_.data() >= max_batch()) {
+        seen.ahead_tokens = sequence.prompt_left;
+        break;
+      }
       if (sequence.prompt_left > 0 && seen.phase == Phase::kDecode) {
         seen.phase = Phase::kPrefill;
         seen.tokens_left = sequence.request->prompt_tokens;
       }
-      seen.context += sequence.context / static_cast<double>(active_.size());
+      seen.context += sequence.context / seen.batch;
       const Request& request = *sequence.request;
       seen.longest_tokens_left = std::max(
           seen.longest_tokens_left,
@@ -397,6 +413,7 @@ class Simulation {
     duty_ = decision.duty;
     batch_ = decision.batch;
     chunk_tokens_ = decision.chunk_tokens;
+    prompt_ahead_ = decision.prompt_ahead;
     idle_wish_ = decision.idle;
     if (decision.setting == setting_) return;
     const bool first = setting_.clusters.empty();
@@ -462,6 +479,7 @@ class Simulation {
   std::vector<double> window_tokens_, loaded_s_;  // by minute; loaded: with requests at hand
   size_t next_ = 0, ambient_ = 0;
   int batch_ = 0;
+  bool prompt_ahead_ = false;
   double duty_ = 1, work_left_s_ = 0, chunk_tokens_ = 0;
   double stall_s_ = 0;                 // still to pass until a changed setting works
   double rested_s_ = 0, timer_s_ = 0;  // when rest began, and how long it was to last

@@ -213,6 +213,33 @@ TEST_F(SimulatorTest, InterleavedPromptsLetAnswersGoOn) {
   EXPECT_LT(beside.energy_balance, 1e-9);
 }
 
+// With a batch of one the next prompt is computed beside the answer, which takes hardly longer: all
+// are done sooner, and still no two answers are decoded at once.
+TEST_F(SimulatorTest, TheNextPromptIsComputedBesideAnAnswer) {
+  const auto board = load_device("rk3588");
+  ASSERT_TRUE(board.ok());
+  constexpr int kRequests = 6, kTokens = 128;
+  const std::vector<Request> requests(kRequests, {0, kTokens, kTokens});
+  const auto run_with = [&](const PhaseAwareOptions& policy) {
+    auto result = simulate(*board, load_, requests, "phase-aware", policy, 0, {});
+    EXPECT_TRUE(result.ok());
+    return *result;
+  };
+  const auto apart = run_with({});
+  const auto beside = run_with({.interleave = true});
+  ASSERT_EQ(beside.requests, kRequests);
+  EXPECT_EQ(apart.tokens, beside.tokens);
+  EXPECT_LT(beside.latency_s.back(), 0.97 * apart.latency_s.back());
+  // Between the ends of two answers lie all steps of the later one.
+  const Machine machine = *Machine::create(*board);
+  const double step_s =
+      machine.step_s(step_work(load_, 1, kTokens), load_.dtype, machine.big_cores());
+  for (size_t i = 1; i < kRequests; ++i) {
+    EXPECT_GT(beside.latency_s[i] - beside.latency_s[i - 1], (kTokens - 1) * step_s);
+  }
+  EXPECT_LT(beside.energy_balance, 1e-9);
+}
+
 // The learner knows no model and comes near to the choice that does.
 TEST_F(SimulatorTest, TheLearnerComesNearTheChoiceByModel) {
   const auto requests = make_workload({.kind = "continuous", .horizon_s = 1800});
@@ -295,13 +322,13 @@ TEST(Machine, ChangesOfCoresCostMoreThanOfFrequency) {
 
 TEST(StagedThrottle, EntersAndLeavesItsStagesWithHysteresis) {
   StagedThrottle throttle(43);
-  EXPECT_EQ(throttle.share(36), 1);
-  EXPECT_EQ(throttle.share(37), 0.75);
-  EXPECT_EQ(throttle.share(35.5), 0.75);
-  EXPECT_EQ(throttle.share(34.9), 1);
-  EXPECT_EQ(throttle.share(43), 0.1);
-  EXPECT_EQ(throttle.share(41.5), 0.1);
-  EXPECT_EQ(throttle.share(40.5), 0.25);
+  EXPECT_EQ(throttle.stage(36), 0);
+  EXPECT_EQ(throttle.stage(37), 1);
+  EXPECT_EQ(throttle.stage(35.5), 1);
+  EXPECT_EQ(throttle.stage(34.9), 0);
+  EXPECT_EQ(throttle.stage(43), 4);
+  EXPECT_EQ(throttle.stage(41.5), 4);
+  EXPECT_EQ(throttle.stage(40.5), 3);
 }
 
 TEST(Workload, ComesAtItsRate) {
