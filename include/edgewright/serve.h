@@ -218,6 +218,39 @@ std::string to_json(const RemoteSpeculateReport& report);
 // Text from a model behind a link, with drafts made here; the same text as without.
 Result<RemoteSpeculateReport> speculate_remotely(const RemoteSpeculateOptions& options);
 
+// ---- split generate ----
+
+struct SplitGenerateOptions {
+  std::string model;  // the whole language model, here; the server has it as well
+  ServerOptions server;
+  std::string target;  // its name there (docs/commands/split-generate.md)
+  std::string prompt;
+  // Layers on the device for every token, the others at the server; 0: the server computes the
+  // prompt, and the device everything after it.
+  int device_layers = 0;
+  int max_tokens = 128;
+  float temperature = 0;
+  double deadline_ms = 30000;  // of each question
+  bool fallback = true;        // the device goes on alone when the server does not answer
+  int threads = 1;
+  uint64_t seed = 0;
+};
+struct SplitGenerateReport {
+  std::string text, finish;
+  std::vector<int> tokens;
+  int prompt_tokens = 0;
+  double ttft_ms = 0, ms_per_token = 0, server_ms = 0;
+  int64_t questions = 0, repeated_sequences = 0;
+  double sent_bytes = 0, received_bytes = 0;
+  std::string failure;  // why the device went on alone; empty: it did not
+  int tokens_before_failure = 0;
+  std::vector<std::string> warnings;
+};
+std::string to_json(const SplitGenerateReport& report);
+// Text from a language model of which a server does the prompt, or the last layers of every token.
+// The text is that of the model alone.
+Result<SplitGenerateReport> generate_split(const SplitGenerateOptions& options);
+
 // ---- link probe ----
 
 struct LinkProbeOptions {

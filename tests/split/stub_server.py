@@ -21,7 +21,8 @@ import tempfile
 import threading
 import time
 
-DTYPES = {"FP32": ("<f4", 4, "f"), "FP16": ("<f2", 2, "e"), "UINT8": ("|u1", 1, "B"), "INT64": ("<i8", 8, "q")}
+DTYPES = {"FP32": ("<f4", 4, "f"), "FP16": ("<f2", 2, "e"),
+          "UINT8": ("|u1", 1, "B"), "INT64": ("<i8", 8, "q")}
 
 
 def npy(dtype, shape, raw):
