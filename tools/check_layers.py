@@ -45,6 +45,7 @@ THIRD_PARTY = (
     ("pugixml", ("src/formats/openvino",)),
     ("flatbuffers/", ("src/formats/tflite",)),
     ("nlohmann/", ("src/base",)),
+    ("simdjson", ("src/runtime",)),
     ("boost/math/", ("src/verify",)),
     ("CLI/", ("cli",)),
     ("hwy/", ("src/kernels",)),

@@ -22,6 +22,7 @@ build_packages=(
   libpcre2-dev
   libprotobuf-dev
   libpugixml-dev
+  libsimdjson-dev
   libsodium-dev
   libsqlite3-dev
   libssl-dev

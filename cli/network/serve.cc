@@ -54,7 +54,7 @@ std::string summary(const ServeReport& report) {
   return table(rows) +
          fmt::format("answered {}, refused {}, up {:.1f} s\n", report.answered, report.refused,
                      report.uptime_s) +
-         warnings_text(report.warnings);
+         energy_text(report.energy, "request") + warnings_text(report.warnings);
 }
 
 }  // namespace
@@ -67,6 +67,7 @@ Result<Outcome> serve(const ServerSettings& settings) {
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ServeOptions options = settings.serve;
   options.phase_file = environment_or(kPhaseFile, "");
+  options.power_root = environment_or(kPowerRoot, "/");
   options.advice_file = environment_or(kAdviceFile, "");
   options.on_event = [](const std::string& line) {
     std::fprintf(stderr, "edgewright: %s\n", line.c_str());

@@ -153,7 +153,7 @@ struct PowerGovernOptions {
   double seconds = 0, period_ms = 1000;  // 0 seconds: until `stop` says so
   int pid = 0;                           // process whose cores are chosen; 0: none
   std::string hint_file;                 // where the engine says its phase; empty: always decoding
-  std::string advice_file;               // where it reads its batch and duty; empty: none
+  std::string advice_file;               // where it reads its batch, duty and threads; empty: none
   std::string socket;  // of a privileged helper; empty: one is started with our own rights
   double skin_limit_c = -1;
   bool (*stop)() = nullptr;  // asked before every round
@@ -173,7 +173,9 @@ std::string to_json(const PowerGovernReport& report);
 // Holds the policy's operating point on this machine and gives every value back at the end, also
 // when this process is killed. What the machine lacks is said in `warnings` and done without.
 Result<PowerGovernReport> power_govern(const PowerGovernOptions& options);
-// The privileged part of it: serves setters on a UNIX socket until `stop` says so.
-Status power_govern_helper(const std::string& socket, const std::string& root);
+// The privileged part of it: serves setters on a UNIX socket for ever. With a device frequencies
+// have to be within its own as well as the kernel's.
+Status power_govern_helper(const std::string& socket, const std::string& root,
+                           const std::string& device = "");
 
 }  // namespace edgewright

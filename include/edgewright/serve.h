@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "edgewright/power.h"
 #include "edgewright/result.h"
 #include "edgewright/session.h"
 
@@ -36,6 +37,7 @@ struct ServeOptions {
   // Told what language engines do, and asked how many sequences they may compute together and how
   // much of the time (power_govern); empty: none.
   std::string phase_file, advice_file;
+  std::string power_root = "/";  // the tree of sys whose energy counters and sensors are read
 
   // What happens while it runs, one line each; called on any thread. May be empty.
   std::function<void(const std::string& line)> on_event;
@@ -52,7 +54,8 @@ struct ServeReport {
   std::vector<ServedModelReport> models;
   int64_t answered = 0, refused = 0;
   double uptime_s = 0;
-  bool passed = true;  // everything under way was answered before the end
+  EnergyFigures energy;  // of the whole machine since the start; a unit is an answered request
+  bool passed = true;    // everything under way was answered before the end
   std::vector<std::string> warnings;
 };
 std::string to_json(const ServeReport& report);

@@ -122,8 +122,14 @@ Status decompose_for(Model& model, const ExportFormat& format, ConvertReport& re
   for (int depth = 0; depth < kMaxDepth; ++depth) {
     EDGEWRIGHT_ASSIGN(const auto step, expand_missing(*model.graph, format));
     if (step.empty()) break;
-    EDGEWRIGHT_TRY(clean(model));
     for (const auto& [op, count] : step) opened[op] += count;
+    // The model was sound before, so that it is a definition that does not hold for its shapes.
+    if (const Status cleaned = clean(model); !cleaned.ok()) {
+      std::vector<std::string> names;
+      for (const auto& [op, count] : step) names.push_back(op);
+      return unsupported("{} has no {}, and what stands for it in ONNX does not hold here: {}",
+                         format.runtime, fmt::join(names, ", "), cleaned.error().message);
+    }
   }
   for (const auto& [op, count] : opened) {
     report.choices.push_back({op, "its ONNX definition", "native",

@@ -51,13 +51,18 @@ void EnergyWatch::begin() {
 }
 
 EnergyFigures EnergyWatch::end(int64_t units) {
+  stop_sampling();
+  return so_far(units);
+}
+
+EnergyFigures EnergyWatch::so_far(int64_t units) {
   EnergyFigures figures;
   if (meter_ == nullptr) {
     figures.method = "not measured: no energy counter or power sensor that may be read";
     return figures;
   }
-  stop_sampling();
-  sample();
+  std::lock_guard lock(mutex_);
+  meter_->sample(now_s());
   figures.method = meter_->method();
   figures.samples = meter_->samples();
   figures.window_s = meter_->window_s();

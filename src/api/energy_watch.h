@@ -23,6 +23,8 @@ class EnergyWatch {
   void begin();
   // Since begin(), divided among so many tokens or inferences.
   EnergyFigures end(int64_t units);
+  // The same, and goes on.
+  EnergyFigures so_far(int64_t units);
 
  private:
   void sample();

@@ -32,10 +32,13 @@ PhaseHint read_hint(const std::string& file, PhaseHint last) {
   return hint.ok() ? *hint : last;
 }
 
-// What only the engine can do: batches and rests. Written when it changes, as one line.
+// What only the engine can do: batches, rests and threads. Written when it changes, as one line.
 void advise(const std::string& file, const Decision& decision, PowerGovernReport& report) {
   if (file.empty()) return;
-  const std::string text = fmt::format("batch {} duty {:.3f}", decision.batch, decision.duty);
+  int threads = 0;
+  for (const ClusterSetting& used : decision.setting.clusters) threads += used.cores;
+  const std::string text =
+      fmt::format("batch {} duty {:.3f} threads {}", decision.batch, decision.duty, threads);
   if (text == report.advice) return;
   const Status written = write_file(file, text + "\n");
   if (written.ok()) report.advice = text;
@@ -78,11 +81,12 @@ Result<PowerGovernReport> power_govern(const PowerGovernOptions& options) {
                     make_policy(options.policy, context,
                                 {.slack = 1.2, .can_rest = !options.advice_file.empty()}));
   EDGEWRIGHT_ASSIGN(const auto knobs, options.socket.empty()
-                                          ? start_helper(options.root)
+                                          ? start_helper(options.root, frequency_bounds(device))
                                           : HelperClient::connect(options.socket));
   RootedFiles files(options.root);
-  const auto process = options.pid > 0 ? control_process(options.pid) : nullptr;
-  Governor governor(files, *knobs, *policy, machine, device, process.get());
+  // Whoever outlives this process gives back what it did to another.
+  const auto process = options.pid > 0 ? knobs->control(options.pid) : nullptr;
+  Governor governor(files, *knobs, *policy, machine, device, process.get(), options.pid);
   PowerGovernReport report{.device = device.name, .policy = options.policy};
   keep_rounds(options, governor, report);
   report.choice =
@@ -106,10 +110,16 @@ Result<PowerGovernReport> power_govern(const PowerGovernOptions& options) {
   return report;
 }
 
-Status power_govern_helper(const std::string& socket, const std::string& root) {
+Status power_govern_helper(const std::string& socket, const std::string& root,
+                           const std::string& device) {
   RootedFiles files(root);
+  std::vector<FrequencyBounds> bounds;
+  if (!device.empty()) {
+    EDGEWRIGHT_ASSIGN(const Device known, load_device(device));
+    bounds = frequency_bounds(known);
+  }
   static volatile bool never = false;
-  return serve_knobs_at(files, socket, never);
+  return serve_knobs_at(files, socket, bounds, never);
 }
 
 }  // namespace edgewright

@@ -156,13 +156,13 @@ void add_predictions(const ProfileOptions& options, const Plan& plan, const Roof
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const Operation operation = operation_of(plan, plan.steps[i]);
     const Work work = work_of(operation);
-    const bool fitted = model && model->knows(work.kind) && plan.steps[i].kernel != nullptr &&
-                        roofline.threads == 1;
+    const Features features = features_of(operation, work);
+    const bool fitted = model && model->knows(work.kind, features) &&
+                        plan.steps[i].kernel != nullptr && roofline.threads == 1;
     ProfiledOperator& row = report.operators[i];
     row.predicted_us = predict_us(roofline, work);
     if (fitted) {
-      const double alone_us =
-          model->predict_us(features_of(operation, work), base_time_us(roofline, work));
+      const double alone_us = model->predict_us(features, base_time_us(roofline, work, features));
       std::vector<double> memory_us;
       memory_us.reserve(row.levels.size());
       for (const auto& level : row.levels) memory_us.push_back(level.time_us);

@@ -67,17 +67,23 @@ std::string find_model() {
   return "";
 }
 
+// Apart from the model, which is read from a file: opening a plan needs the features only.
+const std::vector<std::string>& host_features() {
+  static const auto* features = new std::vector<std::string>(find_features());
+  return *features;
+}
+
 }  // namespace
 
 const CpuInfo& host_cpu() {
-  static const CpuInfo* info = new CpuInfo{find_model(), find_features()};
+  static const CpuInfo* info = new CpuInfo{find_model(), host_features()};
   return *info;
 }
 
 std::vector<std::string> missing_features(const std::vector<std::string>& wanted) {
   std::vector<std::string> missing;
   for (const std::string& feature : wanted) {
-    if (!std::ranges::binary_search(host_cpu().features, feature)) missing.push_back(feature);
+    if (!std::ranges::binary_search(host_features(), feature)) missing.push_back(feature);
   }
   return missing;
 }

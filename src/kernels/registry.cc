@@ -1,6 +1,5 @@
 // The ordered tables of kernel families: dispatch, lists, tests and benches are driven by them.
 #include <algorithm>
-#include <map>
 
 #include "kernels/custom/custom_kernels.h"
 #include "kernels/families.h"
@@ -69,21 +68,6 @@ constexpr ImplementationTable kImplementationTables[] = {
     recurrent_implementations,     reduce_implementations,    quantized_implementations,
 };
 
-using Key = std::pair<std::string_view, std::string_view>;
-
-const std::map<Key, ReferenceKernel>& reference_index() {
-  static const auto* index = [] {
-    auto* map = new std::map<Key, ReferenceKernel>;
-    for (const auto table : kReferenceTables) {
-      for (const ReferenceKernel& kernel : table()) {
-        EDGEWRIGHT_CHECK(map->emplace(Key(kernel.domain, kernel.op), kernel).second);
-      }
-    }
-    return map;
-  }();
-  return *index;
-}
-
 }  // namespace
 
 Result<const Tensor*> OpCall::tensor(size_t i) const {
@@ -92,9 +76,16 @@ Result<const Tensor*> OpCall::tensor(size_t i) const {
   return &inputs[i].tensor();
 }
 
+// A search through the tables takes less than a microsecond; an index would have to be made anew by
+// every process that opens a plan.
 const ReferenceKernel* find_reference_kernel(std::string_view domain, std::string_view op) {
-  const auto it = reference_index().find(Key(domain == "ai.onnx" ? "" : domain, op));
-  return it == reference_index().end() ? find_custom_reference(domain, op) : &it->second;
+  const std::string_view wanted = domain == "ai.onnx" ? "" : domain;
+  for (const auto table : kReferenceTables) {
+    for (const ReferenceKernel& kernel : table()) {
+      if (kernel.op == op && kernel.domain == wanted) return &kernel;
+    }
+  }
+  return find_custom_reference(domain, op);
 }
 
 std::vector<ReferenceKernel> reference_kernels() {

@@ -40,9 +40,21 @@ struct Engine::Active {
   bool prompt_done = false;
 };
 
+struct Engine::Fewer {
+  Fewer(const std::shared_ptr<const PackedModel>& model,
+        const std::shared_ptr<const PackedModel>& easy, int threads)
+      : pool(threads), full(model, pool) {
+    if (easy) light = std::make_unique<Decoder>(easy, pool);
+  }
+  ThreadPool pool;
+  Decoder full;
+  std::unique_ptr<Decoder> light;
+};
+
 Engine::Engine(std::shared_ptr<const PackedModel> model, std::shared_ptr<const Tokenizer> tokenizer,
                ThreadPool& pool, const EngineOptions& options)
-    : tokenizer_(std::move(tokenizer)),
+    : model_(model),
+      tokenizer_(std::move(tokenizer)),
       options_(options),
       context_(context_of(model->config, options)),
       cache_(model->config, options.cache, pages_of(model->config, options)),
@@ -110,6 +122,17 @@ void Engine::tell(const EnginePhase& phase) {
   options_.on_phase(phase);
 }
 
+Decoder& Engine::full_decoder() { return fewer_ ? fewer_->full : decoder_; }
+Decoder& Engine::light_decoder() { return fewer_ ? *fewer_->light : *light_; }
+
+void Engine::take_threads(int threads) {
+  if (threads <= 0 || threads >= decoder_.pool().threads()) {
+    fewer_.reset();
+  } else if (!fewer_ || fewer_->pool.threads() != threads) {
+    fewer_ = std::make_unique<Fewer>(model_, options_.light, threads);
+  }
+}
+
 bool Engine::step() {
   if (!options_.advice) return compute_step();
   const EngineAdvice advice = options_.advice();
@@ -118,6 +141,7 @@ bool Engine::step() {
       schedule_.requests, [](const ScheduledRequest& r) { return r.state != State::kWaiting; }));
   const int advised = advice.batch > 0 ? advice.batch : options_.max_running;
   schedule_.limits.max_running = std::min(std::max(advised, running), options_.max_running);
+  take_threads(advice.threads);
   const auto begin = std::chrono::steady_clock::now();
   const bool worked = compute_step();
   if (worked && advice.duty < 1) {
@@ -216,7 +240,7 @@ void Engine::prefill(const StepPlan& plan) {
   tell(phase);
   const auto vocabulary = static_cast<size_t>(decoder_.config().vocabulary);
   logits_.resize(complete.size() * vocabulary);
-  decoder_.run(runs, language::Phase::kPrefill, logits_);
+  full_decoder().run(runs, language::Phase::kPrefill, logits_);
   for (size_t i = 0; i < complete.size(); ++i) {
     if (!complete[i]->prompt_done) store_prefix(*complete[i]);
     complete[i]->prompt_done = true;
@@ -230,12 +254,12 @@ void Engine::decode(const std::vector<int64_t>& ids) {
     phase.context += active(id).cache.length() / static_cast<double>(ids.size());
   }
   tell(phase);
-  if (!light_) return decode_with(decoder_, ids);
+  if (!light_) return decode_with(full_decoder(), ids);
   std::vector<int64_t> easy, hard;
   for (const int64_t id : ids) (active(id).difficulty.easy() ? easy : hard).push_back(id);
   for (const int64_t id : easy) ++active(id).answer.result().light_tokens;
-  if (!hard.empty()) decode_with(decoder_, hard);
-  if (!easy.empty()) decode_with(*light_, easy);
+  if (!hard.empty()) decode_with(full_decoder(), hard);
+  if (!easy.empty()) decode_with(light_decoder(), easy);
 }
 
 void Engine::decode_with(Decoder& decoder, const std::vector<int64_t>& ids) {

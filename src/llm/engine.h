@@ -56,6 +56,8 @@ class Engine {
 
  private:
   struct Active;
+  // The same models with fewer threads, while an advice says so.
+  struct Fewer;
   struct Prefix {
     std::vector<int> tokens;
     SequenceCache cache;
@@ -68,6 +70,9 @@ class Engine {
   bool reserve(SequenceCache& cache, int length);
   void prefill(const StepPlan& plan);
   void decode(const std::vector<int64_t>& ids);
+  Decoder& full_decoder();
+  Decoder& light_decoder();
+  void take_threads(int threads);
   void decode_with(Decoder& decoder, const std::vector<int64_t>& ids);
   void tell(const EnginePhase& phase);
   bool compute_step();
@@ -76,12 +81,14 @@ class Engine {
   void finish(Active& request, FinishReason reason);
   void remove_finished();
 
+  std::shared_ptr<const PackedModel> model_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   EngineOptions options_;
   int context_;
   KvCache cache_;
   Decoder decoder_;
   std::unique_ptr<Decoder> light_;
+  std::unique_ptr<Fewer> fewer_;  // null: every thread computes
   EnginePhase told_;
   ScheduleState schedule_;
   std::map<int64_t, std::unique_ptr<Active>> active_;

@@ -86,6 +86,20 @@ TEST_F(EngineTest, PrefixesAreReused) {
   EXPECT_EQ(shared.cache().held_bytes(), 0u);
 }
 
+// An engine that is advised another number of threads on the way gives the same answers.
+TEST_F(EngineTest, FewerThreadsGiveTheSameAnswer) {
+  Engine free = engine();
+  const int64_t first = *free.submit(request(40));
+  const TextResult one = run(free).at(first);
+  int steps = 0;
+  Engine advised = engine({.advice = [&steps] {
+    return EngineAdvice{.threads = ++steps % 3};  // 1 of 2, as many as there are, all
+  }});
+  const int64_t second = *advised.submit(request(40));
+  EXPECT_EQ(run(advised).at(second).tokens, one.tokens);
+  EXPECT_GT(steps, 6);
+}
+
 TEST_F(EngineTest, ContextEndsOrSlides) {
   Engine small = engine({.context = 64});
   TextRequest stopping = request(60);

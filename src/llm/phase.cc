@@ -70,15 +70,17 @@ Result<EngineAdvice> parse_advice(const std::string& text) {
   EngineAdvice advice;
   for (std::string word; words >> word;) {
     constexpr double kLeastDuty = 0.05;
-    constexpr int kMostSequences = 4096;
+    constexpr int kMostSequences = 4096, kMostThreads = 1024;
     const bool sound =
         word == "batch"
             ? words >> advice.batch && advice.batch >= 0 && advice.batch <= kMostSequences
         : word == "duty" ? words >> advice.duty && advice.duty >= kLeastDuty && advice.duty <= 1
-                         : false;
+        : word == "threads"
+            ? words >> advice.threads && advice.threads >= 0 && advice.threads <= kMostThreads
+            : false;
     if (!sound) {
-      return bad_input("advice '{}', expected 'batch 0 to {} duty {} to 1'", text.substr(0, 40),
-                       kMostSequences, kLeastDuty);
+      return bad_input("advice '{}', expected 'batch 0 to {} duty {} to 1 threads 0 to {}'",
+                       text.substr(0, 40), kMostSequences, kLeastDuty, kMostThreads);
     }
   }
   return advice;

@@ -29,8 +29,9 @@ Result<std::function<void(const EnginePhase&)>> phase_file(const std::string& pa
 struct EngineAdvice {
   int batch = 0;    // sequences computed together; 0: as many as the engine is set to
   double duty = 1;  // share of the time that it may compute, from 0.05
+  int threads = 0;  // to compute with; 0, or more than it has: all
 };
-// "batch N duty SHARE", in either order and each optional; kBadInput for anything else.
+// "batch N duty SHARE threads T", in any order and each optional; kBadInput for anything else.
 Result<EngineAdvice> parse_advice(const std::string& text);
 // Reads a file that a governor writes, at most twenty times a second. What cannot be read leaves
 // the last advice as it is.

@@ -31,13 +31,14 @@ TEST(EnginePhase, IsWrittenAsGovernorsReadIt) {
 }
 
 TEST(EngineAdvice, IsReadOrLeft) {
-  const auto advice = parse_advice("batch 3 duty 0.5");
+  const auto advice = parse_advice("batch 3 duty 0.5 threads 2");
   ASSERT_TRUE(advice.ok());
   EXPECT_EQ(advice->batch, 3);
   EXPECT_EQ(advice->duty, 0.5);
+  EXPECT_EQ(advice->threads, 2);
   EXPECT_EQ(parse_advice("")->duty, 1);
   for (const char* text :
-       {"batch", "batch x", "batch -1", "duty 0", "duty 2", "rest 1", "duty nan"}) {
+       {"batch", "batch x", "batch -1", "duty 0", "duty 2", "threads -1", "rest 1", "duty nan"}) {
     EXPECT_FALSE(parse_advice(text).ok()) << text;
   }
   const auto path = std::filesystem::temp_directory_path() / "edgewright_advice_test";

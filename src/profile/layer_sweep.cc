@@ -15,10 +15,10 @@ using Clock = std::chrono::steady_clock;
 // Larger layers would take most of the sweep's time and are rare on edge devices.
 constexpr int64_t kMostMultiplyAdds = 200'000'000;
 // The kinds of layers follow each other with this period.
-constexpr size_t kKindsPeriod = 8;
+constexpr size_t kKindsPeriod = 12;
 constexpr size_t kMostLayers = 1'000'000;
 // Raised with every change of what layer i is.
-constexpr std::string_view kLayersSchema = "edgewright.layers/2\n";
+constexpr std::string_view kLayersSchema = "edgewright.layers/3\n";
 
 // One operation. Its constants are shapes until they are made: what a layer's time depends on can
 // be said without them.
@@ -28,16 +28,16 @@ struct Layer {
   std::vector<TensorSpec> inputs, outputs;
   std::vector<bool> is_constant;  // per input
 
-  void input(Dims dims, Layout layout = Layout::kPlain) {
-    inputs.push_back({DType::kFloat32, std::move(dims), layout, nullptr});
+  void input(Dims dims, Layout layout = Layout::kPlain, DType dtype = DType::kFloat32) {
+    inputs.push_back({dtype, std::move(dims), layout, nullptr});
     is_constant.push_back(false);
   }
-  void constant(Dims dims) {
-    input(std::move(dims));
+  void constant(Dims dims, DType dtype = DType::kFloat32) {
+    input(std::move(dims), Layout::kPlain, dtype);
     is_constant.back() = true;
   }
-  void output(Dims dims, Layout layout = Layout::kPlain) {
-    outputs.push_back({DType::kFloat32, std::move(dims), layout, nullptr});
+  void output(Dims dims, Layout layout = Layout::kPlain, DType dtype = DType::kFloat32) {
+    outputs.push_back({dtype, std::move(dims), layout, nullptr});
   }
   void omitted() {
     inputs.emplace_back();
@@ -57,8 +57,13 @@ Result<MadeLayer> make(const Layer& layer, int threads) {
   made.constants.reserve(layer.inputs.size());  // the request points at them
   for (size_t i = 0; i < layer.inputs.size(); ++i) {
     if (!layer.is_constant[i]) continue;
-    EDGEWRIGHT_ASSIGN(Tensor tensor, Tensor::allocate(DType::kFloat32, layer.inputs[i].dims));
-    std::fill_n(tensor.mutable_data<float>(), tensor.element_count(), 0.01F);
+    const TensorSpec& spec = layer.inputs[i];
+    EDGEWRIGHT_ASSIGN(Tensor tensor, Tensor::allocate(spec.dtype, spec.dims));
+    if (spec.dtype == DType::kFloat32) {
+      std::fill_n(tensor.mutable_data<float>(), tensor.element_count(), 0.01F);
+    } else {
+      std::fill_n(tensor.mutable_data<int8_t>(), tensor.element_count(), int8_t{3});
+    }
     made.constants.push_back(std::move(tensor));
     made.request.inputs[i].constant = &made.constants.back();
   }
@@ -178,6 +183,41 @@ Layer pooling(Shapes& shapes, int64_t rows) {
   return layer;
 }
 
+Layer average(Shapes& shapes, int64_t rows) {
+  Layer layer;
+  layer.domain = "";
+  layer.op = "GlobalAveragePool";
+  const int64_t channels = shapes.channels(8, 1280), size = std::max<int64_t>(2, rows / 8);
+  layer.input({1, channels, size, size}, Layout::kNchw16c);
+  layer.output({1, channels, 1, 1}, Layout::kNchw16c);
+  return layer;
+}
+
+// Heads brought together or apart, as attention does.
+Layer transpose(Shapes& shapes, int64_t rows) {
+  Layer layer;
+  layer.domain = "";
+  layer.op = "Transpose";
+  const int64_t heads = shapes.one_of({2, 4, 8, 12}), size = shapes.one_of({32, 64});
+  layer.attributes.set("perm", std::vector<int64_t>{0, 2, 1, 3});
+  layer.input({1, rows, heads, size});
+  layer.output({1, heads, rows, size});
+  return layer;
+}
+
+// Images side by side, channel after channel.
+Layer channel_concat(Shapes& shapes, int64_t rows) {
+  Layer layer;
+  layer.domain = "";
+  layer.op = "Concat";
+  layer.attributes.set("axis", int64_t{1});
+  const int64_t channels = 16 * shapes.log_uniform(1, 24), size = std::max<int64_t>(2, rows / 4);
+  layer.input({1, channels, size, size}, Layout::kNchw16c);
+  layer.input({1, channels, size, size}, Layout::kNchw16c);
+  layer.output({1, 2 * channels, size, size}, Layout::kNchw16c);
+  return layer;
+}
+
 Layer reordering(Shapes& shapes, int64_t rows) {
   Layer layer;
   layer.op = "Reorder";
@@ -224,9 +264,122 @@ Layer pair(bool joined, int64_t rows, int64_t width) {
   return layer;
 }
 
+// What a product of bytes makes of its sums: mostly bytes, floats where the next layer has none.
+DType finish(Shapes& shapes, Layer& layer, int64_t columns) {
+  layer.constant({columns});
+  layer.constant({columns});
+  const DType out = shapes.chance(0.75) ? DType::kUint8 : DType::kFloat32;
+  layer.attributes.set("x_zero", int64_t{117});
+  layer.attributes.set("y_type", static_cast<int64_t>(out));
+  layer.attributes.set("y_scale", 0.75F);
+  layer.attributes.set("y_zero", int64_t{3});
+  return out;
+}
+
+// Bytes or floats that are added to the result; sometimes the result is wanted as floats too, for
+// the residual of a later layer.
+void add_residual(Shapes& shapes, Layer& layer, const Dims& dims, Layout layout, DType out) {
+  const bool is_float = shapes.chance(0.5);
+  layer.input(dims, layout, is_float ? DType::kFloat32 : DType::kUint8);
+  layer.attributes.set("residual_scale", 0.25F);
+  layer.attributes.set("residual_zero", int64_t{9});
+  layer.output(dims, layout, out);
+  if (out != DType::kFloat32 && shapes.chance(0.5)) layer.output(dims, layout);
+}
+
+Layer byte_convolution(Shapes& shapes, int64_t in, int64_t out, int64_t kernel, int64_t group) {
+  Layer layer;
+  layer.op = "QuantizedConv2d";
+  const int64_t stride = shapes.one_of({1, 1, 1, 2});
+  const int64_t size = std::max(shapes.log_uniform(4, 112), kernel);
+  const int64_t pad = kernel / 2, result = (size + 2 * pad - kernel) / stride + 1;
+  layer.attributes.set("kernel_shape", std::vector<int64_t>{kernel, kernel});
+  layer.attributes.set("strides", std::vector<int64_t>{stride, stride});
+  layer.attributes.set("pads", std::vector<int64_t>{pad, pad, pad, pad});
+  layer.attributes.set("group", group);
+  if (shapes.chance(0.7)) layer.attributes.set("activation", std::string("Relu"));
+  layer.input({1, in, size, size}, Layout::kNhwc, DType::kUint8);
+  layer.constant({out, in / group, kernel, kernel}, DType::kInt8);
+  const Dims y{1, out, result, result};
+  const DType type = finish(shapes, layer, out);
+  if (group == 1 && shapes.chance(0.4)) {
+    add_residual(shapes, layer, y, Layout::kNhwc, type);
+  } else {
+    layer.output(y, Layout::kNhwc, type);
+  }
+  return layer;
+}
+
+Layer dense_byte_convolution(Shapes& shapes) {
+  const int64_t in = shapes.chance(0.1) ? 3 : shapes.channels(8, 512);
+  const int64_t out = shapes.channels(8, 512);
+  return byte_convolution(shapes, in, out, shapes.one_of({3, 3, 3, 5}), 1);
+}
+
+Layer thin_byte_convolution(Shapes& shapes) {
+  if (shapes.chance(0.5)) {
+    const int64_t in = shapes.channels(8, 512), out = shapes.channels(8, 512);
+    return byte_convolution(shapes, in, out, 1, 1);
+  }
+  const int64_t channels = shapes.channels(8, 960);
+  return byte_convolution(shapes, channels, channels, shapes.one_of({3, 3, 5}), channels);
+}
+
+Layer byte_product(Shapes& shapes) {
+  Layer layer;
+  layer.op = "QuantizedMatMul";
+  const int64_t m = shapes.chance(0.3) ? 1 : shapes.log_uniform(2, 512);
+  const int64_t k = shapes.channels(16, 2048), n = shapes.channels(16, 2048);
+  layer.input({1, m, k}, Layout::kPlain, DType::kUint8);
+  layer.constant({k, n}, DType::kInt8);
+  const DType type = finish(shapes, layer, n);
+  if (shapes.chance(0.3)) layer.attributes.set("activation", std::string("GeluTanh"));
+  if (shapes.chance(0.3)) {
+    add_residual(shapes, layer, {1, m, n}, Layout::kPlain, type);
+  } else {
+    layer.output({1, m, n}, Layout::kPlain, type);
+  }
+  return layer;
+}
+
+Layer byte_attention(Shapes& shapes) {
+  Layer layer;
+  layer.op = "QuantizedAttention";
+  const int64_t heads = shapes.one_of({2, 3, 4, 6, 8}), size = shapes.one_of({32, 64});
+  const int64_t rows = shapes.log_uniform(4, 256);
+  layer.attributes.set("num_heads", heads);
+  layer.attributes.set("scale", 0.125F);
+  for (const char* name : {"q", "k", "v", "weights", "y"}) {
+    layer.attributes.set(std::string(name) + "_scale", 0.01F);
+    layer.attributes.set(std::string(name) + "_zero", int64_t{3});
+    layer.attributes.set(std::string(name) + "_type", static_cast<int64_t>(DType::kUint8));
+  }
+  layer.input({1, rows, 3 * heads * size});
+  layer.output({1, rows, heads * size}, Layout::kPlain, DType::kUint8);
+  return layer;
+}
+
+// Floats that become bytes, and bytes that are laid out otherwise.
+Layer rounding(Shapes& shapes) {
+  Layer layer;
+  const int64_t channels = shapes.channels(3, 512), size = shapes.log_uniform(1, 64);
+  const Dims dims{1, channels, size, size};
+  if (shapes.chance(0.5)) {
+    layer.op = "Elementwise";
+    layer.attributes.set("program", std::string("t0=QuantizeUint8(i0,0.05,117)"));
+    layer.input(dims);
+    layer.output(dims, Layout::kPlain, DType::kUint8);
+  } else {
+    layer.op = "Reorder";
+    layer.input(dims, Layout::kPlain, DType::kUint8);
+    layer.output(dims, Layout::kNhwc, DType::kUint8);
+  }
+  return layer;
+}
+
 Layer other(Shapes& shapes) {
   const int64_t rows = shapes.log_uniform(1, 256), width = shapes.channels(16, 1024);
-  switch (shapes.one_of({0, 1, 2, 3, 4, 5, 6, 7})) {
+  switch (shapes.one_of({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11})) {
     case 0: return attention(shapes, rows);
     case 1: return normalisation(rows, width);
     case 2:
@@ -234,6 +387,9 @@ Layer other(Shapes& shapes) {
     case 4: return reordering(shapes, rows);
     case 5: return pooling(shapes, rows);
     case 6: return pair(true, rows, width);
+    case 7: return average(shapes, rows);
+    case 8: return transpose(shapes, rows);
+    case 9: return channel_concat(shapes, rows);
     default: return pair(false, rows, width);
   }
 }
@@ -246,6 +402,10 @@ Layer layer_of(size_t index) {
     case 5: return convolution(shapes);
     case 3: return depthwise(shapes);
     case 7: return other(shapes);
+    case 8: return dense_byte_convolution(shapes);
+    case 9: return thin_byte_convolution(shapes);
+    case 10: return byte_product(shapes);
+    case 11: return shapes.chance(0.5) ? byte_attention(shapes) : rounding(shapes);
     default: return product(shapes);
   }
 }
@@ -301,7 +461,8 @@ TimeSample sample_of(const LayerTime& layer, const Roofline& roofline) {
   const Layer made = layer_of(layer.index);
   const Operation operation = operation_of(made);
   const Work work = work_of(operation);
-  return {work.kind, features_of(operation, work), base_time_us(roofline, work), layer.time_us};
+  const Features features = features_of(operation, work);
+  return {work.kind, features, base_time_us(roofline, work, features), layer.time_us};
 }
 
 bool is_held_back(const LayerTime& layer) { return layer.index / kKindsPeriod % 2 == 1; }

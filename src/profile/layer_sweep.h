@@ -19,16 +19,18 @@ struct LayerTime {
   double time_us = 0;
 };
 
-// Times made-up layers with the quickest of our kernels: of every eight, three convolutions, one
+// Times made-up layers with the quickest of our kernels: of every twelve, three convolutions, one
 // depthwise, three matrix products of different forms and one other (attention, normalisation,
-// softmax, layout, pooling, concatenation, element-wise). Shape i is always the same; sizes are
-// drawn evenly on a logarithmic scale over what networks for edge devices have.
+// softmax, layout, pooling, concatenation, element-wise) in float32; one convolution, one pointwise
+// or depthwise, one matrix product and one other (attention, rounding, layout) in 8 bits. Shape i
+// is always the same; sizes are drawn evenly on a logarithmic scale over what networks for edge
+// devices have.
 Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options);
 
 // What a model of times is fitted to.
 TimeSample sample_of(const LayerTime& layer, const Roofline& roofline);
 
-// Every other block of eight layers, so that both halves hold all kinds.
+// Every other block of twelve layers, so that both halves hold all kinds.
 bool is_held_back(const LayerTime& layer);
 
 // One line a layer, so that a sweep can go on where another ended.

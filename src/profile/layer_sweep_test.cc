@@ -21,14 +21,14 @@ TEST(LayerSweep, TimesComeBackFromTheirFileAsTheyWere) {
 TEST(LayerSweep, RefusesFilesThatItDidNotWrite) {
   for (const char* text : {"1\n", "1,2,3\n", "a,2\n", "1,-2\n", "1,0\n", "1,inf\n", "-1,2\n",
                            "99999999999,2\n", ",\n", "\n"}) {
-    const auto read = parse_layer_times("edgewright.layers/2\n" + std::string(text), "layers.csv");
+    const auto read = parse_layer_times("edgewright.layers/3\n" + std::string(text), "layers.csv");
     ASSERT_FALSE(read.ok()) << text;
     EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
   }
 }
 
 TEST(LayerSweep, RefusesTimesOfAnotherSequence) {
-  const auto read = parse_layer_times("edgewright.layers/1\n1,2\n", "layers.csv");
+  const auto read = parse_layer_times("edgewright.layers/2\n1,2\n", "layers.csv");
   ASSERT_FALSE(read.ok());
   EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
 }
@@ -37,7 +37,7 @@ TEST(LayerSweep, BothHalvesHoldEveryKind) {
   Roofs roofs;
   roofs.step_us.value = 0.1;
   std::set<WorkKind> kinds[2];
-  for (size_t i = 0; i < 400; ++i) {
+  for (size_t i = 0; i < 2000; ++i) {
     const LayerTime layer{i, 1};
     kinds[is_held_back(layer) ? 1 : 0].insert(sample_of(layer, {&roofs, 1}).kind);
   }

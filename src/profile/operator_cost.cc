@@ -4,6 +4,8 @@
 #include <array>
 #include <map>
 
+#include "runtime/place_values.h"
+
 namespace edgewright {
 namespace {
 
@@ -66,7 +68,7 @@ Count attention(const Operation& o) {
   const int64_t batch = q->front();
   const int64_t heads = o.attributes->get_int("num_heads", o.attributes->get_int("q_num_heads", 1));
   const int64_t kv_heads = o.attributes->get_int("kv_num_heads", heads == 0 ? 1 : heads);
-  if (o.attributes->get_int("packed_qkv", 0) != 0) {
+  if (o.attributes->get_int("packed_qkv", 0) != 0 || o.op == "QuantizedAttention") {
     if (q->size() != 3 || heads + 2 * kv_heads < 1) return std::nullopt;
     const int64_t size = q->back() / (heads + 2 * kv_heads);
     return product({2, batch, heads, (*q)[1], (*q)[1], size});
@@ -131,6 +133,7 @@ constexpr OperatorRow kRows[] = {
     {"ConvInteger", WorkKind::kConvolution, 0, conv},
     {"FusedConv", WorkKind::kConvolution, 0, conv},
     {"NhwcConv", WorkKind::kConvolution, 0, conv},
+    {"QuantizedConv2d", WorkKind::kConvolution, 2, conv},
     {"QLinearConv", WorkKind::kConvolution, 0, quantised_conv},
     {"ConvTranspose", WorkKind::kConvolution, 0, transposed_conv},
     {"MatMul", WorkKind::kMatrix, 0, matrix_product},
@@ -140,12 +143,14 @@ constexpr OperatorRow kRows[] = {
     {"MatMulInteger", WorkKind::kMatrix, 0, matrix_product},
     {"MatMulNBits", WorkKind::kMatrix, 0, matrix_product},
     {"DynamicQuantizeMatMul", WorkKind::kMatrix, 0, matrix_product},
+    {"QuantizedMatMul", WorkKind::kMatrix, 2, matrix_product},
     {"QLinearMatMul", WorkKind::kMatrix, 0, matrix_product},
     {"QGemm", WorkKind::kMatrix, 0, matrix_product},
     {"Einsum", WorkKind::kMatrix, 0, einsum},
     {"Attention", WorkKind::kAttention, 0, attention},
     {"MultiHeadAttention", WorkKind::kAttention, 0, attention},
     {"GroupQueryAttention", WorkKind::kAttention, 0, attention},
+    {"QuantizedAttention", WorkKind::kAttention, 0, attention},
     {"LSTM", WorkKind::kOther, 5, recurrence},
     {"GRU", WorkKind::kOther, 5, recurrence},
     {"RNN", WorkKind::kOther, 2, recurrence},
@@ -280,6 +285,8 @@ int epilogue_operations(const Operation& operation) {
   if (operation.domain.empty()) return 0;
   const bool is_product = operation.op == "MatMul" || operation.op == "Conv2d";
   int count = operation.attributes->get_string("activation", "").empty() ? 0 : 1;
+  // A residual in bytes is scaled and added; the factors of the sums are in the table.
+  if (operation.op.starts_with("Quantized") && at(operation.inputs, 4).present()) count += 2;
   for (const size_t i : {size_t{2}, size_t{3}}) {
     if (is_product && at(operation.inputs, i).present()) ++count;
   }
@@ -395,6 +402,7 @@ Operation operation_of(const Node& node) {
 
 Operation operation_of(const Plan& plan, const PlanStep& step) {
   Operation operation{step.name, step.domain, step.op, &step.attributes, {}, {}, 0};
+  operation.moves_nothing = parts_lie_in_place(plan, step);
   for (const int32_t input : step.inputs) operation.inputs.push_back(operand_of(plan, input));
   for (const int32_t output : step.outputs) operation.outputs.push_back(operand_of(plan, output));
   if (!step.packed.empty_handle()) {
@@ -406,13 +414,15 @@ Operation operation_of(const Plan& plan, const PlanStep& step) {
 Work work_of(const Operation& operation) {
   const OperatorRow row = row_of(operation);
   Work work;
-  work.kind = refined(operation, row.kind);
-  if (row.kind == WorkKind::kView) return work;
+  work.kind = operation.moves_nothing ? WorkKind::kView : refined(operation, row.kind);
+  if (work.kind == WorkKind::kView) return work;
   count_bytes(operation, work);
   count_flops(operation, row, work);
   // What is computed on is the type of the first operand; quantised products accumulate wider.
   const CountedOperand& first = at(operation.inputs, 0);
   if (first.present()) work.compute_dtype = first.dtype;
+  // Its input is rounded on the way.
+  if (operation.op == "QuantizedAttention") work.compute_dtype = DType::kInt8;
   return work;
 }
 

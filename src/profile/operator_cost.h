@@ -27,6 +27,7 @@ struct Operation {
   std::vector<CountedOperand> inputs, outputs;
   // Bytes of weights in the order that the kernel reads them; 0: the constant inputs themselves.
   int64_t packed_bytes = 0;
+  bool moves_nothing = false;  // a join or split whose parts lie in the whole
 };
 Operation operation_of(const Node& node);
 Operation operation_of(const Plan& plan, const PlanStep& step);

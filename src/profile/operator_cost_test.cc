@@ -44,6 +44,26 @@ TEST(OperatorCost, AttentionCountsScoresAndValues) {
   EXPECT_EQ(work.multiply_adds, 2 * 2 * 7 * 5 * 12);
 }
 
+TEST(OperatorCost, IntegerOperatorsOfTheEngineCountAsTheirFloatForms) {
+  const Work conv = work_of_last(
+      "graph %g(%x: uint8[1,16,8,8], %w: int8[32,16,3,3], %m: float32[32]) -> (%y) {\n"
+      "%y: uint8[1,32,6,6] = edgewright::QuantizedConv2d(%x, %w, %m)\n}");
+  EXPECT_EQ(conv.kind, WorkKind::kConvolution);
+  EXPECT_EQ(conv.multiply_adds, 32 * 6 * 6 * 16 * 9);
+  EXPECT_EQ(conv.compute_dtype, DType::kUint8);
+  const Work product = work_of_last(
+      "graph %g(%a: uint8[40,64], %b: int8[64,32], %m: float32[32]) -> (%y) {\n"
+      "%y: uint8[40,32] = edgewright::QuantizedMatMul(%a, %b, %m)\n}");
+  EXPECT_EQ(product.kind, WorkKind::kMatrix);
+  EXPECT_EQ(product.multiply_adds, 40 * 64 * 32);
+  const Work attention = work_of_last(
+      "graph %g(%x: float32[1,65,192]) -> (%y) {\n"
+      "%y: uint8[1,65,64] = edgewright::QuantizedAttention(%x) {num_heads=2}\n}");
+  EXPECT_EQ(attention.kind, WorkKind::kAttention);
+  EXPECT_EQ(attention.multiply_adds, 2 * 65 * 65 * 64);
+  EXPECT_EQ(attention.compute_dtype, DType::kInt8);
+}
+
 TEST(OperatorCost, ReadsOnlyWhatAGatherTakes) {
   const Work work = work_of_last(
       "graph %g(%t: float32[1000,16], %i: int64[3]) -> (%y) {\n"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 #include <random>
 
@@ -11,7 +12,7 @@
 namespace edgewright {
 namespace {
 
-constexpr std::string_view kSchema = "edgewright.times/2";
+constexpr std::string_view kSchema = "edgewright.times/3";
 constexpr size_t kFewestSamples = 40;
 constexpr int kTrees = 800, kDepth = 6;
 constexpr size_t kSmallestLeaf = 4;
@@ -39,9 +40,49 @@ double activation_cost(const Attributes& attributes) {
   return name.starts_with("Relu") || name.starts_with("Clip") ? 1 : 2;
 }
 
+double element_count(const CountedOperand& operand) {
+  double count = 1;
+  for (const int64_t size : operand.dims.value_or(Dims{0})) count *= static_cast<double>(size);
+  return count;
+}
+
 int64_t dim_from_end(const CountedOperand& operand, size_t back) {
   if (!operand.dims || operand.dims->size() <= back) return 1;
   return (*operand.dims)[operand.dims->size() - 1 - back];
+}
+
+// Positions in Features that are looked up again; see features_of().
+constexpr size_t kLogMultiplyAdds = 4, kLogInner = 6, kLogColumns = 7, kLogRows = 9,
+                 kActivationCost = 20, kInputs = 21, kComputeBytes = 25, kOutputBytes = 26,
+                 kOutputs = 27;
+
+bool is_of_bytes(const Features& features) { return features[kComputeBytes] == 1; }
+
+// Microseconds of a convolution or product of bytes; 0 for other kinds. Vector instructions per
+// result: 24 to scale, add, clamp, round and store it (measured over the sweep, as the others), 20
+// for a residual, 35 for a second result in float, 120 for GELU and the like.
+double byte_product_us(const Roofline& roofline, const Work& work, const Features& features) {
+  const double products = roofline.peak_gop_s(DType::kInt8) * 1e3;
+  const double lanes = roofline.peak_gop_s(DType::kFloat32) * 1e3;
+  if (work.multiply_adds == 0 || products <= 0 || lanes <= 0) return 0;
+  const auto whole = [&](size_t feature, double block) {
+    return std::ceil(std::exp2(features[feature]) / block) * block;
+  };
+  const double rows = std::exp2(features[kLogRows]), columns = std::exp2(features[kLogColumns]);
+  double per_result = 24;
+  if (features[kInputs] > 4) per_result += 20;
+  if (features[kOutputs] > 1) per_result += 35;
+  if (features[kActivationCost] > 1) per_result += 120;
+  if (features[kOutputBytes] > 1) per_result += 6;
+  const double finish = rows * columns * per_result / lanes;
+  // Depthwise sums have no matrix form: lanes do them, two instructions a product.
+  if (work.kind == WorkKind::kDepthwise) {
+    return 4 * std::exp2(features[kLogMultiplyAdds]) / lanes + finish;
+  }
+  const double tiles = whole(kLogRows, 16) * whole(kLogColumns, 16) * whole(kLogInner, 64);
+  // Operands are brought into rows of whole tiles first: half an instruction a byte of 16 lanes.
+  const double gather = rows * std::exp2(features[kLogInner]) * 1.4 / lanes;
+  return 4 * tiles / products + finish + gather;
 }
 
 }  // namespace
@@ -56,7 +97,7 @@ Features features_of(const Operation& operation, const Work& work) {
   const int64_t out_width = dim_from_end(out, 0), out_height = dim_from_end(out, 1);
   const int64_t in_channels =
       is_image && in.dims && in.dims->size() > 1 ? (*in.dims)[1] : dim_from_end(in, 0);
-  const double outputs = static_cast<double>(work.bytes_written) / 4;
+  const double outputs = element_count(out);
   const double inner = outputs > 0 ? static_cast<double>(work.multiply_adds) / outputs : 0;
   int64_t kernel = 1, stride = 1;
   for (const int64_t size : operation.attributes->get_ints("kernel_shape")) kernel *= size;
@@ -98,13 +139,22 @@ Features features_of(const Operation& operation, const Work& work) {
           static_cast<double>(given),
           outputs > 0 ? static_cast<double>(work.flops) / outputs / std::max(1.0, inner) : 0,
           filled(columns, 64),
-          filled(rows, 6)};
+          filled(rows, 6),
+          static_cast<double>(dtype_bytes(work.compute_dtype, 1)),
+          static_cast<double>(out.present() ? dtype_bytes(out.dtype, 1) : 0),
+          static_cast<double>(std::ranges::count_if(operation.outputs, &CountedOperand::present)),
+          filled(std::llround(inner), 64)};
 }
 
-double base_time_us(const Roofline& roofline, const Work& work) {
+double base_time_us(const Roofline& roofline, const Work& work, const Features& features) {
   const RoofTimes times = roof_times(roofline, work, {});
   const double memory = times.memory_us.empty() ? 0 : *std::ranges::max_element(times.memory_us);
-  return std::max(0.01, times.launch_us + times.sync_us + std::max(times.compute_us, memory));
+  const double fixed = times.launch_us + times.sync_us;
+  if (is_of_bytes(features)) {
+    const double compute = byte_product_us(roofline, work, features);
+    if (compute > 0) return std::max(0.01, fixed + compute + memory / 2);
+  }
+  return std::max(0.01, fixed + std::max(times.compute_us, memory));
 }
 
 double within_plan_us(double alone_us, const Roofline& roofline, const Work& work,
@@ -219,21 +269,17 @@ double TimeModel::value(const Tree& tree, const Features& features) {
   return tree[at].threshold;
 }
 
-Result<TimeModel> TimeModel::fit(std::span<const TimeSample> samples) {
-  if (samples.size() < kFewestSamples) {
-    return usage_error("found {} timed layers, expected at least {} to fit a model", samples.size(),
-                       kFewestSamples);
-  }
-  TimeModel model;
+TimeModel::Forest TimeModel::grow(std::span<const TimeSample> samples) {
+  Forest forest;
   std::vector<double> residuals;
   residuals.reserve(samples.size());
   for (const TimeSample& sample : samples) {
     residuals.push_back(std::log(sample.time_us / sample.base_us));
-    model.kinds_ |= uint64_t{1} << static_cast<unsigned>(sample.kind);
+    forest.kinds |= uint64_t{1} << static_cast<unsigned>(sample.kind);
   }
-  model.offset_ = std::accumulate(residuals.begin(), residuals.end(), 0.0) /
+  forest.offset = std::accumulate(residuals.begin(), residuals.end(), 0.0) /
                   static_cast<double>(residuals.size());
-  for (double& residual : residuals) residual -= model.offset_;
+  for (double& residual : residuals) residual -= forest.offset;
   std::mt19937 random(1);
   for (int i = 0; i < kTrees; ++i) {
     Tree tree = TreeGrower(samples, residuals, random).grow();
@@ -241,28 +287,72 @@ Result<TimeModel> TimeModel::fit(std::span<const TimeSample> samples) {
       if (node.feature < 0) node.threshold *= kLearningRate;
     }
     for (size_t s = 0; s < samples.size(); ++s) residuals[s] -= value(tree, samples[s].features);
-    model.trees_.push_back(std::move(tree));
+    forest.trees.push_back(std::move(tree));
+  }
+  return forest;
+}
+
+Result<TimeModel> TimeModel::fit(std::span<const TimeSample> samples) {
+  if (samples.size() < kFewestSamples) {
+    return usage_error("found {} timed layers, expected at least {} to fit a model", samples.size(),
+                       kFewestSamples);
+  }
+  TimeModel model;
+  for (const bool of_bytes : {false, true}) {
+    std::vector<TimeSample> group;
+    std::ranges::copy_if(samples, std::back_inserter(group), [&](const TimeSample& sample) {
+      return is_of_bytes(sample.features) == of_bytes;
+    });
+    if (group.size() >= kFewestSamples / 2) model.forests_[of_bytes ? 1 : 0] = grow(group);
   }
   return model;
 }
 
+bool TimeModel::knows(WorkKind kind, const Features& features) const {
+  const uint64_t kinds = forests_[is_of_bytes(features) ? 1 : 0].kinds;
+  return (kinds >> static_cast<unsigned>(kind) & 1U) != 0;
+}
+
 double TimeModel::predict_us(const Features& features, double base_us) const {
-  double logarithm = offset_;
-  for (const Tree& tree : trees_) logarithm += value(tree, features);
+  const Forest& forest = forests_[is_of_bytes(features) ? 1 : 0];
+  double logarithm = forest.offset;
+  for (const Tree& tree : forest.trees) logarithm += value(tree, features);
   return base_us * std::exp(logarithm);
 }
 
 std::string TimeModel::to_json() const {
-  Json json = {{"schema", kSchema}, {"offset", offset_}, {"kinds", kinds_}};
-  json["trees"] = Json::array();
-  for (const Tree& tree : trees_) {
-    Json nodes = Json::array();
-    for (const Node& node : tree) {
-      nodes.push_back({node.feature, node.threshold, node.left, node.right});
+  Json json = {{"schema", kSchema}, {"forests", Json::array()}};
+  for (const Forest& forest : forests_) {
+    Json trees = Json::array();
+    for (const Tree& tree : forest.trees) {
+      Json nodes = Json::array();
+      for (const Node& node : tree) {
+        nodes.push_back({node.feature, node.threshold, node.left, node.right});
+      }
+      trees.push_back(std::move(nodes));
     }
-    json["trees"].push_back(std::move(nodes));
+    json["forests"].push_back(
+        {{"offset", forest.offset}, {"kinds", forest.kinds}, {"trees", std::move(trees)}});
   }
   return json.dump() + "\n";
+}
+
+// One tree; empty when it does not hold together. Children stand behind their parent, so that every
+// walk ends.
+TimeModel::Tree TimeModel::read_tree(const Json& nodes) {
+  Tree tree;
+  if (nodes.size() > kMostNodes) return tree;
+  for (const Json& node : nodes) {
+    tree.push_back({node.at(0).get<int>(), node.at(1).get<double>(), node.at(2).get<int>(),
+                    node.at(3).get<int>()});
+  }
+  const auto size = static_cast<int>(tree.size());
+  for (int i = 0; i < size; ++i) {
+    const Node& node = tree[static_cast<size_t>(i)];
+    const bool ends = node.left > i && node.right > i && node.left < size && node.right < size;
+    if (node.feature >= static_cast<int>(kFeatures) || (node.feature >= 0 && !ends)) return {};
+  }
+  return tree;
 }
 
 Result<TimeModel> TimeModel::parse(std::string_view text, std::string_view file) {
@@ -275,28 +365,16 @@ Result<TimeModel> TimeModel::parse(std::string_view text, std::string_view file)
   }
   TimeModel model;
   try {
-    model.offset_ = json.at("offset").get<double>();
-    model.kinds_ = json.at("kinds").get<uint64_t>();
-    if (json.at("trees").size() > kMostTrees) return refuse("too many trees");
-    for (const Json& nodes : json.at("trees")) {
-      if (nodes.empty() || nodes.size() > kMostNodes) return refuse("a tree of a wrong size");
-      Tree tree;
-      tree.reserve(nodes.size());
-      for (const Json& node : nodes) {
-        tree.push_back({node.at(0).get<int>(), node.at(1).get<double>(), node.at(2).get<int>(),
-                        node.at(3).get<int>()});
+    for (size_t f = 0; f < model.forests_.size(); ++f) {
+      const Json& read = json.at("forests").at(f);
+      Forest& forest = model.forests_[f];
+      forest.offset = read.at("offset").get<double>();
+      forest.kinds = read.at("kinds").get<uint64_t>();
+      if (read.at("trees").size() > kMostTrees) return refuse("too many trees");
+      for (const Json& nodes : read.at("trees")) {
+        forest.trees.push_back(read_tree(nodes));
+        if (forest.trees.back().empty()) return refuse("a tree that does not hold together");
       }
-      const auto size = static_cast<int>(tree.size());
-      for (int i = 0; i < size; ++i) {
-        const Node& node = tree[static_cast<size_t>(i)];
-        // Children stand behind their parent, so that every walk ends.
-        if (node.feature >= static_cast<int>(kFeatures) ||
-            (node.feature >= 0 &&
-             (node.left <= i || node.right <= i || node.left >= size || node.right >= size))) {
-          return refuse("a tree that does not hold together");
-        }
-      }
-      model.trees_.push_back(std::move(tree));
     }
   } catch (const Json::exception& error) {
     return refuse(error.what());

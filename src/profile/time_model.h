@@ -6,12 +6,13 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "profile/roofline.h"
 
 namespace edgewright {
 
 // What a layer's time depends on, as numbers; mostly logarithms, because times multiply.
-inline constexpr size_t kFeatures = 25;
+inline constexpr size_t kFeatures = 29;
 using Features = std::array<double, kFeatures>;
 Features features_of(const Operation& operation, const Work& work);
 
@@ -24,7 +25,8 @@ struct TimeSample {
 
 // Gradient-boosted regression trees (Friedman 2001, 2002) on the logarithm of measured over
 // roofline time: the roofs carry the large scales, the trees what blocking, padding and caches do
-// to them. Fitting is deterministic.
+// to them. What is computed in bytes has trees of its own: its times follow other things. Fitting
+// is deterministic.
 class TimeModel {
  public:
   // kUsage with fewer than 40 samples.
@@ -32,8 +34,8 @@ class TimeModel {
 
   // Microseconds. `base_us` as in the samples.
   double predict_us(const Features& features, double base_us) const;
-  // Whether the fit has seen operations of this kind.
-  bool knows(WorkKind kind) const { return (kinds_ >> static_cast<unsigned>(kind) & 1U) != 0; }
+  // Whether the fit has seen operations of this kind and type.
+  bool knows(WorkKind kind, const Features& features) const;
 
   std::string to_json() const;
   static Result<TimeModel> parse(std::string_view text, std::string_view file);
@@ -45,17 +47,24 @@ class TimeModel {
     int left = -1, right = -1;
   };
   using Tree = std::vector<Node>;
+  struct Forest {
+    double offset = 0;
+    uint64_t kinds = 0;  // bits of WorkKind
+    std::vector<Tree> trees;
+  };
   friend class TreeGrower;
 
   static double value(const Tree& tree, const Features& features);
+  static Forest grow(std::span<const TimeSample> samples);
+  static Tree read_tree(const Json& nodes);
 
-  double offset_ = 0;
-  uint64_t kinds_ = 0;
-  std::vector<Tree> trees_;
+  std::array<Forest, 2> forests_;  // of floats, of bytes
 };
 
-// The roofline's own estimate, from which the trees start.
-double base_time_us(const Roofline& roofline, const Work& work);
+// The estimate from which the trees start: the roofline's own, and of products of bytes the parts
+// that the roofs do not show: whole tiles (16 x 16 x 64, what matrix units and packed weights come
+// in), and what is done to every sum in float32.
+double base_time_us(const Roofline& roofline, const Work& work, const Features& features);
 
 // A layer's time within a plan, where some of its data lies further away than when it runs alone in
 // a loop: `alone_us` there, `memory_us` per memory level for what the plan makes it move. A product

@@ -15,10 +15,12 @@ std::vector<TimeSample> made_up(size_t count) {
     sample.kind = WorkKind::kConvolution;
     const double size = 10 + static_cast<double>(i * 37 % 101) / 10;
     const double filled = 0.5 + static_cast<double>(i / 2 * 13 % 8) / 14;
+    sample.features[25] = i % 3 == 0 ? 1 : 4;  // of bytes, of floats
     sample.features[4] = size;
     sample.features[15] = filled;
     sample.base_us = std::exp2(size) / 1000;
     sample.time_us = sample.base_us / filled * (size < 14 ? 2.0 : 1.3);
+    if (i % 3 == 0) sample.time_us *= 0.25;
     samples.push_back(sample);
   }
   return samples;
@@ -33,8 +35,9 @@ TEST(TimeModel, PredictsLayersThatItHasNotSeen) {
   const TimeErrors errors = errors_of(*model, unseen);
   EXPECT_LT(errors.median, 0.02);
   EXPECT_LT(errors.p90, 0.10);
-  EXPECT_TRUE(model->knows(WorkKind::kConvolution));
-  EXPECT_FALSE(model->knows(WorkKind::kAttention));
+  EXPECT_TRUE(model->knows(WorkKind::kConvolution, all[0].features));
+  EXPECT_TRUE(model->knows(WorkKind::kConvolution, all[1].features));
+  EXPECT_FALSE(model->knows(WorkKind::kAttention, all[1].features));
 }
 
 TEST(TimeModel, ComesBackFromItsFileAsItWas) {
@@ -72,9 +75,13 @@ TEST(TimeModel, DataFromFurtherAwayTakesLonger) {
 TEST(TimeModel, RefusesFilesThatDoNotHoldTogether) {
   for (
       const char* text :
-      {"", "{}", R"({"schema": "edgewright.times/2"})",
-       R"({"schema": "edgewright.times/2", "offset": 0, "kinds": 1, "trees": [[[0, 1.0, 0, 0]]]})",
-       R"({"schema": "edgewright.times/2", "offset": 0, "kinds": 1, "trees": [[[99, 1.0, 1, 2]]]})"}) {
+      {"", "{}", R"({"schema": "edgewright.times/3"})",
+       R"({"schema": "edgewright.times/3", "forests": [{"offset": 0, "kinds": 1, "trees": []}]})",
+       R"({"schema": "edgewright.times/3", "forests": [{"offset": 0, "kinds": 1, "trees": [[]]}, {}]})",
+       R"({"schema": "edgewright.times/3", "forests": [{"offset": 0, "kinds": 1,
+           "trees": [[[0, 1.0, 0, 0]]]}, {"offset": 0, "kinds": 1, "trees": []}]})",
+       R"({"schema": "edgewright.times/3", "forests": [{"offset": 0, "kinds": 1,
+           "trees": [[[99, 1.0, 1, 2]]]}, {"offset": 0, "kinds": 1, "trees": []}]})"}) {
     const auto read = TimeModel::parse(text, "f");
     ASSERT_FALSE(read.ok()) << text;
     EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);

@@ -145,7 +145,7 @@ ValueRange mean_squared_error(const Histogram& seen, const Scheme& scheme,
 
 constexpr Calibrator kCalibrators[] = {
     {"min-max", "the smallest and largest number seen", min_max},
-    {"moving-average", "those of single samples, smoothed", moving_average},
+    {"moving-average", "those of blocks of samples, smoothed", moving_average},
     {"percentile", "leaves out the rarest numbers at both ends", percentile},
     {"entropy", "least Kullback-Leibler divergence of the rounded distribution", entropy},
     {"mse", "least squared rounding error", mean_squared_error},

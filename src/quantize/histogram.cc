@@ -67,11 +67,21 @@ Status Histogram::add(std::span<const float> sample) {
   const bool first = count_ == 0;
   min_ = first ? bounds.low : std::min(min_, static_cast<double>(bounds.low));
   max_ = first ? bounds.high : std::max(max_, static_cast<double>(bounds.high));
-  average_min_ += (first ? 1 : factor_) * (bounds.low - average_min_);
-  average_max_ += (first ? 1 : factor_) * (bounds.high - average_max_);
+  smooth(bounds.low, bounds.high);
   count_ += sample.size();
   zeros_ += zeros;
   return {};
+}
+
+void Histogram::smooth(double low, double high) {
+  block_min_ = samples_in_block_ == 0 ? low : std::min(block_min_, low);
+  block_max_ = samples_in_block_ == 0 ? high : std::max(block_max_, high);
+  if (++samples_in_block_ < kBlockSamples) return;
+  const double factor = blocks_ == 0 ? 1 : factor_;
+  average_min_ += factor * (block_min_ - average_min_);
+  average_max_ += factor * (block_max_ - average_max_);
+  ++blocks_;
+  samples_in_block_ = 0;
 }
 
 // Chooses the narrowest bins, no narrower than now, with which everything so far, [low, high] and
@@ -114,8 +124,8 @@ Json Histogram::to_json() const {
   json["zeros"] = zeros_;
   json["min"] = min_;
   json["max"] = max_;
-  json["average_min"] = average_min_;
-  json["average_max"] = average_max_;
+  json["average_min"] = average_min();
+  json["average_max"] = average_max();
   json["exponent"] = exponent_;
   int from = 0, to = kBins;
   while (from < to && bin_count(from) == 0) ++from;
@@ -142,6 +152,7 @@ Result<Histogram> Histogram::from_json(const Json& json) {
   result.max_ = json["max"].get<double>();
   result.average_min_ = json["average_min"].get<double>();
   result.average_max_ = json["average_max"].get<double>();
+  result.blocks_ = 1;  // a file holds results; nothing is added to them
   result.exponent_ = json["exponent"].get<int>();
   result.first_ = json["first"].get<int64_t>();
   if (std::abs(result.exponent_) > 140 || std::abs(result.first_) > kBins) {

@@ -26,9 +26,13 @@ class Histogram {
   uint64_t zeros() const { return zeros_; }
   double min() const { return min_; }  // 0 when nothing was counted
   double max() const { return max_; }
-  // The smallest and largest number of a sample, smoothed over samples: m += factor (x - m).
-  double average_min() const { return average_min_; }
-  double average_max() const { return average_max_; }
+  // The smallest and largest number x of every block of samples, smoothed over blocks:
+  // m += factor (x - m) (Jacob et al., "Quantization and training of neural networks for efficient
+  // integer-arithmetic-only inference", 2018, section 3.1, where the blocks are training batches).
+  // The extremes of single samples would leave out those of half of the samples.
+  static constexpr int kBlockSamples = 16;
+  double average_min() const { return blocks_ == 0 ? block_min_ : average_min_; }
+  double average_max() const { return blocks_ == 0 ? block_max_ : average_max_; }
   void set_averaging_factor(double factor) { factor_ = factor; }
 
   double bin_width() const;
@@ -47,11 +51,14 @@ class Histogram {
   using Counts = std::vector<uint64_t>;
   void cover(double low, double high);
   void rebin(int exponent, int64_t first);
+  void smooth(double low, double high);
 
   int exponent_ = kLowestExponent;  // of the bin width
   int64_t first_ = 0;               // bin 0 begins at first_ * width
   uint64_t count_ = 0, zeros_ = 0;
   double min_ = 0, max_ = 0, average_min_ = 0, average_max_ = 0, factor_ = 0.01;
+  double block_min_ = 0, block_max_ = 0;       // of the block that is not full yet
+  int64_t blocks_ = 0, samples_in_block_ = 0;  // full blocks; samples of the one behind them
   // Two tables taken in turns: runs of equal numbers would wait for their own counter otherwise.
   std::array<Counts, 2> counts_{Counts(kBins), Counts(kBins)};
 

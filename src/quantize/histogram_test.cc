@@ -94,11 +94,25 @@ TEST(HistogramTest, RefusesNanAndInfinity) {
   EXPECT_EQ(histogram.count(), 0u);
 }
 
-TEST(HistogramTest, AveragesTheExtremesOfSamples) {
+TEST(HistogramTest, AveragesTheExtremesOfBlocks) {
   Histogram histogram;
   histogram.set_averaging_factor(0.5);
+  // Until a block is full, its extremes so far.
   ASSERT_TRUE(histogram.add(std::vector<float>{-1, 4}).ok());
-  ASSERT_TRUE(histogram.add(std::vector<float>{-3, 2}).ok());
+  ASSERT_TRUE(histogram.add(std::vector<float>{0, 2}).ok());
+  EXPECT_EQ(histogram.average_min(), -1);
+  EXPECT_EQ(histogram.average_max(), 4);
+  const auto fill = [&](float low, float high, int samples) {
+    for (int i = 0; i < samples; ++i) {
+      ASSERT_TRUE(histogram.add(std::vector<float>{low, high}).ok());
+    }
+  };
+  fill(0, 1, Histogram::kBlockSamples - 2);
+  fill(-3, 2, Histogram::kBlockSamples);
+  EXPECT_EQ(histogram.average_min(), -2);
+  EXPECT_EQ(histogram.average_max(), 3);
+  // A block that has only begun does not count beside full ones.
+  fill(-100, 100, 1);
   EXPECT_EQ(histogram.average_min(), -2);
   EXPECT_EQ(histogram.average_max(), 3);
 }

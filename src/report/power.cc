@@ -86,7 +86,8 @@ Json point_json(const PowerPlanPoint& point) {
           {"power_w", point.power_w},
           {"skin_c", point.skin_c},
           {"die_c", point.die_c},
-          {"battery_hours", point.battery_hours}};
+          // Without a battery there is nothing to last.
+          {"battery_hours", point.battery_hours > 0 ? Json(point.battery_hours) : Json()}};
 }
 
 }  // namespace

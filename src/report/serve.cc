@@ -1,5 +1,6 @@
 #include "edgewright/serve.h"
 #include "report/document.h"
+#include "report/energy_figures.h"
 
 namespace edgewright {
 
@@ -20,6 +21,7 @@ std::string to_json(const ServeReport& report) {
   json["answered"] = report.answered;
   json["refused"] = report.refused;
   json["uptime_s"] = report.uptime_s;
+  add_energy(report.energy, "energy_mj_per_request", json);
   return finish_document(json);
 }
 

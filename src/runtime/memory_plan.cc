@@ -22,23 +22,6 @@ size_t rounded(size_t size_bytes) {
 
 bool meet(const Lifetime& a, const Lifetime& b) { return a.first <= b.last && b.first <= a.last; }
 
-size_t live_set(std::span<const Lifetime> blocks) {
-  int32_t steps = 0;
-  for (const Lifetime& block : blocks) steps = std::max(steps, block.last + 1);
-  std::vector<size_t> begins(static_cast<size_t>(steps) + 1), ends(static_cast<size_t>(steps) + 1);
-  for (const Lifetime& block : blocks) {
-    begins[static_cast<size_t>(block.first)] += rounded(block.size_bytes);
-    ends[static_cast<size_t>(block.last) + 1] += rounded(block.size_bytes);
-  }
-  size_t most = 0, now = 0;
-  for (size_t i = 0; i < begins.size(); ++i) {
-    now += begins[i];
-    now -= ends[i];
-    most = std::max(most, now);
-  }
-  return most;
-}
-
 // Places blocks one after the other, each into the smallest gap between the placed blocks that it
 // meets in time. `neighbours` holds, per block, the blocks that it meets.
 MemoryPlan place(std::span<const Lifetime> blocks, const Order& order,
@@ -174,8 +157,25 @@ class Search {
 
 }  // namespace
 
+size_t live_set_bytes(std::span<const Lifetime> blocks) {
+  int32_t steps = 0;
+  for (const Lifetime& block : blocks) steps = std::max(steps, block.last + 1);
+  std::vector<size_t> begins(static_cast<size_t>(steps) + 1), ends(static_cast<size_t>(steps) + 1);
+  for (const Lifetime& block : blocks) {
+    begins[static_cast<size_t>(block.first)] += rounded(block.size_bytes);
+    ends[static_cast<size_t>(block.last) + 1] += rounded(block.size_bytes);
+  }
+  size_t most = 0, now = 0;
+  for (size_t i = 0; i < begins.size(); ++i) {
+    now += begins[i];
+    now -= ends[i];
+    most = std::max(most, now);
+  }
+  return most;
+}
+
 MemoryPlan plan_memory(std::span<const Lifetime> blocks) {
-  const size_t bound = live_set(blocks);
+  const size_t bound = live_set_bytes(blocks);
   const auto neighbours = neighbours_of(blocks);
   const auto length = [](const Lifetime& b) { return static_cast<size_t>(b.last - b.first + 1); };
   const Order orders[] = {

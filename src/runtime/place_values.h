@@ -12,4 +12,8 @@ namespace edgewright {
 // the plan's sizes, and lets go of constants that no step reads.
 void place_values(Plan& plan, std::span<const int32_t> alias_of);
 
+// Whether every part of this Concat or Split lies inside of the whole, so that the step moves
+// nothing. False for other operators.
+bool parts_lie_in_place(const Plan& plan, const PlanStep& step);
+
 }  // namespace edgewright

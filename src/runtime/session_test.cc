@@ -5,6 +5,7 @@
 #include <random>
 
 #include "runtime/interpreter.h"
+#include "runtime/place_values.h"
 
 namespace edgewright {
 namespace {
@@ -45,45 +46,93 @@ void expect_same_as_interpreter(const Graph& graph, std::span<const Datum> input
   }
 }
 
-// A random graph of sums, copies and reshapes, some values being outputs, some never read.
+const Dims kPart = {4, 16}, kPair = {8, 16}, kFlat = {64};
+
+// A random graph of sums, copies, reshapes, joins and splits, some values being outputs, some never
+// read, some joined twice.
 std::unique_ptr<Graph> random_graph(uint32_t seed) {
   std::minstd_rand random(seed + 1);
   auto graph = std::make_unique<Graph>();
-  std::vector<Value*> values = {graph->add_input("x", floats({4, 6})),
-                                graph->add_input("y", floats({4, 6})),
-                                graph->add_constant("c", random_tensor({4, 6}, seed))};
-  std::vector<Value*> flat;
-  Value* shape = graph->add_constant("shape", Tensor::of<int64_t>({1}, {24}));
-  for (int i = 0; i < 25; ++i) {
-    Value* a = values[random() % values.size()];
-    Value* b = values[random() % values.size()];
-    switch (random() % 4) {
-      case 0: values.push_back(add(*graph, "Identity", {a}, "copy", {4, 6})); break;
-      case 1: flat.push_back(add(*graph, "Reshape", {a, shape}, "flat", {24})); break;
-      default: values.push_back(add(*graph, "Add", {a, b}, "sum", {4, 6}));
+  std::vector<Value*> values = {graph->add_input("x", floats(kPart)),
+                                graph->add_input("y", floats(kPart)),
+                                graph->add_constant("c", random_tensor(kPart, seed))};
+  std::vector<Value*> flat, pairs;
+  Value* shape = graph->add_constant("shape", Tensor::of<int64_t>({1}, {64}));
+  const auto any_of = [&](const std::vector<Value*>& from) { return from[random() % from.size()]; };
+  for (int i = 0; i < 30; ++i) {
+    Value* a = any_of(values);
+    Value* b = any_of(values);
+    switch (random() % 8) {
+      case 0: values.push_back(add(*graph, "Identity", {a}, "copy", kPart)); break;
+      case 1: flat.push_back(add(*graph, "Reshape", {a, shape}, "flat", kFlat)); break;
+      case 2:
+      case 3:
+        pairs.push_back(add(*graph, "Concat", {a, b}, "pair", kPair));
+        pairs.back()->producer->attributes.set("axis", int64_t{0});
+        break;
+      case 4: {
+        if (pairs.empty()) break;
+        Node* split = graph->add_node("Split", {any_of(pairs)}, {"upper", "lower"});
+        split->attributes.set("axis", int64_t{0});
+        split->attributes.set("num_outputs", int64_t{2});
+        for (Value* half : split->outputs) {
+          half->type = floats(kPart);
+          values.push_back(half);
+        }
+        break;
+      }
+      case 5:
+        if (!pairs.empty()) {
+          pairs.push_back(add(*graph, "Add", {pairs.back(), any_of(pairs)}, "pairs", kPair));
+        }
+        break;
+      default: values.push_back(add(*graph, "Add", {a, b}, "sum", kPart));
     }
   }
-  for (int i = 0; i < 3; ++i) graph->add_output(values[random() % values.size()]);
+  for (int i = 0; i < 3; ++i) graph->add_output(any_of(values));
+  for (int i = 0; i < 2 && !pairs.empty(); ++i) graph->add_output(any_of(pairs));
   if (flat.size() > 1) {
-    graph->add_output(add(*graph, "Add", {flat[0], flat.back()}, "flat_sum", {24}));
-    graph->add_output(flat[random() % flat.size()]);
+    graph->add_output(add(*graph, "Add", {flat[0], flat.back()}, "flat_sum", kFlat));
+    graph->add_output(any_of(flat));
   }
   return graph;
 }
 
 TEST(Session, RandomGraphsGiveWhatTheInterpreterGives) {
-  for (uint32_t seed = 0; seed < 100; ++seed) {
+  int in_place = 0;
+  for (uint32_t seed = 0; seed < 400; ++seed) {
     const auto graph = random_graph(seed);
     ASSERT_TRUE(violations(*graph).empty()) << violations(*graph)[0];
     auto session = open(*graph);
     ASSERT_NE(session, nullptr);
     EXPECT_GE(session->figures().arena_bytes, session->figures().live_set_bytes);
+    for (const PlanStep& step : session->plan().steps) {
+      in_place += parts_lie_in_place(session->plan(), step);
+    }
     for (uint32_t run = 0; run < 3; ++run) {
-      const std::vector<Datum> inputs = {random_tensor({4, 6}, seed + run),
-                                         random_tensor({4, 6}, seed + run + 50)};
+      const std::vector<Datum> inputs = {random_tensor(kPart, seed + run),
+                                         random_tensor(kPart, seed + run + 50)};
       expect_same_as_interpreter(*graph, inputs, *session);
+      ASSERT_FALSE(HasFailure()) << "seed " << seed;
     }
   }
+  EXPECT_GT(in_place, 200);
+}
+
+// Two results joined, each made where it belongs: no copy, and no memory beside the whole.
+TEST(Session, PartsOfAConcatAreMadeInIt) {
+  Graph graph;
+  Value* x = graph.add_input("x", floats(kPart));
+  Value* a = add(graph, "Add", {x, x}, "a", kPart);
+  Value* b = add(graph, "Neg", {x}, "b", kPart);
+  Value* pair = add(graph, "Concat", {a, b}, "pair", kPair);
+  pair->producer->attributes.set("axis", int64_t{0});
+  graph.add_output(add(graph, "Add", {pair, pair}, "y", kPair));
+  auto session = open(graph);
+  ASSERT_NE(session, nullptr);
+  EXPECT_TRUE(parts_lie_in_place(session->plan(), session->plan().steps[2]));
+  const std::vector<Datum> inputs = {random_tensor(kPart, 1)};
+  expect_same_as_interpreter(graph, inputs, *session);
 }
 
 TEST(Session, ReshapesCostNoStep) {
@@ -235,10 +284,12 @@ TEST(Session, ReportsStepsAndValues) {
     EXPECT_EQ(datum.tensor().dims(), value.dims);
     names.push_back(value.name);
   };
-  const std::vector<Datum> inputs = {random_tensor({4, 6}, 1), random_tensor({4, 6}, 2)};
+  const std::vector<Datum> inputs = {random_tensor(kPart, 1), random_tensor(kPart, 2)};
   ASSERT_TRUE(session->run(inputs, &hooks).ok());
   EXPECT_EQ(steps, session->plan().steps.size());
-  EXPECT_EQ(names.size(), steps);
+  size_t outputs = 0;
+  for (const PlanStep& step : session->plan().steps) outputs += step.outputs.size();
+  EXPECT_EQ(names.size(), outputs);
 }
 
 TEST(Session, RefusesWrongInputs) {

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import signal
+import socket as socketlib
 import subprocess
 import sys
 import tempfile
@@ -113,6 +114,56 @@ class Govern(unittest.TestCase):
         self.assertEqual(process.returncode, 0, report)
         self.assertEqual(os.sched_getaffinity(child.pid), before)
 
+    def serve_helper(self, *words):
+        socket = self.root / "helper"
+        helper = subprocess.Popen([PROGRAM, "power", "govern", "--serve-helper", socket, "--root",
+                                   self.root, *words])
+        self.addCleanup(helper.wait)
+        self.addCleanup(helper.kill)
+        self.wait_until(socket.exists, "the helper's socket")
+        client = socketlib.socket(socketlib.AF_UNIX)
+        self.addCleanup(client.close)
+        client.connect(str(socket))
+        lines = client.makefile("rw")
+
+        def ask(line):
+            lines.write(line + "\n")
+            lines.flush()
+            return lines.readline().split()[0]
+
+        def end():
+            # As the kernel does with a client that is killed.
+            lines.close()
+            client.close()
+
+        return ask, end
+
+    def test_gives_a_processs_cores_back_when_its_client_is_gone(self):
+        before = os.sched_getaffinity(0)
+        if len(before) < 2:
+            self.skipTest("needs two cores to choose from")
+        child = subprocess.Popen(["sleep", "60"])
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        ask, end = self.serve_helper()
+        self.assertEqual(ask(f"affinity {child.pid} {min(before)}"), "ok")
+        self.assertEqual(os.sched_getaffinity(child.pid), {min(before)})
+        end()
+        self.wait_until(lambda: os.sched_getaffinity(child.pid) == before,
+                        "the helper to give the cores back")
+
+    def test_a_helper_keeps_to_the_device_file(self):
+        for policy in self.root.glob("sys/devices/system/cpu/cpufreq/policy*"):
+            (policy / "cpuinfo_max_freq").write_text("9000000\n")
+        ask, _ = self.serve_helper("--device", "sm8250")
+        file = "sys/devices/system/cpu/cpufreq/policy4/scaling_max_freq"
+        self.assertEqual(ask(f"set {file} 8000000"), "error")
+        self.assertEqual(ask(f"set {file} 2419200"), "ok")
+        self.assertEqual(ask("affinity 1 0-x"), "error")
+        self.assertEqual(ask(f"clamps {os.getpid()} 900 100"), "error")
+        self.assertEqual(ask("cpus sys/fs/cgroup/x/cpuset.cpus 0"), "error")
+        self.assertEqual(ask("restore"), "ok")
+
     def test_follows_the_engines_hints(self):
         hint = self.root / "hint"
         hint.write_text("prefill 512\n")
@@ -129,10 +180,12 @@ class Govern(unittest.TestCase):
     def test_advises_the_engine_and_takes_it_back(self):
         advice = self.root / "advice"
         process = self.start("--advice-file", advice, "--seconds", 0.5)
-        self.wait_until(advice.exists, "the advice")
+        self.wait_until(lambda: advice.exists() and advice.read_text(), "the advice")
+        said = advice.read_text().strip()
         report = json.loads(process.communicate(timeout=60)[0])
-        self.assertRegex(report["advice"], r"^batch \d+ duty [01]\.\d+$")
-        self.assertEqual(advice.read_text(), "batch 0 duty 1.000\n")
+        self.assertRegex(said, r"^batch \d+ duty [01]\.\d+ threads [1-8]$")
+        self.assertEqual(report["advice"], "batch 0 duty 1.000 threads 0")
+        self.assertEqual(advice.read_text(), "batch 0 duty 1.000 threads 0\n")
 
     def test_an_engine_says_its_phase_and_measures_what_it_costs(self):
         hint, advice = self.root / "hint", self.root / "advice"

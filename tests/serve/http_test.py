@@ -7,6 +7,7 @@ import concurrent.futures
 import contextlib
 import http.client
 import json
+import os
 import pathlib
 import shutil
 import socket
@@ -16,6 +17,7 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from server import Server, write_adder  # noqa: E402
@@ -416,6 +418,30 @@ class Starts(unittest.TestCase):
                     self.assertNotIn(b"edgewright", plain.recv(1000))
         finally:
             server.end()
+
+
+class Energy(unittest.TestCase):
+    def test_says_what_a_request_costs(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            counter = folder / "root/sys/class/powercap/intel-rapl:0/energy_uj"
+            counter.parent.mkdir(parents=True)
+            counter.write_text("1000000\n")
+            (counter.parent / "max_energy_range_uj").write_text("262143328850\n")
+            repository = folder / "models"
+            write_adder(repository, "adder")
+            with unittest.mock.patch.dict(os.environ, EDGEWRIGHT_POWER_ROOT=str(folder / "root")):
+                server = Server(PROGRAM, repository)
+            for _ in range(4):
+                server.infer("adder", [[1, 2, 3, 4]])
+            counter.write_text("5000000\n")
+            metrics = server.request("GET", "/metrics")[2].decode()
+            self.assertIn("edgewright_energy_joules_total 4", metrics)
+            code, report = server.end()
+            self.assertEqual(code, 0)
+            self.assertTrue(report["energy"]["measured"], report["energy"])
+            self.assertAlmostEqual(report["energy"]["energy_j"], 4)
+            self.assertAlmostEqual(report["energy_mj_per_request"], 4000 / report["answered"])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include "api/energy_watch.h"
 #include "api/serve/model_opener.h"
 #include "base/file.h"
 #include "serve/grpc/grpc_server.h"
@@ -64,8 +65,10 @@ Result<ServiceOptions> service_options(const ServeOptions& options) {
 }  // namespace
 
 struct ModelServer::State {
+  explicit State(const ServeOptions& with) : options(with), energy(with.power_root) {}
   ServeOptions options;
   Clock::time_point start = Clock::now();
+  EnergyWatch energy;
   // The transports end before the service that they call.
   std::unique_ptr<Service> service;
   std::unique_ptr<HttpServer> http;
@@ -87,6 +90,10 @@ Status ModelServer::State::start_http(const std::shared_ptr<TlsIdentity>& tls) {
   with.tls = tls;
   HttpContext context{*service};
   context.connections = [this] { return http ? http->connections() : 0; };
+  context.energy_j = [this]() -> std::optional<double> {
+    const EnergyFigures figures = energy.so_far(0);
+    return figures.measured ? std::optional(figures.energy_j) : std::nullopt;
+  };
   const auto router = std::make_shared<const Router>(std::move(context));
   EDGEWRIGHT_ASSIGN(http, HttpServer::start(with, [router](const HttpRequest& request) {
                       return router->handle(request);
@@ -118,8 +125,7 @@ ModelServer::~ModelServer() {
 
 Result<ModelServer> ModelServer::start(const ServeOptions& options) {
   EDGEWRIGHT_TRY(check(options));
-  auto state = std::make_unique<State>();
-  state->options = options;
+  auto state = std::make_unique<State>(options);
   std::shared_ptr<TlsIdentity> tls;
   if (!options.certificate.empty()) {
     EDGEWRIGHT_ASSIGN(tls, TlsIdentity::load(options.certificate, options.key));
@@ -132,13 +138,14 @@ Result<ModelServer> ModelServer::start(const ServeOptions& options) {
     return bad_input("no model of {} can be served: {}", options.repository,
                      warnings.empty() ? "none is there" : warnings[0]);
   }
+  state->energy.begin();
   EDGEWRIGHT_TRY(state->start_http(tls));
   EDGEWRIGHT_TRY(state->start_grpc());
   return ModelServer(std::move(state));
 }
 
 ServeReport ModelServer::report() const {
-  const State& state = *state_;
+  State& state = *state_;
   if (state.stopped) return state.last;
   ServeReport report;
   report.host = state.options.host;
@@ -155,6 +162,7 @@ ServeReport ModelServer::report() const {
   }
   report.answered = state.service->answered();
   report.refused = state.service->refused();
+  report.energy = state.energy.so_far(report.answered);
   report.uptime_s = std::chrono::duration<double>(Clock::now() - state.start).count();
   report.warnings = state.service->warnings();
   return report;

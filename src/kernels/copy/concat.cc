@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/copy/joint.h"
 #include "kernels/copy/mapped_copy.h"
 #include "kernels/families.h"
 
@@ -33,17 +34,21 @@ class JoinedCopy : public PreparedKernel {
     size_t at = row * whole_bytes_;
     for (size_t part = 0; part < part_bytes_.size(); ++part) {
       const size_t bytes = part_bytes_[part];
-      if (split_) {
-        if (io.outputs[part] != nullptr) {
-          std::memcpy(static_cast<std::byte*>(io.outputs[part]) + row * bytes,
-                      static_cast<const std::byte*>(io.inputs[0]) + at, bytes);
-        }
-      } else if (bytes > 0) {
-        std::memcpy(static_cast<std::byte*>(io.outputs[0]) + at,
-                    static_cast<const std::byte*>(io.inputs[part]) + row * bytes, bytes);
-      }
+      const void* const from =
+          split_ ? from_start(io.inputs[0], at) : from_start(io.inputs[part], row * bytes);
+      void* const to =
+          split_ ? from_start(io.outputs[part], row * bytes) : from_start(io.outputs[0], at);
+      // A part may have been made in its place, see is_end_to_end().
+      if (bytes > 0 && to != nullptr && to != from) std::memcpy(to, from, bytes);
       at += bytes;
     }
+  }
+
+  static const void* from_start(const void* start, size_t bytes) {
+    return static_cast<const std::byte*>(start) + bytes;
+  }
+  static void* from_start(void* start, size_t bytes) {
+    return start == nullptr ? nullptr : static_cast<std::byte*>(start) + bytes;
   }
 
   bool split_;
@@ -110,6 +115,12 @@ constexpr KernelImplementation kImplementations[] = {
 };
 
 }  // namespace
+
+bool is_end_to_end(const KernelRequest& request) {
+  if (!request.domain.empty() || (request.op != "Concat" && request.op != "Split")) return false;
+  if (!supports(request)) return false;
+  return parse_joint(request)->outer == 1;
+}
 
 std::span<const KernelImplementation> concat_implementations() { return kImplementations; }
 

@@ -39,6 +39,8 @@ constexpr int kRows[] = {0, 1};
 
 template <int kTileRows, int kTilePanels>
 struct Accumulators {
+  // Written out, so that it is compiled for the same instruction set as the vectors it makes.
+  HWY_ATTR Accumulators() {}
   V v[kTileRows][kTilePanels * kVectors];
 };
 

@@ -251,15 +251,16 @@ void attend_block(CacheType type, const AttentionBlock& block, const HeadPage& p
 void half_row(const float* x, size_t count, uint16_t* out, size_t stride) {
   const D d;
   const hn::Rebind<hwy::float16_t, D> d16;
-  HWY_ALIGN hwy::float16_t halves[kLanes];
+  const hn::Rebind<uint16_t, D> d_bits;
+  HWY_ALIGN uint16_t halves[kLanes];
   for (size_t i = 0; i < count; i += kLanes) {
     const auto narrow = hn::DemoteTo(d16, hn::LoadU(d, x + i));
     if (stride == 1) {
       hn::StoreU(narrow, d16, reinterpret_cast<hwy::float16_t*>(out + i));
       continue;
     }
-    hn::Store(narrow, d16, halves);
-    for (size_t l = 0; l < kLanes; ++l) out[(i + l) * stride] = halves[l].bits;
+    hn::Store(hn::BitCast(d_bits, narrow), d_bits, halves);
+    for (size_t l = 0; l < kLanes; ++l) out[(i + l) * stride] = halves[l];
   }
 }
 

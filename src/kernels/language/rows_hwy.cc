@@ -189,7 +189,7 @@ struct Plus {
 };
 
 template <class Tag, class Operation>
-HWY_INLINE auto fold_blocks(Tag d, hn::Vec<Tag> v, Operation operation) {
+HWY_INLINE auto fold_blocks(Tag /*lanes*/, hn::Vec<Tag> v, Operation operation) {
   if constexpr (hn::MaxLanes(Tag()) <= 4) {
     return v;
   } else {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <sstream>
 
@@ -14,6 +15,23 @@ constexpr int kPatience = 3;  // failures in a row until a file is given up
 constexpr double kRotateAboveC = 60, kRotateEveryS = 5;
 // Idle states from this index on cost more to leave than a rest between requests is worth.
 constexpr int kDeepState = 2;
+
+bool share_a_cpu(const std::vector<int>& a, const std::vector<int>& b) {
+  return std::ranges::any_of(a, [&b](int cpu) { return std::ranges::find(b, cpu) != b.end(); });
+}
+
+// Whether a cooling device slows down a cluster: "cpufreq-cpu4" is named after a CPU of its policy,
+// "thermal-cpufreq-1" (before Linux 5.12) and "cpufreq-1" are counted.
+bool cools(std::string_view type, size_t cluster, const std::vector<int>& cpus) {
+  const size_t at = type.find_last_not_of("0123456789") + 1;
+  size_t number = 0;
+  if (type.find("cpufreq-") == std::string_view::npos || at == type.size() ||
+      std::from_chars(type.data() + at, type.data() + type.size(), number).ec != std::errc()) {
+    return false;
+  }
+  if (!type.substr(0, at).ends_with("cpu")) return number == cluster;
+  return share_a_cpu({static_cast<int>(number)}, cpus);
+}
 
 bool is_memory(const std::string& device) {
   for (const char* part : {"dmc", "ddr", "dram", "memory", "mif", "bw"}) {
@@ -47,7 +65,7 @@ Result<PhaseHint> parse_phase_hint(const std::string& text) {
 }
 
 Governor::Governor(SystemFiles& files, KnobSetter& knobs, Policy& policy, const Machine& machine,
-                   const Device& device, ProcessControl* process)
+                   const Device& device, ProcessControl* process, int pid)
     : files_(files),
       knobs_(knobs),
       policy_(policy),
@@ -55,7 +73,8 @@ Governor::Governor(SystemFiles& files, KnobSetter& knobs, Policy& policy, const 
       device_(device),
       process_(process),
       inventory_(take_inventory(files)),
-      meter_(files, inventory_.sources) {}
+      meter_(files, inventory_.sources),
+      cpu_list_(pid > 0 ? cpu_list_of(files, pid) : "") {}
 
 void Governor::note(const std::string& file, const Status& status) {
   if (status.ok()) {
@@ -159,27 +178,31 @@ void Governor::read_load() {
 
 void Governor::apply(const Setting& setting) {
   reached_ = true;
-  for (const FrequencyPolicy& policy : inventory_.policies) {
-    for (size_t i = 0; i < device_.clusters.size(); ++i) {
-      const auto& cpus = device_.clusters[i].cpus;
-      const bool same = std::ranges::any_of(
-          policy.cpus, [&cpus](int cpu) { return std::ranges::find(cpus, cpu) != cpus.end(); });
-      if (!same) continue;
-      // A cluster without work is left at its lowest frequency.
-      const size_t point = setting.clusters[i].cores > 0 ? setting.clusters[i].point : 0;
-      reached_ &= apply_frequency(policy, machine_.frequency_khz(i, point));
-      break;
+  for (size_t i = 0; i < device_.clusters.size(); ++i) {
+    // A cluster without work is left at its lowest frequency.
+    const size_t point = setting.clusters[i].cores > 0 ? setting.clusters[i].point : 0;
+    bool held = false, usable_policy = false;
+    for (const FrequencyPolicy& policy : inventory_.policies) {
+      if (!share_a_cpu(policy.cpus, device_.clusters[i].cpus)) continue;
+      held = apply_frequency(policy, machine_.frequency_khz(i, point),
+                             machine_.frequency_khz(i, machine_.points(i) - 1));
+      usable_policy = usable(policy.folder + "/scaling_max_freq");
     }
+    if (!usable_policy) held = apply_cooling(i, point);
+    reached_ &= held;
   }
   apply_affinity(setting);
   setting_ = setting;
 }
 
-bool Governor::apply_frequency(const FrequencyPolicy& policy, int64_t wanted_khz) {
+bool Governor::apply_frequency(const FrequencyPolicy& policy, int64_t wanted_khz,
+                               int64_t highest_khz) {
   int64_t khz = std::clamp(wanted_khz, policy.min_khz, policy.max_khz);
-  // Of what this kernel offers, the next one that is fast enough.
+  // Of what this kernel offers, the next one that is fast enough and that the device has.
   const auto offered = std::ranges::lower_bound(policy.available_khz, khz);
-  if (offered != policy.available_khz.end()) khz = std::min(*offered, policy.max_khz);
+  if (offered != policy.available_khz.end() && *offered <= std::min(policy.max_khz, highest_khz)) {
+    khz = *offered;
+  }
   const std::string file = policy.folder + "/scaling_max_freq";
   if (!usable(file)) return false;
   const auto before = written_.find(file);
@@ -194,6 +217,22 @@ bool Governor::apply_frequency(const FrequencyPolicy& policy, int64_t wanted_khz
   return after.ok() && *after == khz;
 }
 
+// States stand for the operating points from the highest down.
+bool Governor::apply_cooling(size_t cluster, size_t point) {
+  for (const CoolingDevice& cooler : inventory_.cooling_devices) {
+    if (!cools(cooler.type, cluster, device_.clusters[cluster].cpus)) continue;
+    const std::string file = cooler.folder + "/cur_state";
+    const auto steps = static_cast<double>(machine_.points(cluster) - 1);
+    const double slower = steps - static_cast<double>(point);
+    const auto state = static_cast<int64_t>(
+        std::floor(steps > 0 ? static_cast<double>(cooler.max_state) * slower / steps : 0));
+    set(file, state);
+    const auto now = files_.read_number(file);
+    return now.ok() && *now == state;
+  }
+  return false;
+}
+
 void Governor::apply_affinity(const Setting& setting) {
   if (process_ == nullptr || !usable("affinity")) return;
   std::vector<int> cpus;
@@ -205,6 +244,12 @@ void Governor::apply_affinity(const Setting& setting) {
     if (count > 0) capacity = std::max(capacity, machine_.capacity(i));
   }
   if (cpus.empty() || cpus == affinity_) return;
+  // First the group: threads cannot be put where it does not reach.
+  if (!cpu_list_.empty() && usable(cpu_list_)) {
+    const Status confined = knobs_.set_cpus(cpu_list_, cpus);
+    note(cpu_list_, confined);
+    if (confined.ok()) ++writes_;
+  }
   const Status status = process_->set_affinity(cpus);
   note("affinity", status);
   if (status.ok()) affinity_ = cpus;

@@ -20,7 +20,7 @@ class ProcessControl {
   // Utilisation clamps of 0 to 1024 (sched_setattr).
   virtual Status set_clamps(int lowest, int highest) = 0;
 };
-// Of a running process, all its threads. Affinities are given back by the destructor.
+// Of a running process, all its threads. Affinities and clamps are given back by the destructor.
 std::unique_ptr<ProcessControl> control_process(int pid);
 
 struct PhaseHint {
@@ -32,12 +32,14 @@ struct PhaseHint {
 Result<PhaseHint> parse_phase_hint(const std::string& text);
 
 // Holds a policy's setting on real interfaces: reads temperatures and load, asks the policy, writes
-// what changed. A file that fails three times in a row is not used any more and said in warnings();
-// nothing that fails stops the governor.
+// what changed. Where frequencies cannot be set, a cluster's cooling device slows it down instead.
+// Cores are given by affinity, and by the CPUs of the process's control group where it is alone. A
+// file that fails three times in a row is not used any more and said in warnings(); nothing that
+// fails stops the governor.
 class Governor {
  public:
   Governor(SystemFiles& files, KnobSetter& knobs, Policy& policy, const Machine& machine,
-           const Device& device, ProcessControl* process);
+           const Device& device, ProcessControl* process, int pid = 0);
 
   // One round at a time that the caller keeps; `hint` tells the engine's phase.
   void step(double now_s, const PhaseHint& hint);
@@ -57,7 +59,8 @@ class Governor {
   void read_temperatures();
   void read_load();
   void apply(const Setting& setting);
-  bool apply_frequency(const FrequencyPolicy& policy, int64_t frequency_khz);
+  bool apply_frequency(const FrequencyPolicy& policy, int64_t frequency_khz, int64_t highest_khz);
+  bool apply_cooling(size_t cluster, size_t point);
   void apply_affinity(const Setting& setting);
   void apply_idle(IdleChoice::Wish wish);
   void apply_memory(Phase phase);
@@ -78,7 +81,8 @@ class Governor {
   Setting setting_;
   Decision decision_;
   std::vector<int> affinity_;
-  size_t rotation_ = 0;  // by which cores of a cluster begin
+  std::string cpu_list_;  // of the process's own control group; empty: none
+  size_t rotation_ = 0;   // by which cores of a cluster begin
   double rotated_s_ = 0;
   std::map<std::string, int64_t> written_;
   std::map<std::string, std::pair<int64_t, int64_t>> memory_bounds_;  // found at min_freq files

@@ -54,6 +54,11 @@ class GovernorTest : public testing::Test {
         EXPECT_TRUE(text == "0" || text == "1") << path << " " << text;
         continue;
       }
+      if (path.ends_with("/cur_state")) {
+        EXPECT_GE(std::stoll(text), 0);
+        EXPECT_LE(std::stoll(text), std::stoll(before.files.at(folder + "max_state")));
+        continue;
+      }
       const bool memory = path.find("devfreq") != std::string::npos;
       const char* low = memory ? "min_freq" : "cpuinfo_min_freq";
       const char* high = memory ? "max_freq" : "cpuinfo_max_freq";
@@ -263,6 +268,104 @@ TEST_F(GovernorTest, HoldsForADayWithoutDrift) {
   }
   EXPECT_TRUE(knobs.restore().ok());
   EXPECT_EQ(fake.files, before);
+}
+
+// A kernel without cpufreq's files, but with its cooling devices: they slow the clusters down.
+TEST_F(GovernorTest, SlowsDownByCoolingDevicesWhereFrequenciesCannotBeSet) {
+  FakeFiles fake = FakeFiles::phone();
+  std::erase_if(fake.files,
+                [](const auto& file) { return file.first.find("cpufreq/") != std::string::npos; });
+  const auto cooler = [&fake](int index, const char* type, int most) {
+    const std::string folder = fmt::format("sys/class/thermal/cooling_device{}/", index);
+    fake.files[folder + "type"] = type;
+    fake.files[folder + "cur_state"] = "0";
+    fake.files[folder + "max_state"] = fmt::format("{}", most);
+    return folder + "cur_state";
+  };
+  const std::string little = cooler(0, "cpufreq-cpu0", 15), fan = cooler(1, "pwm-fan", 3),
+                    prime = cooler(2, "thermal-cpufreq-2", 19);
+  const auto before = fake.files;
+  Alternating policy(*machine_);
+  Knobs knobs(fake);
+  Governor governor(fake, knobs, policy, *machine_, device_, nullptr);
+  governor.step(0, {});
+  EXPECT_GT(std::stoi(fake.files[little]), 0);
+  EXPECT_GT(std::stoi(fake.files[prime]), std::stoi(fake.files[little]) - 8);
+  EXPECT_EQ(fake.files[fan], "0");
+  // The cluster between has neither frequencies nor a cooling device.
+  EXPECT_FALSE(governor.reached());
+  expect_within_bounds(fake, FakeFiles{fake});
+  EXPECT_TRUE(knobs.restore().ok());
+  EXPECT_EQ(fake.files, before);
+}
+
+class Obedient : public ProcessControl {
+ public:
+  Status set_affinity(const std::vector<int>& cpus) override {
+    affinity = cpus;
+    return {};
+  }
+  Status set_clamps(int /*lowest*/, int /*highest*/) override { return {}; }
+  std::vector<int> affinity;
+};
+
+TEST_F(GovernorTest, ConfinesAProcessThatIsAloneInItsControlGroup) {
+  FakeFiles fake = FakeFiles::phone();
+  const std::string group = "sys/fs/cgroup/apps/engine.scope";
+  fake.files["sys/devices/system/cpu/possible"] = "0-7";
+  fake.files["proc/4711/cgroup"] = "1:name=x:/\n0::/apps/engine.scope";
+  fake.files[group + "/cpuset.cpus"] = "";
+  fake.files[group + "/cgroup.procs"] = "4711";
+  const auto before = fake.files;
+  Obedient process;
+  {
+    Alternating policy(*machine_);
+    Knobs knobs(fake);
+    Governor governor(fake, knobs, policy, *machine_, device_, &process, 4711);
+    governor.step(0, {});
+    EXPECT_EQ(fake.files[group + "/cpuset.cpus"], "0,4,7");
+    EXPECT_EQ(process.affinity, (std::vector<int>{0, 4, 7}));
+    EXPECT_TRUE(knobs.restore().ok());
+  }
+  EXPECT_EQ(fake.files, before);
+  // With another process in it the group is left alone.
+  fake.files[group + "/cgroup.procs"] = "4711\n4712";
+  EXPECT_EQ(cpu_list_of(fake, 4711), "");
+}
+
+TEST(Knobs, HoldListsOfCpusWithinThoseOfTheMachine) {
+  FakeFiles fake;
+  const std::string file = "sys/fs/cgroup/engine/cpuset.cpus";
+  fake.files["sys/devices/system/cpu/possible"] = "0-3";
+  fake.files[file] = "0-3";
+  Knobs knobs(fake);
+  EXPECT_EQ(knobs.set_cpus("sys/fs/cgroup/engine/cgroup.procs", {0}).error().kind,
+            ErrorKind::kUnsupported);
+  EXPECT_FALSE(knobs.set_cpus("sys/fs/cgroup/../../cpuset.cpus", {0}).ok());
+  EXPECT_FALSE(knobs.set_cpus(file, {4}).ok());
+  EXPECT_FALSE(knobs.set_cpus(file, {}).ok());
+  EXPECT_TRUE(fake.writes.empty());
+  EXPECT_TRUE(knobs.set_cpus(file, {1, 3}).ok());
+  EXPECT_EQ(fake.files[file], "1,3");
+  EXPECT_TRUE(knobs.restore().ok());
+  EXPECT_EQ(fake.files[file], "0-3");
+}
+
+// The kernel may offer more than the device file allows: the narrower bound holds.
+TEST(Knobs, KeepFrequenciesWithinTheDeviceFile) {
+  FakeFiles fake = FakeFiles::phone();
+  const std::string folder = "sys/devices/system/cpu/cpufreq/policy4/";
+  fake.files[folder + "cpuinfo_max_freq"] = "9999999";
+  const auto device = load_device("sm8250");
+  ASSERT_TRUE(device.ok());
+  Knobs free(fake), bound(fake, frequency_bounds(*device));
+  EXPECT_TRUE(free.set(folder + "scaling_max_freq", 5'000'000).ok());
+  EXPECT_EQ(bound.set(folder + "scaling_max_freq", 5'000'000).error().kind, ErrorKind::kBadInput);
+  EXPECT_TRUE(bound.set(folder + "scaling_max_freq", 2'419'200).ok());
+  // Another machine than the device file is of.
+  fake.files[folder + "related_cpus"] = "40-43";
+  Knobs stranger(fake, frequency_bounds(*device));
+  EXPECT_FALSE(stranger.set(folder + "scaling_max_freq", 2'419'200).ok());
 }
 
 TEST(Knobs, RefuseWhatIsNotOnTheListOrOutOfBounds) {

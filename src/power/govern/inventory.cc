@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <sstream>
 
 namespace edgewright {
 namespace {
@@ -58,7 +59,10 @@ void find_thermal(SystemFiles& files, Inventory& out) {
     if (name.starts_with("thermal_zone")) {
       out.zones.push_back({folder, type.ok() ? *type : ""});
     } else if (name.starts_with("cooling_device")) {
-      out.cooling_devices.push_back(folder);
+      const auto most = files.read_number(folder + "/max_state");
+      if (most.ok() && *most > 0) {
+        out.cooling_devices.push_back({folder, type.ok() ? *type : "", *most});
+      }
     }
   }
 }
@@ -116,6 +120,25 @@ void find_batteries(SystemFiles& files, Inventory& out) {
 }
 
 }  // namespace
+
+std::string cpu_list_of(SystemFiles& files, int pid) {
+  const auto groups = files.read(fmt::format("proc/{}/cgroup", pid));
+  if (!groups.ok()) return "";
+  std::istringstream lines(*groups);
+  for (std::string line; std::getline(lines, line);) {
+    // "0::/PATH" of the one hierarchy, "NUMBER:cpuset:/PATH" of one for CPUs alone.
+    const size_t slash = line.find(":/");
+    if (slash == std::string::npos) continue;
+    const bool unified = line.starts_with("0::");
+    if (!unified && line.substr(0, slash).find("cpuset") == std::string::npos) continue;
+    const std::string folder =
+        fmt::format("sys/fs/cgroup{}{}", unified ? "" : "/cpuset", line.substr(slash + 1));
+    const auto members = files.read(folder + "/cgroup.procs");
+    if (!members.ok() || *members != fmt::format("{}", pid)) continue;
+    if (files.read(folder + "/cpuset.cpus").ok()) return folder + "/cpuset.cpus";
+  }
+  return "";
+}
 
 std::vector<int> parse_cpu_list(const std::string& text) {
   std::vector<int> cpus;

@@ -16,6 +16,11 @@ struct FrequencyPolicy {
 struct ZoneFile {
   std::string folder, type;
 };
+// What the kernel slows down in steps; 0 is as fast as it goes.
+struct CoolingDevice {
+  std::string folder, type;
+  int64_t max_state = 0;
+};
 struct PowerSource {
   enum class Kind { kRapl, kHwmonPower, kBattery };
   Kind kind = Kind::kRapl;
@@ -28,13 +33,17 @@ struct PowerSource {
 struct Inventory {
   std::vector<FrequencyPolicy> policies;
   std::vector<ZoneFile> zones;
-  std::vector<std::string> cooling_devices;    // folders
+  std::vector<CoolingDevice> cooling_devices;
   std::vector<std::string> frequency_devices;  // devfreq folders
   std::vector<std::string> idle_states;        // folders of CPU 0
   std::vector<PowerSource> sources;
   std::vector<std::string> warnings;  // what is missing, and what is used instead
 };
 Inventory take_inventory(SystemFiles& files);
+
+// The file that holds the CPUs of a process's control group, where no other process is in it;
+// empty where there is none.
+std::string cpu_list_of(SystemFiles& files, int pid);
 
 // "0-3,8" as CPU numbers; empty for anything else.
 std::vector<int> parse_cpu_list(const std::string& text);

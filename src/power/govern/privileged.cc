@@ -1,5 +1,6 @@
 #include "power/govern/privileged.h"
 
+#include <fmt/ranges.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -9,6 +10,9 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <map>
+
+#include "power/govern/inventory.h"
 
 namespace edgewright {
 namespace {
@@ -43,19 +47,81 @@ bool receive_line(int socket, std::string& buffer, std::string& line) {
   }
 }
 
-Status obey(Knobs& knobs, const std::string& line) {
-  if (line == "restore") return knobs.restore();
-  const size_t space = line.rfind(' ');
-  int64_t value = 0;
-  if (line.starts_with("set ") && space > 4) {
-    const auto [end, code] =
-        std::from_chars(line.data() + space + 1, line.data() + line.size(), value);
-    if (code == std::errc() && end == line.data() + line.size()) {
-      return knobs.set(line.substr(4, space - 4), value);
-    }
-  }
-  return bad_input("found '{}', expected 'set PATH VALUE' or 'restore'", line.substr(0, 60));
+bool read_number(std::string_view text, int64_t& value) {
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return code == std::errc() && end == text.data() + text.size();
 }
+
+// Everything of one client: what it had set is given back when this ends.
+class Desk {
+ public:
+  Desk(SystemFiles& files, const std::vector<FrequencyBounds>& bounds, int socket)
+      : knobs_(files, bounds), socket_(socket) {}
+
+  Status obey(const std::string& line) {
+    if (line == "restore") return restore();
+    const size_t first = line.find(' '), last = line.rfind(' ');
+    if (first != std::string::npos) {
+      const std::string word = line.substr(0, first), end = line.substr(last + 1);
+      const std::string subject = first < last ? line.substr(first + 1, last - first - 1) : "";
+      int64_t value = 0;
+      if (word == "set" && read_number(end, value)) return knobs_.set(subject, value);
+      if (word == "cpus") return knobs_.set_cpus(subject, parse_cpu_list(end));
+      if (word == "affinity" && read_number(subject, value)) {
+        EDGEWRIGHT_ASSIGN(ProcessControl * process, process_of(value));
+        return process->set_affinity(parse_cpu_list(end));
+      }
+      const size_t space = subject.find(' ');
+      int64_t low = 0, high = 0;
+      if (word == "clamps" && space != std::string::npos &&
+          read_number(subject.substr(0, space), value) &&
+          read_number(subject.substr(space + 1), low) && read_number(end, high)) {
+        EDGEWRIGHT_ASSIGN(ProcessControl * process, process_of(value));
+        return set_clamps(*process, low, high);
+      }
+    }
+    return bad_input(
+        "found '{}', expected 'set PATH VALUE', 'cpus PATH LIST', 'affinity PID LIST', "
+        "'clamps PID LOW HIGH' or 'restore'",
+        line.substr(0, 60));
+  }
+
+ private:
+  Status restore() {
+    // Groups first: threads cannot go back to where their group does not reach.
+    const Status status = knobs_.restore();
+    processes_.clear();
+    return status;
+  }
+  static Status set_clamps(ProcessControl& process, int64_t low, int64_t high) {
+    constexpr int64_t kMost = 1024;
+    if (low < 0 || low > high || high > kMost) {
+      return bad_input("clamps {} to {}, expected 0 to {}", low, high, kMost);
+    }
+    return process.set_clamps(static_cast<int>(low), static_cast<int>(high));
+  }
+  // Root may name every process, others their own.
+  Result<ProcessControl*> process_of(int64_t pid) {
+    ucred client{};
+    socklen_t size = sizeof client;
+    struct stat folder{};
+    if (pid <= 0 || pid > INT32_MAX || ::stat(fmt::format("/proc/{}", pid).c_str(), &folder) != 0) {
+      return bad_input("there is no process {}", pid);
+    }
+    if (::getsockopt(socket_, SOL_SOCKET, SO_PEERCRED, &client, &size) != 0 ||
+        (client.uid != 0 && client.uid != folder.st_uid)) {
+      return bad_input("process {} is another user's", pid);
+    }
+    auto& process = processes_[pid];
+    if (!process) process = control_process(static_cast<int>(pid));
+    return process.get();
+  }
+
+  // Ended in reverse: affinities are given back after the CPUs of groups.
+  std::map<int64_t, std::unique_ptr<ProcessControl>> processes_;
+  Knobs knobs_;
+  int socket_;
+};
 
 Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};
@@ -70,19 +136,19 @@ Result<sockaddr_un> address_of(const std::string& path) {
 
 }  // namespace
 
-void serve_knobs(SystemFiles& files, int socket) {
-  Knobs knobs(files);
+void serve_knobs(SystemFiles& files, int socket, const std::vector<FrequencyBounds>& bounds) {
+  Desk desk(files, bounds, socket);
   std::string buffer, line;
   while (receive_line(socket, buffer, line)) {
-    const Status status = obey(knobs, line);
+    const Status status = desk.obey(line);
     std::string answer = status.ok() ? "ok" : "error " + status.error().message;
     std::erase(answer, '\n');
     if (!send_all(socket, answer + "\n")) break;
   }
-  (void)knobs.restore().ok();
 }
 
-Status serve_knobs_at(SystemFiles& files, const std::string& path, const volatile bool& stop) {
+Status serve_knobs_at(SystemFiles& files, const std::string& path,
+                      const std::vector<FrequencyBounds>& bounds, const volatile bool& stop) {
   EDGEWRIGHT_ASSIGN(const sockaddr_un address, address_of(path));
   const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (listener < 0) return internal_error("cannot make a socket: {}", std::strerror(errno));
@@ -99,7 +165,7 @@ Status serve_knobs_at(SystemFiles& files, const std::string& path, const volatil
   while (!stop) {
     const int client = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     if (client < 0) continue;
-    serve_knobs(files, client);
+    serve_knobs(files, client, bounds);
     ::close(client);
   }
   ::close(listener);
@@ -134,9 +200,33 @@ Status HelperClient::set(const std::string& path, int64_t value) {
   return ask(fmt::format("set {} {}", path, value));
 }
 
+Status HelperClient::set_cpus(const std::string& path, const std::vector<int>& cpus) {
+  return ask(fmt::format("cpus {} {}", path, fmt::join(cpus, ",")));
+}
+
+class HelperClient::RemoteProcess : public ProcessControl {
+ public:
+  RemoteProcess(HelperClient& helper, int pid) : helper_(helper), pid_(pid) {}
+  Status set_affinity(const std::vector<int>& cpus) override {
+    return helper_.ask(fmt::format("affinity {} {}", pid_, fmt::join(cpus, ",")));
+  }
+  Status set_clamps(int lowest, int highest) override {
+    return helper_.ask(fmt::format("clamps {} {} {}", pid_, lowest, highest));
+  }
+
+ private:
+  HelperClient& helper_;
+  int pid_;
+};
+
+std::unique_ptr<ProcessControl> HelperClient::control(int pid) {
+  return std::make_unique<RemoteProcess>(*this, pid);
+}
+
 Status HelperClient::restore() { return ask("restore"); }
 
-Result<std::unique_ptr<HelperClient>> start_helper(const std::string& root) {
+Result<std::unique_ptr<HelperClient>> start_helper(const std::string& root,
+                                                   const std::vector<FrequencyBounds>& bounds) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     return internal_error("cannot make a socket pair: {}", std::strerror(errno));
@@ -151,7 +241,7 @@ Result<std::unique_ptr<HelperClient>> start_helper(const std::string& root) {
       ::signal(signal, SIG_IGN);
     }
     RootedFiles files(root);
-    serve_knobs(files, ends[1]);
+    serve_knobs(files, ends[1], bounds);
     ::_exit(0);
   }
   ::close(ends[1]);

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "power/govern/governor.h"
 
@@ -23,11 +24,23 @@ struct SchedulingAttributes {
 };
 constexpr uint64_t kKeepPolicy = 0x08, kKeepParameters = 0x10, kClampLow = 0x20, kClampHigh = 0x40;
 
+SchedulingAttributes clamping(uint32_t lowest, uint32_t highest) {
+  SchedulingAttributes attributes;
+  attributes.flags = kKeepPolicy | kKeepParameters | kClampLow | kClampHigh;
+  attributes.clamp_low = lowest;
+  attributes.clamp_high = highest;
+  return attributes;
+}
+
 class LinuxProcess : public ProcessControl {
  public:
   explicit LinuxProcess(int pid) : pid_(pid) {}
   ~LinuxProcess() override {
     for (const auto& [thread, mask] : before_) ::sched_setaffinity(thread, sizeof mask, &mask);
+    for (const auto& [thread, clamps] : clamps_before_) {
+      SchedulingAttributes attributes = clamping(clamps.first, clamps.second);
+      ::syscall(SYS_sched_setattr, thread, &attributes, 0);
+    }
   }
   LinuxProcess(const LinuxProcess&) = delete;
   LinuxProcess& operator=(const LinuxProcess&) = delete;
@@ -48,12 +61,16 @@ class LinuxProcess : public ProcessControl {
   }
 
   Status set_clamps(int lowest, int highest) override {
-    SchedulingAttributes attributes;
-    attributes.flags = kKeepPolicy | kKeepParameters | kClampLow | kClampHigh;
-    attributes.clamp_low = static_cast<uint32_t>(lowest);
-    attributes.clamp_high = static_cast<uint32_t>(highest);
-    return for_each_thread(
-        [&](int thread) { return ::syscall(SYS_sched_setattr, thread, &attributes, 0) == 0; });
+    SchedulingAttributes attributes =
+        clamping(static_cast<uint32_t>(lowest), static_cast<uint32_t>(highest));
+    return for_each_thread([&](int thread) {
+      SchedulingAttributes before;
+      if (!clamps_before_.contains(thread) &&
+          ::syscall(SYS_sched_getattr, thread, &before, sizeof before, 0) == 0) {
+        clamps_before_.emplace(thread, std::pair(before.clamp_low, before.clamp_high));
+      }
+      return ::syscall(SYS_sched_setattr, thread, &attributes, 0) == 0;
+    });
   }
 
  private:
@@ -73,6 +90,7 @@ class LinuxProcess : public ProcessControl {
 
   int pid_;
   std::map<int, cpu_set_t> before_;
+  std::map<int, std::pair<uint32_t, uint32_t>> clamps_before_;
 };
 
 }  // namespace

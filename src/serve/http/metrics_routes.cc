@@ -119,6 +119,10 @@ HttpReply metrics(const HttpContext& context, const RoutedRequest& /*request*/) 
                  static_cast<double>(context.service.under_way()));
   families.gauge("edgewright_http_connections", "open HTTP connections", {},
                  context.connections ? context.connections() : 0);
+  if (const auto joules = context.energy_j ? context.energy_j() : std::nullopt) {
+    families.counter("edgewright_energy_joules_total", "energy of the machine since the start", {},
+                     *joules);
+  }
   families.gauge("process_resident_memory_bytes", "resident memory", {}, resident_bytes());
   HttpReply reply;
   reply.content_type = "text/plain; version=0.0.4";

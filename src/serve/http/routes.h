@@ -13,6 +13,8 @@ namespace edgewright {
 struct HttpContext {
   Service& service;
   std::function<int()> connections;  // open now, for the metrics
+  // Joules of the machine since the start; none where nothing measures them. May be empty.
+  std::function<std::optional<double>()> energy_j;
 };
 
 // A request as a handler sees it: who asks, and the parts of the address that stand for {}.
