@@ -11,7 +11,7 @@
 namespace edgewright {
 
 // Forms in which an activation travels that a server's model turns back with standard operators, so
-// that any server of the Open Inference Protocol takes them (docs/decisions/0071). Numbers on a
+// that any server of the Open Inference Protocol takes them (docs/decisions/0072). Numbers on a
 // grid have a scale and a zero point for every channel, found in each activation anew.
 //   fp16: NAME as float16.
 //   int8: NAME as uint8, NAME.scale float32 and NAME.zero uint8 of one element a channel.
