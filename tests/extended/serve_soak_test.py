@@ -112,7 +112,9 @@ def main():
         failures = []
         until = time.monotonic() + SECONDS
         threads = [
-            threading.Thread(target=run, args=(client, server, seed, until, counts, cut_off, failures))
+            threading.Thread(
+                target=run, args=(client, server, seed, until, counts, cut_off, failures)
+            )
             for client, count in CLIENTS
             for seed in range(count)
         ]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A language model between a device and a real server: the prompt there and the answer here, or the
-first layers here and the others there. The tokens are those of the model alone, also when the server
-goes away in the middle.
+first layers here and the others there. The tokens are those of the model alone, also when the
+server goes away in the middle.
 
 usage: generate_test.py EDGEWRIGHT ROOT
 """
