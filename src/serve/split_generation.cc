@@ -272,7 +272,7 @@ class LayersThere : public Machine {
 }  // namespace
 
 Result<SplitGenerationResult> generate_split(InferenceClient& client,
-                                             std::shared_ptr<const PackedModel> model,
+                                             const std::shared_ptr<const PackedModel>& model,
                                              const Tokenizer& tokenizer, ThreadPool& pool,
                                              const TextRequest& request,
                                              const SplitGenerationOptions& options) {

@@ -35,7 +35,7 @@ struct SplitGenerationResult {
 // The tokens of the model alone with the same request. kCheckFailed when the server fails and there
 // is no fallback.
 Result<SplitGenerationResult> generate_split(InferenceClient& client,
-                                             std::shared_ptr<const PackedModel> model,
+                                             const std::shared_ptr<const PackedModel>& model,
                                              const Tokenizer& tokenizer, ThreadPool& pool,
                                              const TextRequest& request,
                                              const SplitGenerationOptions& options);
