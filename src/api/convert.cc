@@ -41,6 +41,13 @@ bool rounds(const Graph& graph) {
   });
 }
 
+// float16 or bfloat16 inside: a plan rounds in other places.
+bool holds_low_float(const Graph& graph) {
+  return std::ranges::any_of(graph.values(), [](const Value& value) {
+    return value.type.dtype == DType::kFloat16 || value.type.dtype == DType::kBfloat16;
+  });
+}
+
 // The outputs of one run, given back instead of running again.
 class KeptOutputs : public Subject {
  public:
@@ -113,7 +120,9 @@ class OriginalCheck {
   static Result<OriginalCheck> create_with(const Graph& original, const ConvertOptions& options,
                                            const SeededSizes& sizes) {
     OriginalCheck check;
-    if (options.precision != "fp32") check.options_.relative_l2 = kRelativeL2OfPrecision;
+    if (options.precision != "fp32" || holds_low_float(original)) {
+      check.options_.relative_l2 = kRelativeL2OfPrecision;
+    }
     if (rounds(original)) check.options_.relative_l2 = kRelativeL2OfRounding;
     check.options_.layers = false;
     InputOptions inputs;

@@ -63,6 +63,7 @@ class MixedPrecision {
     MixedOptions options;
     options.seed = context_.options.seed;
     options.progress = context_.options.progress;
+    options.exhaustive = context_.precision.exhaustive;
     const auto end = std::chrono::steady_clock::now() +
                      std::chrono::duration<double>(context_.precision.seconds);
     options.out_of_time = [end] { return std::chrono::steady_clock::now() > end; };
@@ -236,6 +237,11 @@ void report_search(const MixedResult& found, bool by_size, ConvertReport& report
       {"mix", front_text(found, found.chosen, by_size),
        front_text(found, found.knee, by_size) + " (the knee)",
        fmt::format("the cheapest of {} mixes that keeps the goals", found.judged.size())});
+  if (!found.proved) return;
+  report.choices.push_back(
+      {"every mix", front_text(found, found.chosen, by_size),
+       front_text(found, found.found, by_size) + " (the search)",
+       fmt::format("all {} mixes were judged after the search", found.judged.size())});
 }
 
 }  // namespace

@@ -116,6 +116,11 @@ constexpr Key kKeys[] = {
        o.objective = size ? "size" : "latency";
        return {};
      }},
+    {"search", "auto, exhaustive",
+     [](PrecisionOptions& o, const std::string& v) -> Status {
+       EDGEWRIGHT_ASSIGN(o.exhaustive, choice(v, "exhaustive", "auto"));
+       return {};
+     }},
     {"seconds", "time for the search of a mix",
      [](PrecisionOptions& o, const std::string& v) -> Status {
        EDGEWRIGHT_ASSIGN(o.seconds, number(v, 0, 86400));

@@ -26,7 +26,8 @@ struct PrecisionOptions {
   bool migrate_scales = true;   // int8: tried, and kept where it helps
   std::string refuse = "auto";  // layers that measure slower in int8
   std::string objective = "latency";
-  double seconds = 120;  // for the search of a mix
+  bool exhaustive = false;  // mixed: every mix is judged
+  double seconds = 120;     // for the search of a mix
   std::vector<std::string> excluded;
   std::string cache;
   double max_error = 0.5;          // relative L2 of the outputs

@@ -60,8 +60,8 @@ std::vector<double> times_of(const Graph& graph, const Roofs& roofs, double laun
 // Opens nodes whose operators are functions of others, once for every kind of node.
 class Opener {
  public:
-  Opener(const Model& model, const Target& target, const Roofs& roofs)
-      : model_(model), target_(target), roofs_(roofs) {}
+  Opener(const Model& model, const Target& target, const Roofs& roofs, GeluForm gelu)
+      : model_(model), target_(target), roofs_(roofs), gelu_(gelu) {}
 
   Opened operator()(const Node& node) {
     std::string key = node.domain + "::" + node.op;
@@ -79,16 +79,41 @@ class Opener {
     if (part.graph->nodes().size() != 1) return {};
     if (!onnx_type_inferer().infer(*part.graph).ok()) return {};
     const double whole_us = cost_of(*part.graph);
-    const auto opened = function_expander()(*part.graph, part.graph->nodes().front());
-    if (!opened.ok() || !*opened || !fold(part)) return {};
-    Opened result;
-    result.possible = true;
-    for (const Node& inner : part.graph->nodes()) {
-      const SupportRow* row = find_support(target_, inner);
-      result.possible = result.possible && row != nullptr && row->level == SupportLevel::kNative;
+    Node& whole = part.graph->nodes().front();
+    // The tanh form stands for both that do without erf.
+    if (whole.op == "Gelu" && gelu_ != GeluForm::kErf) {
+      whole.attributes.set("approximate", std::string("tanh"));
     }
+    if (!open_all(part)) return {};
+    Opened result;
+    result.possible = std::ranges::all_of(part.graph->nodes(),
+                                          [this](const Node& inner) { return runs_there(inner); });
     result.cost_factor = whole_us > 0 ? std::max(1.0, cost_of(*part.graph) / whole_us) : 1;
     return result;
+  }
+
+  bool runs_there(const Node& node) const {
+    const SupportRow* row = find_support(target_, node);
+    return row != nullptr &&
+           (row->level == SupportLevel::kNative || row->level == SupportLevel::kDecompose);
+  }
+
+  // Opens the one node, and of what comes out what the target lacks; ONNX nests definitions four
+  // deep at most. False when nothing could be opened.
+  bool open_all(Model& part) const {
+    constexpr int kMaxDepth = 4;
+    for (int depth = 0; depth < kMaxDepth; ++depth) {
+      bool any = false;
+      for (Node* node : part.graph->node_list()) {
+        if (depth > 0 && runs_there(*node)) continue;
+        const auto opened = function_expander()(*part.graph, *node);
+        if (!opened.ok()) return false;
+        any = any || *opened;
+      }
+      if (!any) return depth > 0;
+      if (!fold(part)) return false;
+    }
+    return true;
   }
 
   // The node as a model of its own.
@@ -123,6 +148,7 @@ class Opener {
   const Model& model_;
   const Target& target_;
   const Roofs& roofs_;
+  const GeluForm gelu_;
   std::map<std::string, Opened> known_;
 };
 
@@ -167,7 +193,8 @@ Result<TargetReport> check_target(const std::string& path, const TargetOptions& 
   check.accelerator_us = times_of(*model.graph, accelerator, is_cpu ? 0 : kLaunchUs);
   check.copy_us_per_byte = is_cpu ? 0 : 1 / kCopyBytesPerUs;
   check.crossing_us = is_cpu ? kCallUs : kCrossingUs;
-  Opener opener(model, target, accelerator);
+  Opener opener(model, target, accelerator,
+                choose_gelu_form(options.gelu_low, options.gelu_high, options.gelu_max_error));
   check.open = [&](const Node& node) { return opener(node); };
 
   TargetReport report = check_target(*model.graph, target, check);
@@ -177,6 +204,14 @@ Result<TargetReport> check_target(const std::string& path, const TargetOptions& 
       fmt::format("a value crosses at {:g} GB/s after {:g} us, an operation starts in {:g} us",
                   kCopyBytesPerUs / 1e3, check.crossing_us, is_cpu ? 0 : kLaunchUs)};
   add_gelu_form(options, report);
+  const auto branches = std::ranges::count_if(
+      model.graph->nodes(), [](const Node& node) { return !node.subgraphs.empty(); });
+  if (branches > 0) {
+    report.warnings.push_back(fmt::format(
+        "what lies in the bodies of {} control-flow nodes is in no time; convert --fix the input "
+        "that decides, then check again",
+        branches));
+  }
   if (report.opset > 0 && model.source_opset > report.opset) {
     report.warnings.push_back(
         fmt::format("the importer reads opset {} at most, the model has {}: convert --opset {}",

@@ -41,6 +41,7 @@ std::vector<std::string> find_features() {
   note(__builtin_cpu_supports("avx512vl"), "avx512vl");
   note(__builtin_cpu_supports("avx512vnni"), "avx512vnni");
   note(__builtin_cpu_supports("avxvnni"), "avxvnni");
+  note(__builtin_cpu_supports("avx512bf16"), "avx512bf16");
   if (may_use_tiles()) {
     note(__builtin_cpu_supports("amx-bf16"), "amx-bf16");
     note(__builtin_cpu_supports("amx-int8"), "amx-int8");

@@ -21,6 +21,8 @@ inline constexpr KernelTolerance kMatMulTolerance = {"MatMul", 1e-5, 2e-6};
 inline constexpr KernelTolerance kConvTolerance = {"Conv2d", 1e-5, 2e-6};
 // Winograd F(4x4, 3x3) loses about four bits in its transforms.
 inline constexpr KernelTolerance kWinogradTolerance = {"Conv2d by Winograd", 1e-4, 2e-5};
+// Operands are rounded to 8 bits of precision before they are multiplied.
+inline constexpr KernelTolerance kBfloat16Tolerance = {"bfloat16 products", 8e-3, 8e-3};
 inline constexpr KernelTolerance kAttentionTolerance = {"Attention", 1e-5, 2e-6};
 inline constexpr KernelTolerance kElementwiseTolerance = {"Elementwise", 1e-6, 0};
 inline constexpr KernelTolerance kSoftmaxTolerance = {"Softmax", 4e-6, 1e-7};

@@ -16,6 +16,8 @@ namespace edgewright {
 // edgewright::MatMul       A, B, [bias N], [residual]: transpose_a, transpose_b, alpha_scale (of
 // the
 //                          product); epilogue
+//                          Conv2d and MatMul: products="bfloat16" where both operands were of that
+//                          type: kernels may round them to it
 // edgewright::Attention    Q [B,S,heads*size], K, V [B,T,kv_heads*size], [mask that broadcasts to
 //                          B,heads,S,T and is added]: num_heads, kv_num_heads, scale (absent:
 //                          1/sqrt(size)), unidirectional; packed_qkv: input 0 holds Q, K and V side

@@ -1,4 +1,5 @@
 // The ordered pipeline, one table per stage.
+#include "passes/lower/lower.h"
 #include "passes/passes.h"
 
 namespace edgewright {
@@ -36,7 +37,14 @@ std::vector<Pass> cleaning_passes() {
   };
 }
 
-Stage simplify() { return {"simplify", cleaning_passes()}; }
+Stage simplify() {
+  std::vector<Pass> passes = cleaning_passes();
+  // Before the patterns of float32 are looked for. Graphs that are not optimised have it among the
+  // lowering passes.
+  passes.insert(passes.begin(), {"lower_low_float", "operators on 16-bit floats on float32",
+                                 lower_low_float, Dialect::kPlan});
+  return {"simplify", std::move(passes)};
+}
 
 // Fusions into larger operators (normalisation, attention, activations): before any rewrite that
 // reorders arithmetic, which would hide the patterns.

@@ -15,6 +15,8 @@ using Clock = std::chrono::steady_clock;
 constexpr double kHalf = 0.5;
 // Work that is doubled takes at least so much more time; a fixed cost does not.
 constexpr double kGrowth = 1.35;
+// And eight times as much at least this.
+constexpr double kGrowthOfEight = 1.7;
 // The loops take whole rounds of this many floats (kernels/probe).
 constexpr size_t kFloatGranule = 1024;
 constexpr int64_t kLargestMoveBytes = int64_t{1} << 30;
@@ -65,6 +67,8 @@ Result<Response> respond(const Plan& plan, const PlanStep& step, const Work& wor
   response.in_place_us = in_place_us;
   response.empty_us = roofs.step_us.value;
   EDGEWRIGHT_ASSIGN(response.moving_us, moving_us(work, move));
+  const double peak = Roofline{&roofs, 1}.peak_gop_s(work.compute_dtype);
+  response.peak_us = peak > 0 ? static_cast<double>(work.flops) / peak / 1e3 : 0;
   if (step.implementation == nullptr) return response;
   std::vector<Tensor> constants;
   KernelRequest request = full_request(plan, step, constants);
@@ -76,6 +80,9 @@ Result<Response> respond(const Plan& plan, const PlanStep& step, const Work& wor
   }
   if (scale_batch(request, 2)) {
     response.twice_us = measured_or_zero(request, *step.implementation);
+    if (response.twice_us < kGrowth * response.alone_us && scale_batch(request, 4)) {
+      response.eight_us = measured_or_zero(request, *step.implementation);
+    }
   }
   return response;
 }
@@ -86,9 +93,11 @@ std::string bound_by_experiment(const Response& response) {
       response.alone_us > 0 ? std::max(0.0, time_us - response.alone_us) : 0.0;
   const bool tiny = response.empty_us >= kHalf * time_us;
   const bool fixed = response.twice_us > 0 && response.twice_us < kGrowth * response.alone_us &&
+                     response.eight_us < kGrowthOfEight * response.alone_us &&
                      response.moving_us < kHalf * response.alone_us;
   if (tiny) return "overhead";
-  if (response.moving_us + waiting_us >= kHalf * time_us) return "memory";
+  const double memory_us = response.moving_us + waiting_us;
+  if (memory_us >= kHalf * time_us && memory_us > response.peak_us) return "memory";
   return fixed ? "overhead" : "compute";
 }
 
@@ -98,6 +107,9 @@ std::string describe(const Response& response) {
   text += fmt::format(", {:.2f} for moving its bytes", response.moving_us);
   if (response.twice_us > 0) {
     text += fmt::format(", {:.2f}x with twice the batch", response.twice_us / response.alone_us);
+  }
+  if (response.eight_us > 0) {
+    text += fmt::format(", {:.2f}x with eight times", response.eight_us / response.alone_us);
   }
   if (response.threads_us > 0) {
     text += fmt::format(", {:.2f}x quicker with a thread more",

@@ -21,8 +21,10 @@ struct Response {
   double alone_us = 0;     // again and again on the same data: as near as the caches can hold it
   double moving_us = 0;    // only reading and writing its bytes, likewise again and again
   double twice_us = 0;     // alone, with twice the batch
+  double eight_us = 0;     // with eight times the batch, where twice hardly took longer
   double threads_us = 0;   // alone, with one thread more
   double empty_us = 0;     // a kernel that does nothing
+  double peak_us = 0;      // its arithmetic alone, at the measured peak
 };
 
 // Runs the step's kernel by itself, with twice the batch and with one thread more, and moves as
@@ -31,8 +33,9 @@ Result<Response> respond(const Plan& plan, const PlanStep& step, const Work& wor
                          double in_place_us, const Roofs& roofs, const MoveKernels& move);
 
 // What the response speaks for: "memory" when moving the bytes, and waiting for them within the
-// run, takes half of the time; "overhead" when the time hardly grows with the batch or is that of
-// an empty kernel; else "compute".
+// run, takes half of the time and more than the arithmetic would at its measured peak; "overhead"
+// when the time hardly grows with the batch (products take rows in blocks, so that a second row may
+// be free: an eighth is not) or is that of an empty kernel; else "compute".
 std::string bound_by_experiment(const Response& response);
 std::string describe(const Response& response);
 

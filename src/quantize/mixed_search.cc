@@ -11,8 +11,6 @@ namespace {
 
 constexpr size_t kPopulation = 48;
 constexpr size_t kGenerations = 20;
-// Spaces of at most so many assignments are looked through whole.
-constexpr double kSmallSpace = 4096;
 // So many times without a promising candidate end the search.
 constexpr size_t kDryRounds = 3;
 
@@ -26,12 +24,11 @@ class MixedSearch {
     if (!sound) return internal_error("the original itself is not allowed by the constraint");
     EDGEWRIGHT_TRY(greedy());
     EDGEWRIGHT_TRY(evolve());
+    result_.found = cheapest_point();
+    if (options_.exhaustive) EDGEWRIGHT_TRY(judge_the_rest());
     result_.front = pareto_front(result_.judged);
     result_.knee = knee_of(result_.judged, result_.front);
-    for (size_t i = 0; i < result_.judged.size(); ++i) {
-      const MixedPoint& best = result_.judged[result_.chosen];
-      if (result_.judged[i].allowed && result_.judged[i].cost < best.cost) result_.chosen = i;
-    }
+    result_.chosen = cheapest_point();
     return std::move(result_);
   }
 
@@ -39,6 +36,31 @@ class MixedSearch {
   bool exhausted() const {
     return result_.judged.size() >= options_.judgements ||
            (options_.out_of_time && options_.out_of_time());
+  }
+
+  // The cheapest allowed point; the original, which is the first, is allowed.
+  size_t cheapest_point() const {
+    size_t best = 0;
+    for (size_t i = 0; i < result_.judged.size(); ++i) {
+      const MixedPoint& point = result_.judged[i];
+      if (point.allowed && point.cost < result_.judged[best].cost) best = i;
+    }
+    return best;
+  }
+
+  Status judge_the_rest() {
+    const std::vector<Assignment> all = whole_space();
+    if (all.empty()) {
+      return usage_error(
+          "found {} layers of {} types, expected at most {} mixes for an exhaustive search",
+          problem_.layers, problem_.types, kSmallSpace);
+    }
+    for (const Assignment& one : all) {
+      if (options_.out_of_time && options_.out_of_time()) return {};
+      EDGEWRIGHT_TRY(judge(one));
+    }
+    result_.proved = true;
+    return {};
   }
 
   // Whether the assignment is allowed; judged once.
@@ -226,7 +248,7 @@ class MixedSearch {
   std::vector<Assignment> whole_space() const {
     const double size =
         std::pow(static_cast<double>(problem_.types), static_cast<double>(problem_.layers));
-    if (size > kSmallSpace) return {};
+    if (size > static_cast<double>(kSmallSpace)) return {};
     std::vector<Assignment> all;
     all.reserve(static_cast<size_t>(size));
     for (size_t number = 0; number < static_cast<size_t>(size); ++number) {

@@ -31,6 +31,9 @@ struct MixedOptions {
   uint64_t seed = 0;
   size_t judgements = 40;             // how often the model may be run at most
   std::function<bool()> out_of_time;  // empty: never
+  // Judges every assignment after the search, however many judgements that takes; for models of few
+  // layers.
+  bool exhaustive = false;
   Progress progress;
 };
 
@@ -44,13 +47,20 @@ struct MixedResult {
   std::vector<MixedPoint> judged;  // in the order of judgement
   std::vector<size_t> front;       // judged points that no other beats in both, by rising cost
   size_t chosen = 0;               // the cheapest allowed point
-  size_t knee = 0;                 // of the front: farthest from the line between its ends
+  // What the search itself had found, and whether every other assignment was judged after it.
+  size_t found = 0;
+  bool proved = false;
+  size_t knee = 0;  // of the front: farthest from the line between its ends
 };
+
+// Spaces of at most so many assignments can be looked through whole.
+inline constexpr size_t kSmallSpace = 4096;
 
 // Looks for the cheapest assignment that is allowed: first greedily (from the cheapest assignment
 // back to the original, worst error for its gain first, with a binary search along that path),
 // then by evolution on the added-up errors, judging the most promising. The original is judged too
-// and must be allowed. Same seed, same result, unless time runs out.
+// and must be allowed. Same seed, same result, unless time runs out. kUsage where an exhaustive
+// search is asked for and there are more than kSmallSpace assignments.
 Result<MixedResult> search_mixed(const MixedProblem& problem, const MixedOptions& options);
 
 // Indices of the points that no other point beats in cost and error, by rising cost.

@@ -94,6 +94,25 @@ TEST(MixedSearchTest, TimeEndsTheSearch) {
   EXPECT_TRUE(result->judged[result->chosen].allowed);
 }
 
+TEST(MixedSearchTest, ExhaustiveSearchJudgesEveryMix) {
+  const Toy toy(5);
+  MixedOptions options;
+  options.exhaustive = true;
+  const auto result = search_mixed(toy.problem(), options);
+  ASSERT_TRUE(result.ok());
+  EXPECT_TRUE(result->proved);
+  EXPECT_EQ(result->judged.size(), 256u);
+  EXPECT_DOUBLE_EQ(result->judged[result->chosen].cost, toy.best_cost());
+  EXPECT_LE(result->judged[result->found].cost, 1.02 * toy.best_cost());
+
+  MixedProblem large = toy.problem();
+  large.types = 3;  // 6,561 mixes
+  large.sensitivity.resize(24);
+  const auto refused = search_mixed(large, options);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().kind, ErrorKind::kUsage);
+}
+
 TEST(ParetoTest, FrontAndKnee) {
   const std::vector<MixedPoint> points = {{{}, 10, 0.0, true},
                                           {{}, 4, 0.2, true},

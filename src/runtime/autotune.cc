@@ -27,6 +27,10 @@ constexpr double kSteadyCpuShare = 0.9;
 // Making a kernel counts as this share of a run: code that is generated whenever a plan is opened
 // has to win back what its making costs within ten runs.
 constexpr double kSetUpShare = 0.1;
+// Products of bfloat16 are tried only for models that were converted to them, which is done for
+// many runs: their making is won back within a hundred.
+constexpr std::string_view kLowProducts = "_bf16_";
+constexpr double kSetUpShareOfLow = 0.01;
 // The instruction-set part of the names of kernels whose code is generated at opening, and what the
 // first of them costs beside its own making: the library finds out about the machine and touches
 // its code for the first time (seen: 0.7 to 0.9 ms).
@@ -210,13 +214,15 @@ Result<const KernelImplementation*> Autotuner::choose(
   };
   Best generated, compiled;
   for (const KernelImplementation* candidate : candidates) {
-    const bool is_generated = candidate->name.ends_with(kGenerated);
+    const bool is_low = candidate->name.find(kLowProducts) != std::string_view::npos;
+    const bool is_generated = !is_low && candidate->name.ends_with(kGenerated);
     if (is_generated && without_generated_) continue;
     // An implementation that cannot be made here is no choice; the others still are.
     const auto times = times_of(request, *candidate);
     if (!times.ok()) continue;
     Best& best = is_generated ? generated : compiled;
-    const double cost_us = times->run_us + kSetUpShare * times->make_us;
+    const double share = is_low ? kSetUpShareOfLow : kSetUpShare;
+    const double cost_us = times->run_us + share * times->make_us;
     if (best.implementation == nullptr || cost_us < best.cost_us) {
       best = {candidate, *times, cost_us};
     }

@@ -13,7 +13,7 @@ namespace {
 constexpr std::pair<std::string_view, std::string_view> kSubstitutes[] = {
     {"Gelu", "train or export with the tanh form, or with HardSwish"},
     {"Erf", "export GELU in its tanh form"},
-    {"LayerNormalization", "keep it as one node (opset 17 or later) or use batch normalisation"},
+    {"LayerNormalization", "use batch normalisation, which runs everywhere"},
     {"NonZero", "replace by a fixed number of candidates (TopK)"},
     {"NonMaxSuppression", "move it behind the model, to the CPU's post-processing"},
     {"If", "fix the condition's input with convert --fix"},
@@ -111,7 +111,12 @@ class Checker {
       const Opened opened = check_.open(node);
       factor = opened.cost_factor;
       // Opening beats a fallback and a plugin; a table's own word on decomposing stands as it is.
-      if (opened.possible && level != SupportLevel::kCustom) level = SupportLevel::kDecompose;
+      if (opened.possible && level != SupportLevel::kCustom && level != SupportLevel::kDecompose) {
+        entry.reason =
+            fmt::format("opened into operations that are native there; as one it is {} ({})",
+                        support_level_name(level), entry.reason);
+        level = SupportLevel::kDecompose;
+      }
     }
     const bool runs_there = level == SupportLevel::kNative || level == SupportLevel::kCast ||
                             level == SupportLevel::kDecompose || level == SupportLevel::kCustom;

@@ -4,15 +4,16 @@ usage: precision_zoo_test.py PROGRAM SHARED [--only NAME,...]
 
 Runs in an environment with NumPy, ONNX Runtime and OpenVINO (tools/setup --bench); without them, or
 without the shared folder, it is skipped (exit code 77). NAME: accuracy, calibrators, cost,
-interchange, small, trained.
+interchange, small, trained, mixed.
 
-Bounds: issue "Precision", targets 1, 2, 4 and 5.
+Bounds: issue "Precision", targets 1, 2, 4, 5 and 6.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ import time
 
 try:
     import numpy
+    import onnx
     import onnxruntime
     import openvino
     from cifar_images import read_images
@@ -54,6 +56,34 @@ def figures(name, before, after, same):
     return f"{name}: top-1 {before:.2f} -> {after:.2f} %, agreement {same:.2f} %"
 
 
+# Behind seven convolutions of resnet20.
+CUT = "/blocks/blocks.2/Relu_1_output_0"
+
+
+def write_eight_layers(source, images, labels, path):
+    """The first seven convolutions of a trained network and a linear classifier on their means,
+    fitted to the labels by least squares."""
+    onnx.utils.extract_model(str(source), str(path), ["input"], [CUT], check_model=False)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    means = numpy.concatenate([session.run(None, {"input": images[i : i + BATCH]})[0].mean((2, 3))
+                               for i in range(0, len(images), BATCH)])  # fmt: skip
+    ones = numpy.concatenate([means, numpy.ones((len(means), 1))], 1)
+    targets = numpy.eye(10)[labels]
+    weights = numpy.linalg.solve(ones.T @ ones + 1e-3 * numpy.eye(ones.shape[1]), ones.T @ targets)
+    model = onnx.load(str(path))
+    graph, helper, numbers = model.graph, onnx.helper, onnx.numpy_helper
+    graph.initializer.append(numbers.from_array(weights[:-1].astype(numpy.float32), "head_w"))
+    graph.initializer.append(numbers.from_array(weights[-1].astype(numpy.float32), "head_b"))
+    graph.node.append(helper.make_node("GlobalAveragePool", [CUT], ["means"]))
+    graph.node.append(helper.make_node("Flatten", ["means"], ["flat"]))
+    graph.node.append(helper.make_node("Gemm", ["flat", "head_w", "head_b"], ["logits"]))
+    del graph.output[:]
+    graph.output.append(
+        helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["N", 10])
+    )
+    onnx.save(model, str(path))
+
+
 class Zoo:
     def __init__(self, program, shared, folder):
         self.program, self.folder = program, folder
@@ -61,6 +91,7 @@ class Zoo:
         self.images, self.labels = read_images(self.models / "cifar10-dev-2000.bin")
         calibration, labels = read_images(self.models / "cifar10-calib-512.bin")
         self.calibration = calibration
+        self.calibration_labels = labels
         self.data = folder / "calibration.npz"
         numpy.savez(self.data, input=calibration, labels=labels)
         self.float_top1 = {}
@@ -72,9 +103,10 @@ class Zoo:
         if not holds:
             self.failures.append(text)
 
-    def convert(self, model, name, *flags):
+    def convert(self, model, name, *flags, source=None):
         out, document = self.folder / f"{model}.{name}.onnx", self.folder / f"{model}.{name}.json"
-        words = [self.program, "convert", self.models / f"{model}.onnx", "-o", out, *flags]
+        source = source or self.models / f"{model}.onnx"
+        words = [self.program, "convert", source, "-o", out, *flags]
         words += ["--calibrate", self.data, "--mode", "no-verify", "--json", document]
         process = subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
@@ -190,12 +222,32 @@ class Zoo:
         share = document["quantization"]["int8_macs_share"]
         self.expect(share > 0.99, f"resnet20-qat: {100 * share:.1f} % of multiply-adds in int8")
 
+    def mixed(self):
+        source = self.folder / "eight.onnx"
+        write_eight_layers(
+            self.models / "resnet20.onnx", self.calibration, self.calibration_labels, source
+        )
+        flags = ["--precision", "mixed", "--shape", "input=1x3x32x32"]
+        for word in ("search=exhaustive", "seconds=600"):
+            flags += ["--quantize", word]
+        _, document = self.convert("eight", "mixed", *flags, source=source)
+        choices = {choice["what"]: choice for choice in document["choices"]}
+        every = choices.get("every mix")
+        self.expect(every is not None, "eight layers: every mix was judged")
+        if every is None:
+            return
+        best, found = (
+            float(re.match(r"[0-9.]+", every[key])[0]) for key in ("chosen", "runner_up")
+        )
+        text = f"eight layers, {every['why']}: best {best:.1f} us, the search {found:.1f} us"
+        self.expect("256" in every["why"] and found <= 1.02 * best, text)
+
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("shared", type=pathlib.Path)
-    names = ("accuracy", "small", "trained", "interchange", "calibrators", "cost")
+    names = ("accuracy", "small", "trained", "interchange", "calibrators", "cost", "mixed")
     parser.add_argument("--only", default=",".join(names))
     arguments = parser.parse_args()
     if not (arguments.shared / "zoo" / "cifar10").is_dir():

@@ -9,8 +9,8 @@ likwid (bandwidths and peaks against likwid-bench), independent (the same agains
 has nothing of ours), confirm (verdicts hold for 95 %), language (requests to a language model add
 up within 2 %), apply (predicted and achieved within 20 %), batches (what the batch model finds best
 costs at most 3 % more than what a sweep finds), layers (predicted times of layers and models; first
-times layers, four times a minute). CASE:MODEL takes only models of whose names it is a part. Exit
-code 77 where what a case needs is absent. Prints every figure.
+times layers, four times a minute and a half). CASE:MODEL takes only models of whose names it is a
+part. Exit code 77 where what a case needs is absent. Prints every figure.
 """
 
 import csv
@@ -184,7 +184,7 @@ def layers(checks):
         return ABSENT
     report = None
     for _ in range(4):
-        words = ["--layers", "500", "--layers-seconds", "60", "--seconds", "4", "--accept-noise"]
+        words = ["--layers", "900", "--layers-seconds", "90", "--seconds", "4", "--accept-noise"]
         report, error = document("device", "probe", *words)
         if report is None:
             checks.that(False, error)

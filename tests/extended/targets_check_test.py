@@ -5,9 +5,9 @@ usage: targets_check_test.py PROGRAM ROOT [FOLDER]
 With FOLDER the reports are left there to be read. Exit code 77 without the models.
 
 What the documents say of layer normalisation (src/targets/support names them): Core ML 4 has it as
-a layer and 5 as an operation; NNAPI has none up to 1.3: it falls back to the CPU, or is opened into
-operations that NNAPI has where that is cheaper; TensorRT decomposes it before 8.6 and has it from
-then on; SNPE 1 decomposes it and 2 has it; OpenVINO has it.
+a layer and 5 as an operation; NNAPI has none up to 1.3, as one node it would fall back to the CPU,
+but 1.2 has all operations of its definition, into which the plan opens it; TensorRT decomposes it
+before 8.6 and has it from then on; SNPE 1 decomposes it and 2 has it; OpenVINO has it.
 """
 
 import json
@@ -27,8 +27,9 @@ TARGETS = {
     ("coreml@4", "gpu"): NATIVE,
     ("coreml@5", "gpu"): NATIVE,
     ("coreml@5", "ane"): NATIVE,
-    ("nnapi@1.2", "npu"): {"cpu", "decompose"},
-    ("nnapi@1.3", "npu"): {"cpu", "decompose"},
+    ("nnapi@1.1", "npu"): {"cpu"},
+    ("nnapi@1.2", "npu"): {"decompose"},
+    ("nnapi@1.3", "npu"): {"decompose"},
     ("tensorrt@7.2", "gpu"): {"decompose"},
     ("tensorrt@8.0", "gpu"): {"decompose"},
     ("tensorrt@8.6", "gpu"): NATIVE,
@@ -36,6 +37,9 @@ TARGETS = {
     ("snpe@2.20", "gpu"): NATIVE,
     ("openvino@2026.4", "cpu"): NATIVE,
 }
+# NNAPI has no erf: GELU goes there in its tanh form, whose error of 4.7e-4 is within the
+# 1e-3 that is allowed where nothing is said.
+GELU = {("nnapi@1.2", "npu"): {"decompose"}, ("nnapi@1.3", "npu"): {"decompose"}}
 KNOWN = {"native", "fuse", "decompose", "cast", "custom", "cpu", "no"}
 
 
@@ -52,7 +56,7 @@ def possible(node):
     return node["reason"].split(";")[0] if kept_back else node["placement"]
 
 
-def faults(document, layer_norm):
+def faults(document, layer_norm, gelu=None):
     """What is wrong with a report: fallbacks that nobody is told of, sums that do not add up."""
     nodes = document["nodes"]
     for node in nodes:
@@ -71,6 +75,9 @@ def faults(document, layer_norm):
         found = {possible(n) for n in nodes if n["op"] == "LayerNormalization"}
         if not found or not found <= layer_norm:
             yield f"LayerNorm is {sorted(found)}, documented {sorted(layer_norm)}"
+        found = {possible(n) for n in nodes if n["op"] == "Gelu"}
+        if gelu is not None and found != gelu:
+            yield f"GELU is {sorted(found)}, expected {sorted(gelu)}"
 
 
 def main():
@@ -93,7 +100,7 @@ def main():
                 run("targets", "check", *model, "--target", target, "--hardware", hardware,
                     "--json", f"{stem}.json", "--report", f"{stem}.html")  # fmt: skip
                 document = json.loads(pathlib.Path(f"{stem}.json").read_text())
-                wrong = list(faults(document, expected))
+                wrong = list(faults(document, expected, expected and GELU.get((target, hardware))))
                 print(f"{name} on {target} {hardware}: {document['counts']}, "
                       f"{document['transitions']} transitions, "
                       f"{document['predicted_us']:.0f} us of {document['unconstrained_us']:.0f}"

@@ -98,8 +98,9 @@ void Bundle::remove_leftovers(const std::vector<std::string>& keep) const {
   }
   ours.insert({"manifest.json", "measurements.json", "report.html"});
   const auto is_ours = [&](const std::string& file) {
-    const std::string name = finished_name(file);
-    return file == name ? ours.contains(file) && !kept.contains(file) : ours.contains(name);
+    if (kept.contains(file)) return false;
+    // An ending such as ".tflite" looks like one of a file in the making: whole names come first.
+    return ours.contains(file) || ours.contains(finished_name(file));
   };
   std::error_code error;
   for (const char* part : kFolders) {

@@ -230,7 +230,7 @@ Result<size_t> Importer::rank(size_t index) const {
 
 Status Importer::add_parameter() {
   const auto dtype = element_dtype(text("element_type", ""));
-  if (!dtype) return unsupported("element type '{}'", text("element_type", ""));
+  if (!dtype) return element_type_error(text("element_type", ""));
   if (layer_->outputs.empty()) return bad_input("found no output, expected one");
   const std::string shape = text("shape", "");
   ValueType type = ValueType::tensor(*dtype);

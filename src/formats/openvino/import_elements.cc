@@ -38,7 +38,7 @@ Status read_not_equal(Importer& importer) {
 Status read_convert(Importer& importer) {
   EDGEWRIGHT_ASSIGN(Value * x, importer.input(0));
   const auto to = element_dtype(importer.text("destination_type", ""));
-  if (!to) return unsupported("element type '{}'", importer.text("destination_type", ""));
+  if (!to) return element_type_error(importer.text("destination_type", ""));
   Attributes attributes;
   attributes.set("to", static_cast<int64_t>(*to));
   return importer.finish("Cast", {x}, std::move(attributes));

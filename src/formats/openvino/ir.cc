@@ -47,6 +47,19 @@ std::optional<DType> element_dtype(std::string_view text) {
   return it == kTypes.end() ? std::nullopt : std::optional(it->dtype);
 }
 
+Error element_type_error(std::string_view text) {
+  constexpr std::string_view kNotRead[] = {
+      "undefined", "dynamic", "u1", "bin", "u2", "u3", "u6", "nf4", "f4e2m1", "f8e8m0", "string"};
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  if (std::ranges::find(kNotRead, lower) != std::end(kNotRead)) {
+    return unsupported("element type '{}'", text);
+  }
+  return bad_input("element type '{}', expected one of OpenVINO's", text.substr(0, 40));
+}
+
 std::string weights_path(const std::string& xml_path) {
   const bool xml = xml_path.ends_with(".xml");
   return (xml ? xml_path.substr(0, xml_path.size() - 4) : xml_path) + ".bin";

@@ -47,6 +47,9 @@ struct Ir {
 // "f32" for float32; empty for types that IR has not.
 std::string_view element_type(DType dtype);
 std::optional<DType> element_dtype(std::string_view text);
+// Why element_dtype has nothing: kUnsupported for a type of OpenVINO that is not read here, else
+// kBadInput. Case does not count, as port precisions are in capitals.
+Error element_type_error(std::string_view text);
 
 // The path of the constants beside an xml file.
 std::string weights_path(const std::string& xml_path);

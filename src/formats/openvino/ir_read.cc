@@ -64,7 +64,7 @@ Result<Port> read_port(pugi::xml_node node) {
   if (!precision.empty()) {
     const auto dtype = precision_dtype(precision);
     if (!dtype) {
-      return unsupported("port at byte {} has precision '{}'", node.offset_debug(), precision);
+      return element_type_error(precision).at(fmt::format("port at byte {}", node.offset_debug()));
     }
     port.dtype = *dtype;
   }
@@ -89,7 +89,12 @@ class Reader {
   Result<Ir> run() {
     const std::string version = net_.attribute("version").value();
     if (version != "10" && version != "11") {
-      return unsupported("IR version '{}': versions 10 and 11 are read here", version);
+      const auto known = number(version);
+      constexpr int64_t kNewest = 11;
+      if (known && *known >= 1 && *known < kNewest) {
+        return unsupported("IR version {}: versions 10 and 11 are read here", version);
+      }
+      return bad_input("IR version '{}', expected 10 or 11", version.substr(0, 40));
     }
     ir_.name = net_.attribute("name").value();
     for (const auto layer : net_.child("layers").children("layer")) {
@@ -157,7 +162,7 @@ Status Reader::read_layer(pugi::xml_node node) {
 
 Status Reader::read_constant(pugi::xml_node data, Layer& layer) {
   const auto dtype = element_dtype(data.attribute("element_type").value());
-  if (!dtype) return unsupported("element type '{}'", data.attribute("element_type").value());
+  if (!dtype) return element_type_error(data.attribute("element_type").value());
   Dims dims;
   std::string_view text = trimmed(data.attribute("shape").value());
   while (!text.empty()) {

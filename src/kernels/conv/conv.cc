@@ -11,6 +11,7 @@ std::span<const KernelImplementation> conv_implementations() {
       implementation("conv2d_direct_f32_hwy", "edgewright", "Conv2d", conv_direct()),
 #ifdef EDGEWRIGHT_HAVE_ONEDNN
       implementation("conv2d_f32_onednn", "edgewright", "Conv2d", conv_onednn()),
+      implementation("conv2d_bf16_onednn", "edgewright", "Conv2d", conv_onednn_bfloat16()),
 #endif
   };
   return table;

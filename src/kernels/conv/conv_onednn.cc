@@ -24,7 +24,7 @@ dnnl::memory::dims weight_dims(const ConvShape& s) {
 }
 
 // What oneDNN offers for the shape; throws dnnl::error when it has nothing.
-dnnl::convolution_forward::primitive_desc describe(const ConvShape& s) {
+dnnl::convolution_forward::primitive_desc describe(const ConvShape& s, bool bfloat16) {
   const Desc x({s.batch, s.in_channels, s.in_height, s.in_width}, kFloat, tag_of(s.in_layout));
   const Desc y({s.batch, s.out_channels, s.out_height, s.out_width}, kFloat, tag_of(s.out_layout));
   const Desc w(weight_dims(s), kFloat, Tag::any);
@@ -36,6 +36,7 @@ dnnl::convolution_forward::primitive_desc describe(const ConvShape& s) {
   }
   attributes.set_post_ops(operations);
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (bfloat16) attributes.set_fpmath_mode(dnnl::fpmath_mode::bf16);
   return dnnl::convolution_forward::primitive_desc(
       onednn_engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, x,
       w, bias, y, {s.stride_y, s.stride_x}, {s.dilation_y - 1, s.dilation_x - 1},
@@ -47,7 +48,9 @@ size_t bias_offset(const dnnl::convolution_forward::primitive_desc& description)
   return (description.weights_desc().get_size() + 63) / 64 * 64;
 }
 
+template <bool kBfloat16>
 bool supports(const KernelRequest& request) {
+  if (kBfloat16 && !takes_bfloat16_products(request)) return false;
   const auto s = parse_conv(request);
   if (!s.ok() || request.threads != 1 || !has_constant_weights(request) ||
       !keeps_padding_zero(*s) || s->in_layout == Layout::kNchw8c ||
@@ -56,16 +59,17 @@ bool supports(const KernelRequest& request) {
   }
   try {
     // The plain C++ reference would only waste the autotuner's time.
-    return std::strstr(describe(*s).impl_info_str(), "ref") == nullptr;
+    return std::strstr(describe(*s, kBfloat16).impl_info_str(), "ref") == nullptr;
   } catch (const dnnl::error&) {
     return false;
   }
 }
 
+template <bool kBfloat16>
 Result<Tensor> pack(const KernelRequest& request) {
   EDGEWRIGHT_ASSIGN(const ConvShape s, parse_conv(request));
   try {
-    const auto description = describe(s);
+    const auto description = describe(s, kBfloat16);
     const size_t offset = bias_offset(description);
     const int64_t bytes = static_cast<int64_t>(offset) + s.out_blocks() * 64;
     EDGEWRIGHT_ASSIGN(Tensor packed, Tensor::allocate(DType::kUint8, {bytes}));
@@ -79,10 +83,11 @@ Result<Tensor> pack(const KernelRequest& request) {
   }
 }
 
+template <bool kBfloat16>
 Created create(const KernelRequest& request, PackedBytes packed) {
   EDGEWRIGHT_ASSIGN(const ConvShape s, parse_conv(request));
   try {
-    const auto description = describe(s);
+    const auto description = describe(s, kBfloat16);
     const size_t offset = bias_offset(description);
     if (packed.size() != offset + static_cast<size_t>(s.out_blocks()) * 64) {
       return bad_input("packed weights of a oneDNN convolution have {} bytes", packed.size());
@@ -110,6 +115,9 @@ Created create(const KernelRequest& request, PackedBytes packed) {
 
 }  // namespace
 
-ImplementationFunctions conv_onednn() { return {supports, pack, create}; }
+ImplementationFunctions conv_onednn() { return {supports<false>, pack<false>, create<false>}; }
+ImplementationFunctions conv_onednn_bfloat16() {
+  return {supports<true>, pack<true>, create<true>};
+}
 
 }  // namespace edgewright

@@ -158,6 +158,21 @@ TEST(ConvOneDnn, AgreesWithTheDefinition) {
     EXPECT_EQ(difference(run->output(), expected_output(trial, c), kConvTolerance), "");
   }
 }
+
+TEST(ConvOneDnn, ProductsOfBfloat16OnlyWhereAskedFor) {
+  const Case c = {1, 32, 48, 9, 33, 3, 3, 1, 1, 1, {1, 1, 1, 1}, "Relu", true};
+  const KernelImplementation* implementation = find_implementation("conv2d_bf16_onednn");
+  ASSERT_NE(implementation, nullptr);
+  EXPECT_FALSE(implementation->supports(make_trial(c).request()));
+  Trial trial = make_trial(c);
+  trial.attribute("products", std::string("bfloat16"));
+  if (!implementation->supports(trial.request())) GTEST_SKIP() << "not on this processor";
+  auto run = trial.prepare(*implementation);
+  ASSERT_TRUE(run.ok()) << run.error().message;
+  ThreadPool pool(1);
+  (*run)(pool);
+  EXPECT_EQ(difference(run->output(), expected_output(trial, c), kBfloat16Tolerance), "");
+}
 #endif
 
 TEST(ConvDirect, RefusesWhatWouldFillPaddingChannels) {

@@ -15,6 +15,7 @@ std::span<const KernelImplementation> matmul_implementations() {
       implementation("gemm_dynamic_f32_hwy", "", "Gemm", dynamic),
 #ifdef EDGEWRIGHT_HAVE_ONEDNN
       implementation("matmul_packed_f32_onednn", "edgewright", "MatMul", matmul_onednn()),
+      implementation("matmul_packed_bf16_onednn", "edgewright", "MatMul", matmul_onednn_bfloat16()),
 #endif
   };
   return table;

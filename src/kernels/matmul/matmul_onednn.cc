@@ -13,7 +13,7 @@ using Desc = dnnl::memory::desc;
 using Tag = dnnl::memory::format_tag;
 constexpr auto kFloat = dnnl::memory::data_type::f32;
 
-dnnl::matmul::primitive_desc describe(const MatMulShape& s) {
+dnnl::matmul::primitive_desc describe(const MatMulShape& s, bool bfloat16) {
   const Desc a({s.m, s.k}, kFloat, s.transpose_a ? Tag::ba : Tag::ab);
   const Desc b({s.k, s.n}, kFloat, Tag::any);
   const Desc bias({1, s.n}, kFloat, Tag::ab);
@@ -25,6 +25,7 @@ dnnl::matmul::primitive_desc describe(const MatMulShape& s) {
   }
   attributes.set_post_ops(operations);
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (bfloat16) attributes.set_fpmath_mode(dnnl::fpmath_mode::bf16);
   return dnnl::matmul::primitive_desc(onednn_engine(), a, b, bias, y, attributes);
 }
 
@@ -32,7 +33,9 @@ size_t bias_offset(const dnnl::matmul::primitive_desc& description) {
   return (description.weights_desc().get_size() + 63) / 64 * 64;
 }
 
+template <bool kBfloat16>
 bool supports(const KernelRequest& request) {
+  if (kBfloat16 && !takes_bfloat16_products(request)) return false;
   const auto s = parse_matmul(request);
   if (!s.ok() || request.threads != 1 || s->batch != 1 || s->scale != 1.0f ||
       request.inputs[1].constant == nullptr ||
@@ -40,16 +43,17 @@ bool supports(const KernelRequest& request) {
     return false;
   }
   try {
-    return std::strstr(describe(*s).impl_info_str(), "ref") == nullptr;
+    return std::strstr(describe(*s, kBfloat16).impl_info_str(), "ref") == nullptr;
   } catch (const dnnl::error&) {
     return false;
   }
 }
 
+template <bool kBfloat16>
 Result<Tensor> pack(const KernelRequest& request) {
   EDGEWRIGHT_ASSIGN(const MatMulShape s, parse_matmul(request));
   try {
-    const auto description = describe(s);
+    const auto description = describe(s, kBfloat16);
     const size_t offset = bias_offset(description);
     const int64_t bytes = static_cast<int64_t>(offset) + s.panels() * 64;
     EDGEWRIGHT_ASSIGN(Tensor packed, Tensor::allocate(DType::kUint8, {bytes}));
@@ -67,10 +71,11 @@ Result<Tensor> pack(const KernelRequest& request) {
   }
 }
 
+template <bool kBfloat16>
 Created create(const KernelRequest& request, PackedBytes packed) {
   EDGEWRIGHT_ASSIGN(const MatMulShape s, parse_matmul(request));
   try {
-    const auto description = describe(s);
+    const auto description = describe(s, kBfloat16);
     const size_t offset = bias_offset(description);
     if (packed.size() != offset + static_cast<size_t>(s.panels()) * 64) {
       return bad_input("packed matrix of oneDNN has {} bytes", packed.size());
@@ -98,6 +103,9 @@ Created create(const KernelRequest& request, PackedBytes packed) {
 
 }  // namespace
 
-ImplementationFunctions matmul_onednn() { return {supports, pack, create}; }
+ImplementationFunctions matmul_onednn() { return {supports<false>, pack<false>, create<false>}; }
+ImplementationFunctions matmul_onednn_bfloat16() {
+  return {supports<true>, pack<true>, create<true>};
+}
 
 }  // namespace edgewright

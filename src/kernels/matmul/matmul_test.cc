@@ -114,5 +114,22 @@ TEST(MatMul, RefusesShapesThatDoNotAgree) {
   EXPECT_FALSE(accepts(trial, "matmul_dynamic_f32_hwy"));
 }
 
+#ifdef EDGEWRIGHT_HAVE_ONEDNN
+TEST(MatMul, ProductsOfBfloat16OnlyWhereAskedFor) {
+  const Case c = {1, 65, 192, 64, false, false, true, true, "Relu"};
+  const KernelImplementation* implementation = find_implementation("matmul_packed_bf16_onednn");
+  ASSERT_NE(implementation, nullptr);
+  EXPECT_FALSE(implementation->supports(make_trial(c, true).request()));
+  Trial trial = make_trial(c, true);
+  trial.attribute("products", std::string("bfloat16"));
+  if (!implementation->supports(trial.request())) GTEST_SKIP() << "not on this processor";
+  auto run = trial.prepare(*implementation);
+  ASSERT_TRUE(run.ok()) << run.error().message;
+  ThreadPool pool(1);
+  (*run)(pool);
+  EXPECT_EQ(difference(run->output(), expected_output(trial, c), kBfloat16Tolerance), "");
+}
+#endif
+
 }  // namespace
 }  // namespace edgewright

@@ -1,6 +1,9 @@
 #include "kernels/onednn/primitive_onednn.h"
 
+#include <algorithm>
 #include <unordered_map>
+
+#include "base/cpu.h"
 
 // Of GNU OpenMP, which the library brings: the size of the calling thread's teams.
 extern "C" void omp_set_num_threads(int count);
@@ -29,6 +32,13 @@ bool onednn_post_operations(const Epilogue& epilogue, const dnnl::memory::desc* 
   }
   if (!epilogue.residual_before_activation) add();
   return true;
+}
+
+bool takes_bfloat16_products(const KernelRequest& request) {
+  if (request.attributes->get_string("products", "") != "bfloat16") return false;
+  const auto& features = host_cpu().features;
+  return std::ranges::find(features, "amx-bf16") != features.end() ||
+         std::ranges::find(features, "avx512bf16") != features.end();
 }
 
 OneDnnPrimitive::OneDnnPrimitive(dnnl::primitive primitive, std::vector<OneDnnArgument> arguments,

@@ -18,6 +18,9 @@ const dnnl::engine& onednn_engine();
 bool onednn_post_operations(const Epilogue& epilogue, const dnnl::memory::desc* residual,
                             dnnl::post_ops& operations);
 
+// Whether operands may be rounded to bfloat16 (attribute products) and the CPU multiplies them so.
+bool takes_bfloat16_products(const KernelRequest& request);
+
 // Which memory of the call an argument of the primitive is.
 struct OneDnnArgument {
   int name = 0;  // DNNL_ARG_*

@@ -10,6 +10,7 @@
 // convolution or a matrix product.
 namespace edgewright {
 
+Result<bool> lower_low_float(Graph& graph, PassContext& context);
 Result<bool> lower_quantized_moves(Graph& graph, PassContext& context);
 Result<bool> lower_quantized_conv(Graph& graph, PassContext& context);
 Result<bool> lower_quantized_matmul(Graph& graph, PassContext& context);
@@ -45,6 +46,8 @@ void match_epilogue(EpilogueMatch& match);
 // Extends the match by an activation alone.
 void match_activation(EpilogueMatch& match);
 
+// Hands on what lower_low_float noted of a product.
+void keep_products(const Node& node, Attributes& attributes);
 // A float32 tensor whose dimensions are all known.
 bool is_static_float(const Value* value);
 // Puts one node in the place of everything that ends at `last`, whose name and type it takes over.

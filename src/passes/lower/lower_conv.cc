@@ -58,6 +58,7 @@ Result<bool> lower_one(PassContext& context, Node& node) {
   }
   if (!context.allow(node)) return false;
   match.write_to(*attributes);
+  keep_products(node, *attributes);
   std::vector<Value*> inputs = {node.inputs[0], node.inputs[1], node.input(2), match.residual};
   replace_chain(context, match.last, "Conv2d", std::move(inputs), *std::move(attributes));
   return true;

@@ -108,6 +108,7 @@ Result<bool> lower_one(PassContext& context, Node& node) {
   if (product.transpose_b) attributes.set("transpose_b", int64_t{1});
   if (product.scale != 1) attributes.set("alpha_scale", static_cast<float>(product.scale));
   match.write_to(attributes);
+  keep_products(node, attributes);
   std::vector<Value*> inputs = {node.inputs[0], node.inputs[1], product.bias, match.residual};
   replace_chain(context, match.last, "MatMul", std::move(inputs), std::move(attributes));
   return true;

@@ -251,5 +251,45 @@ TEST(AnnotateLayout, OutputsArePlainAndKeepTheirNames) {
       << after;
 }
 
+TEST(LowerLowFloat, ComputesInFloat32AndMarksProducts) {
+  const std::string after =
+      rewritten(lower_low_float, R"(graph %g(%x: float32[1,4], %v: bfloat16[2,1]) -> (%y, %z) {
+    %f: float32[4,2] = {1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0}
+    %w: bfloat16[4,2] = Cast(%f) {to=16}
+    %l: bfloat16[1,4] = Cast(%x) {to=16}
+    %p: bfloat16[1,2] = MatMul(%l, %w)
+    %r: bfloat16[1,2] = Relu(%p)
+    %s: bfloat16[2,2] = MatMul(%v, %r)
+    %y: float32[1,2] = Cast(%r) {to=1}
+    %z: float32[2,2] = Cast(%s) {to=1}
+  })",
+                plan_options());
+  EXPECT_NE(after.find("products=\"bfloat16\""), std::string::npos) << after;
+  EXPECT_NE(after.find("%y: float32[1,2] = Relu(%p)"), std::string::npos) << after;
+  // What was made of another product counts too.
+  EXPECT_NE(after.find("products", after.find("products") + 1), std::string::npos) << after;
+  EXPECT_EQ(after.find("to=16"), std::string::npos) << after;
+}
+
+TEST(LowerLowFloat, LeavesSixteenBitsAtTheBordersOfTheGraph) {
+  const std::string after = rewritten(lower_low_float, R"(graph %g(%x: float16[1,4]) -> (%y, %z) {
+    %y: float16[1,4] = Relu(%x)
+    %z: float16[1,4] = Mystery(%y)
+  })",
+                                      plan_options());
+  EXPECT_NE(after.find("%x: float16[1,4]"), std::string::npos) << after;
+  EXPECT_NE(after.find("%y: float16[1,4] = Cast("), std::string::npos) << after;
+  EXPECT_NE(after.find("Mystery(%y)"), std::string::npos) << after;
+  EXPECT_NE(after.find(": float32[1,4] = Relu("), std::string::npos) << after;
+}
+
+TEST(LowerLowFloat, KeepsARoundingThatIsNothingElse) {
+  expect_unchanged(lower_low_float, R"(graph %g(%x: float32[1,4]) -> (%y) {
+    %l: bfloat16[1,4] = Cast(%x) {to=16}
+    %y: float32[1,4] = Cast(%l) {to=1}
+  })",
+                   plan_options());
+}
+
 }  // namespace
 }  // namespace edgewright

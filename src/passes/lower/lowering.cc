@@ -6,6 +6,8 @@ namespace edgewright {
 namespace {
 
 constexpr Pass kPasses[] = {
+    {"lower_low_float", "operators on float16 and bfloat16 on float32, bfloat16 products marked",
+     lower_low_float, Dialect::kPlan},
     {"lower_attention", "attention with its cutting into heads as one operator", lower_attention,
      Dialect::kPlan},
     {"lower_quantized_moves", "operators that only move elements on bytes", lower_quantized_moves,

@@ -209,7 +209,7 @@ const targets = {
   verdict(doc) {
     const away = (doc.counts.cpu ?? 0) + (doc.counts.no ?? 0) + (doc.counts.custom ?? 0);
     const factor =
-      doc.unconstrained_us > 0
+      doc.unconstrained_us > 0 && !doc.counts.no
         ? `, ${digits(doc.predicted_us / doc.unconstrained_us)} times what it would take ` +
           'had the target every operator'
         : '';
