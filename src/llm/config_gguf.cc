@@ -132,6 +132,7 @@ Result<ModelConfig> config_from_gguf(const Json& metadata) {
   for (const Architecture& row : architecture_table()) {
     if (row.gguf == name) found = &row;
   }
+  if (name.empty()) return bad_input("general.architecture is empty, expected a name");
   if (found == nullptr) {
     return unsupported("architecture \"{}\" is not supported; expected one of {}", name,
                        architecture_names());

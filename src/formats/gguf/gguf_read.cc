@@ -207,6 +207,11 @@ Result<GgufFile> read_bytes(std::span<const std::byte> bytes) {
   if (magic != 0x46554747) return bad_input("expected a GGUF file, which begins with GGUF");
   EDGEWRIGHT_ASSIGN(const auto version, reader.number<uint32_t>());
   if (version != 2 && version != 3) {
+    // So far there have been three; a little room for those to come.
+    constexpr uint32_t kHighest = 16;
+    if (version == 0 || version > kHighest) {
+      return bad_input("GGUF version {}, expected 2 or 3", version);
+    }
     return unsupported("GGUF version {} is not supported, only 2 and 3", version);
   }
   EDGEWRIGHT_ASSIGN(const auto tensors, reader.number<uint64_t>());
