@@ -9,6 +9,7 @@ Both get the same JSON requests on the same number of connections from the same 
 """
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import pathlib
@@ -64,15 +65,24 @@ def run_kserve(port, models):
     server.start([Model(name, path) for name, path in models.items()])
 
 
-def wait_for(port):
+def wait_for(port, process):
     until = time.monotonic() + 60
-    while time.monotonic() < until:
+    while time.monotonic() < until and process.is_alive():
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/live", timeout=1).read()
             return
         except OSError:
             time.sleep(0.2)
     raise SystemExit("the kserve server did not start")
+
+
+def end(process):
+    """Also one that does not listen to being asked."""
+    process.terminate()
+    process.join(timeout=10)
+    if process.is_alive():
+        process.kill()
+        process.join()
 
 
 def load(port, model, body, options):
@@ -113,15 +123,17 @@ def measure_throughput(options, folder):
     )
     inputs = {"adder": ("x", [1, 256]), "resnet20": ("input", [1, 3, 32, 32])}
     files = {name: str(repository / name / "1" / "model.onnx") for name in inputs}
-    server = Server(PROGRAM, repository)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     other = multiprocessing.get_context("spawn").Process(target=run_kserve, args=(port, files))
-    other.start()
     passed = True
-    try:
-        wait_for(port)
+    with contextlib.ExitStack() as started:
+        server = Server(PROGRAM, repository)
+        started.callback(server.end)
+        other.start()
+        started.callback(end, other)
+        wait_for(port, other)
         for name, (tensor, shape) in inputs.items():
             count = 1
             for size in shape:
@@ -141,9 +153,6 @@ def measure_throughput(options, folder):
                 f"(at least {WANTED_RATIO})",
                 flush=True,
             )
-    finally:
-        other.terminate()
-        server.end()
     return passed
 
 

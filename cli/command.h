@@ -64,6 +64,7 @@ Action declare_link_show(CLI::App& app, CommonOptions& common);
 Action declare_split_codecs(CLI::App& app, CommonOptions& common);
 Action declare_split_offload(CLI::App& app, CommonOptions& common);
 Action declare_split_plan(CLI::App& app, CommonOptions& common);
+Action declare_split_generate(CLI::App& app, CommonOptions& common);
 Action declare_split_secret(CLI::App& app, CommonOptions& common);
 Action declare_split_share(CLI::App& app, CommonOptions& common);
 Action declare_split_run(CLI::App& app, CommonOptions& common);

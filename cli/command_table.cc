@@ -29,6 +29,8 @@ constexpr Command kCommands[] = {
     {"split plan", "where to cut a model between a device and a server", declare_split_plan},
     {"split run", "run a cut model: the device's half here, the rest at a server",
      declare_split_run},
+    {"split generate", "a language model: the prompt, or the last layers, at a server",
+     declare_split_generate},
     {"split share", "shares of a model's linear layers for two servers", declare_split_share},
     {"split secret", "run a model whose linear layers two servers compute on shares",
      declare_split_secret},

@@ -23,6 +23,7 @@ namespace network {
 Result<Outcome> serve(const ServerSettings& settings);
 Result<SplitRunReport> run_split(const SplitRunOptions& options);
 Result<SecretRunReport> run_secret(const SecretRunOptions& options);
+Result<SplitGenerateReport> generate_split(const SplitGenerateOptions& options);
 Result<LinkProbeReport> probe_link(const LinkProbeOptions& options);
 Result<RemoteSpeculateReport> speculate_remotely(const RemoteSpeculateOptions& options);
 

@@ -61,6 +61,10 @@ Result<SecretRunReport> run_secret(const SecretRunOptions& /*options*/) {
   return become_network_program();
 }
 
+Result<SplitGenerateReport> generate_split(const SplitGenerateOptions& /*options*/) {
+  return become_network_program();
+}
+
 Result<LinkProbeReport> probe_link(const LinkProbeOptions& /*options*/) {
   return become_network_program();
 }

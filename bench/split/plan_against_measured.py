@@ -70,7 +70,7 @@ def compare(program, name, model, rates, build):
         work = pathlib.Path(folder)
         for rate, bits in PLANS:
             document(program, "split", "plan", model, "--device", "10GFLOP/s", "--server",
-                     "10TFLOP/s", "--bandwidth-mbit-s", rate, "--sent-bits", bits, "-o",
+                     "10TFLOP/s", "--bandwidth-mbit-s", rate, "--codec", bits, "-o",
                      work / "halves")
         inputs = document(program, "inspect", model)["inputs"]
         data = data_file(work / "data", inputs[0]["name"])

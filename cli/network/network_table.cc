@@ -11,6 +11,7 @@ constexpr Command kCommands[] = {
     {"serve", "", declare_serve},
     {"split run", "", declare_split_run},
     {"split secret", "", declare_split_secret},
+    {"split generate", "", declare_split_generate},
     {"split speculate", "", declare_split_speculate},
     {"link probe", "", declare_link_probe},
 };

@@ -95,6 +95,10 @@ Result<SecretRunReport> run_secret(const SecretRunOptions& options) {
   return edgewright::run_secret(options);
 }
 
+Result<SplitGenerateReport> generate_split(const SplitGenerateOptions& options) {
+  return edgewright::generate_split(options);
+}
+
 Result<LinkProbeReport> probe_link(const LinkProbeOptions& options) {
   return edgewright::probe_link(options);
 }

@@ -101,6 +101,10 @@ struct SplitRunOptions {
   // The last layer on the device ("input": none, "output": all); empty: whatever of the cuts that
   // the server has is quickest, which is looked at again while it runs.
   std::string cut;
+  // "fp16", "int8", "int4": forms in which activations may be sent where the server has halves that
+  // take them, and the share of top answers that they must keep, measured before the run.
+  std::vector<std::string> codecs;
+  double floor = 0.99;
   std::string data;  // inputs (DATA); empty: seeded random ones
   int64_t requests = 50;
   double interval_ms = 0;  // between arrivals; 0: one after another, as the device has room
@@ -116,6 +120,10 @@ struct SplitRunOptions {
 // A cut that both sides have, and what it was predicted to take before the run.
 struct SplitRunCut {
   std::string cut, server_model;
+  std::string codec = "none";
+  // Measured before the run on the device: top answers kept, and errors of activations and answers.
+  double agreement = 1, relative_l2 = 0, output_relative_l2 = 0;
+  size_t measured_samples = 0;
   double device_us = 0, rest_us = 0, server_us = 0;  // measured; rest: on the device instead
   double sent_bytes = 0, result_bytes = 0;
   double planned_us = 0;              // of a request, on the link as measured
@@ -131,7 +139,8 @@ struct SplitRunAnswer {
   std::string by;                         // "server", "device", "resumed" or "nobody"
 };
 struct SplitRunReport {
-  std::string cut;        // with which it ended
+  std::string cut;  // with which it ended
+  std::string codec = "none";
   double latency_us = 0;  // median
   double p90_us = 0, p99_us = 0, throughput_per_s = 0;
   int64_t requests = 0, answered_by_server = 0, answered_by_device = 0, resumed_on_device = 0;
@@ -211,6 +220,39 @@ struct RemoteSpeculateReport {
 std::string to_json(const RemoteSpeculateReport& report);
 // Text from a model behind a link, with drafts made here; the same text as without.
 Result<RemoteSpeculateReport> speculate_remotely(const RemoteSpeculateOptions& options);
+
+// ---- split generate ----
+
+struct SplitGenerateOptions {
+  std::string model;  // the whole language model, here; the server has it as well
+  ServerOptions server;
+  std::string target;  // its name there (docs/commands/split-generate.md)
+  std::string prompt;
+  // Layers on the device for every token, the others at the server; 0: the server computes the
+  // prompt, and the device everything after it.
+  int device_layers = 0;
+  int max_tokens = 128;
+  float temperature = 0;
+  double deadline_ms = 30000;  // of each question
+  bool fallback = true;        // the device goes on alone when the server does not answer
+  int threads = 1;
+  uint64_t seed = 0;
+};
+struct SplitGenerateReport {
+  std::string text, finish;
+  std::vector<int> tokens;
+  int prompt_tokens = 0;
+  double ttft_ms = 0, ms_per_token = 0, server_ms = 0;
+  int64_t questions = 0, repeated_sequences = 0;
+  double sent_bytes = 0, received_bytes = 0;
+  std::string failure;  // why the device went on alone; empty: it did not
+  int tokens_before_failure = 0;
+  std::vector<std::string> warnings;
+};
+std::string to_json(const SplitGenerateReport& report);
+// Text from a language model of which a server does the prompt, or the last layers of every token.
+// The text is that of the model alone.
+Result<SplitGenerateReport> generate_split(const SplitGenerateOptions& options);
 
 // ---- link probe ----
 

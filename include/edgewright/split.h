@@ -31,10 +31,15 @@ struct SplitOptions {
   // over the states that the link may be in.
   std::string objective = "latency";
   // Bounds by name: device-weights-mb, device-energy-mj, server-ms, sent-mb, price, latency-ms.
-  std::map<std::string, double> limits;
+  std::map<std::string, double> limits;  // and agreement, see `codecs`
   // How the model's input is sent: "tensor", "raw", "jpeg", or a number of bytes.
   std::string input_as = "tensor";
-  double sent_bits = 0;              // of each sent float by an activation codec; 0: as it is
+  double sent_bits = 0;  // of each sent float by a codec that is only thought of; 0: as it is
+  // "fp16", "int8", "int4": forms in which activations may be sent, beside float32. What they do
+  // to the answers is measured on DATA (empty: random inputs); `limits` has "agreement", the share
+  // of top answers that must stay (0.99 where it is missing).
+  std::vector<std::string> codecs;
+  std::string data;
   double server_price_per_hour = 0;  // in the currency of the link's price per GB
   bool map = false;                  // also the best cut over bandwidth x latency
   // Folder for device.onnx, server.onnx, and repository/ with the server's halves for `split run`
@@ -75,9 +80,22 @@ struct SplitMap {
   std::vector<std::vector<double>> latency_us;
 };
 
+// The best cut for a form of sent activations, and what the form does to the answers there.
+struct SplitCodecFigures {
+  std::string codec;  // "none": float32
+  std::string cut;
+  double latency_us = 0, sent_bytes = 0;
+  std::optional<double> agreement;  // absent where it was not measured
+  double relative_l2 = 0, output_relative_l2 = 0;
+  size_t samples = 0;
+  bool keeps_floor = true;
+};
+
 struct SplitReport {
   SplitCut best;
-  std::optional<SplitCut> runner_up;  // the best that sends other tensors
+  std::string codec = "none";             // that `best` and everything below are for
+  std::vector<SplitCodecFigures> codecs;  // where some were asked for
+  std::optional<SplitCut> runner_up;      // the best that sends other tensors
   SplitCut all_on_device, all_on_server;
   std::map<std::string, SplitCut> heuristics;  // rules of thumb, to compare with
   std::vector<SplitCrossing> crossings;

@@ -67,7 +67,11 @@ Result<HalfNames> HalfNames::of(const std::string& model_path) {
   return names;
 }
 
-std::string HalfNames::at(const std::string& cut) const { return prefix() + plain_name(cut); }
+std::string HalfNames::at(const std::string& cut, WireForm form) const {
+  const std::string suffix =
+      form == WireForm::kPlain ? "" : fmt::format("-{}", wire_form_name(form));
+  return prefix() + plain_name(cut) + suffix;
+}
 
 Result<std::vector<std::string>> write_to_repository(const Model& model, const std::string& name,
                                                      const std::string& folder) {

@@ -5,6 +5,7 @@
 
 #include "api/cut_model.h"
 #include "graph/graph.h"
+#include "split/codec/wire.h"
 
 namespace edgewright {
 
@@ -16,7 +17,7 @@ struct HalfNames {
 
   static Result<HalfNames> of(const std::string& model_path);
   std::string prefix() const { return stem + "-" + digest + "-"; }
-  std::string at(const std::string& cut) const;
+  std::string at(const std::string& cut, WireForm form = WireForm::kPlain) const;
 };
 
 // Writes a model into a repository in Triton's layout: FOLDER/NAME/config.pbtxt and

@@ -1,4 +1,4 @@
-#include "api/language_open.h"
+#include "api/language_split.h"
 #include "api/server_connection.h"
 #include "base/thread_pool.h"
 #include "edgewright/serve.h"
@@ -7,33 +7,7 @@
 namespace edgewright {
 namespace {
 
-struct Draft {
-  std::shared_ptr<const PackedModel> model;
-  std::shared_ptr<const Tokenizer> tokenizer;
-};
-
-Result<Draft> open_draft(const std::string& path, ThreadPool& pool, int threads) {
-  LanguageOptions options;
-  options.threads = threads;
-  EDGEWRIGHT_ASSIGN(PackedModel packed, open_packed_model(path, options, pool));
-  Draft draft;
-  draft.model = std::make_shared<const PackedModel>(std::move(packed));
-  EDGEWRIGHT_ASSIGN(draft.tokenizer,
-                    open_tokenizer(draft.model->tokenizer, draft.model->config.vocabulary));
-  return draft;
-}
-
-Result<std::vector<int>> prompt_tokens(const Draft& draft, const std::string& prompt) {
-  std::vector<int> tokens = draft.tokenizer->encode(prompt, false);
-  const bool adds_bos = draft.model->tokenizer.add_bos.value_or(draft.tokenizer->adds_bos());
-  if (draft.model->config.bos >= 0 && adds_bos) {
-    tokens.insert(tokens.begin(), draft.model->config.bos);
-  }
-  if (tokens.empty()) return usage_error("the prompt is empty");
-  return tokens;
-}
-
-void fill(const RemoteSpeculationResult& result, const Draft& draft,
+void fill(const RemoteSpeculationResult& result, const OpenedLanguage& draft,
           RemoteSpeculateReport& report) {
   report.tokens = result.tokens;
   report.text = draft.tokenizer->decode(result.tokens);
@@ -63,7 +37,8 @@ Result<RemoteSpeculateReport> speculate_remotely(const RemoteSpeculateOptions& o
         options.target, options.max_tokens, options.length, options.temperature);
   }
   ThreadPool pool(options.threads);
-  EDGEWRIGHT_ASSIGN(const Draft draft, open_draft(options.draft, pool, options.threads));
+  EDGEWRIGHT_ASSIGN(const OpenedLanguage draft,
+                    open_for_split(options.draft, pool, options.threads));
   EDGEWRIGHT_ASSIGN(const std::vector<int> prompt, prompt_tokens(draft, options.prompt));
   const int context = draft.model->config.context;
   if (std::ssize(prompt) + options.max_tokens > context) {

@@ -1,5 +1,6 @@
 #include "api/split_parts.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "api/median_time.h"
@@ -50,6 +51,7 @@ Status SplitParts::add_cut(const std::string& name, const std::string& server_mo
                            const NamedValues& inputs) {
   RunnableCut cut;
   cut.times.name = name;
+  cut.cut = name;
   cut.times.is_local = name == "output";
   cut.server_model = server_model;
   Part part;
@@ -70,8 +72,11 @@ Status SplitParts::add_cut(const std::string& name, const std::string& server_mo
     cut.device_outputs = halves.device_outputs;
     cut.server_outputs = halves.server_outputs;
   }
+  part_of_.push_back(parts_.size());
   parts_.push_back(std::move(part));
   cuts_.push_back(std::move(cut));
+  accuracies_.emplace_back();
+  samples_.clear();
   return measure(cuts_.size() - 1, inputs);
 }
 
@@ -100,16 +105,51 @@ Status SplitParts::measure(size_t index, const NamedValues& inputs) {
   return {};
 }
 
+Result<bool> SplitParts::add_variant(WireForm form, const std::string& server_model,
+                                     const std::vector<NamedValues>& inputs, double floor) {
+  constexpr size_t kMostSamples = 100;
+  constexpr double kEnoughSampleUs = 2e6;
+  const size_t plain = cuts_.size() - 1;
+  for (size_t i = samples_.size(); i < std::min(inputs.size(), kMostSamples); ++i) {
+    EDGEWRIGHT_ASSIGN(const NamedValues made, run_head(plain, inputs[i]));
+    NamedValues& sent = samples_.emplace_back();
+    for (const std::string& name : cuts_[plain].sent) {
+      sent[name] = made.contains(name) ? made.at(name) : inputs[i].at(name);
+    }
+  }
+  const SecondHalf rest = [&](const NamedTensors& sent) { return run_rest(plain, sent); };
+  EDGEWRIGHT_ASSIGN(const WireAccuracy accuracy,
+                    wire_accuracy(form, samples_, rest, kEnoughSampleUs));
+  if (accuracy.agreement < floor) return false;
+  RunnableCut cut = cuts_[plain];
+  cut.form = form;
+  cut.server_model = server_model;
+  cut.times.name = fmt::format("{}+{}", cut.cut, wire_form_name(form));
+  cut.times.device_us += accuracy.encode_us;
+  cut.times.sent_bytes = 0;
+  for (const auto& [name, tensor] : cut.sample) {
+    EDGEWRIGHT_ASSIGN(const WireTensors wire, encode_wire(form, name, tensor));
+    for (const auto& part : wire) {
+      cut.times.sent_bytes += static_cast<double>(part.second.size_bytes());
+    }
+  }
+  // Before the plain one, which is still the last.
+  cuts_.insert(cuts_.end() - 1, std::move(cut));
+  accuracies_.insert(accuracies_.end() - 1, accuracy);
+  part_of_.push_back(part_of_.back());
+  return true;
+}
+
 Result<NamedValues> SplitParts::run_head(size_t cut, const NamedValues& inputs) {
-  if (!parts_[cut].head.session) return NamedValues();
-  return run_opened(parts_[cut].head, inputs);
+  if (!parts_[part_of_[cut]].head.session) return NamedValues();
+  return run_opened(parts_[part_of_[cut]].head, inputs);
 }
 
 Result<NamedValues> SplitParts::run_rest(size_t cut, const NamedValues& sent) {
-  if (!parts_[cut].rest.session) {
+  if (!parts_[part_of_[cut]].rest.session) {
     return usage_error("cut '{}' has no second half on this device", cuts_[cut].times.name);
   }
-  return run_opened(parts_[cut].rest, sent);
+  return run_opened(parts_[part_of_[cut]].rest, sent);
 }
 
 }  // namespace edgewright

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "api/cut_model.h"
+#include "api/wire_accuracy.h"
 #include "serve/split_runner.h"
 
 namespace edgewright {
@@ -28,7 +29,14 @@ class SplitParts : public DeviceParts {
   // number is its place in cuts().
   Status add_cut(const std::string& name, const std::string& server_model,
                  const NamedValues& inputs);
+  // The last cut again, with its activations sent in a form that another model of the server takes.
+  // `inputs` are samples to measure what that does to the answers; false when fewer than `floor` of
+  // the top answers stay, and then it is not added.
+  Result<bool> add_variant(WireForm form, const std::string& server_model,
+                           const std::vector<NamedValues>& inputs, double floor);
   std::vector<RunnableCut>& cuts() { return cuts_; }
+  // What the forms of cuts() do to the answers, cut by cut.
+  const std::vector<WireAccuracy>& accuracies() const { return accuracies_; }
 
   Result<NamedValues> run_head(size_t cut, const NamedValues& inputs) override;
   Result<NamedValues> run_rest(size_t cut, const NamedValues& sent) override;
@@ -45,7 +53,10 @@ class SplitParts : public DeviceParts {
   std::vector<std::string> layers_, inputs_;
   std::vector<Dims> input_dims_;
   std::vector<Part> parts_;
+  std::vector<size_t> part_of_;  // by cut; forms of one share a part
   std::vector<RunnableCut> cuts_;
+  std::vector<WireAccuracy> accuracies_;
+  std::vector<NamedValues> samples_;  // what the last cut sends of the samples
 };
 
 }  // namespace edgewright

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "api/server_half.h"
+#include "api/split_plan_codec.h"
 #include "api/split_subject.h"
 #include "edgewright/split.h"
 #include "formats/onnx/onnx.h"
@@ -51,12 +52,19 @@ Result<SplitGoal> goal_of(const SplitOptions& options) {
                        options.objective);
   }
   for (const auto& [name, bound] : options.limits) {
+    if (name == "agreement") {
+      if (options.codecs.empty() || !(bound >= 0) || bound > 1) {
+        return usage_error("found --limit agreement={}, expected 0 to 1, and a --codec", bound);
+      }
+      continue;
+    }
     const auto* row = std::ranges::find_if(
         kLimitNames, [&name = name](const LimitName& known) { return known.name == name; });
     if (row == std::end(kLimitNames)) {
       std::vector<std::string_view> names;
       for (const LimitName& known : kLimitNames) names.emplace_back(known.name);
-      return usage_error("found --limit {}, expected one of {}", name, fmt::join(names, ", "));
+      return usage_error("found --limit {}, expected one of {}, agreement", name,
+                         fmt::join(names, ", "));
     }
     if (!(bound >= 0)) return usage_error("found --limit {}={}, expected at least 0", name, bound);
     goal.limits.*row->bound = bound * row->unit_size;
@@ -177,6 +185,15 @@ std::vector<std::string> cuts_worth_having(const SplitReport& report) {
   return kept;
 }
 
+Status write_server_half(const ModelHalves& halves, WireForm form, const std::string& name,
+                         const std::string& folder, SplitReport& report) {
+  Model half = clone(halves.server);
+  EDGEWRIGHT_TRY(take_wire_form(*half.graph, halves.sent, form));
+  EDGEWRIGHT_ASSIGN(const auto files, write_to_repository(half, name, folder));
+  report.files.insert(report.files.end(), files.begin(), files.end());
+  return {};
+}
+
 // Server halves in Triton's layout, and the model by which links are measured.
 Status write_repository(const SplitSubject& subject, const SplitOptions& options,
                         SplitReport& report) {
@@ -187,8 +204,11 @@ Status write_repository(const SplitSubject& subject, const SplitOptions& options
     EDGEWRIGHT_ASSIGN(const ModelHalves halves,
                       split_model(*subject.model, *subject.graph_work, placement));
     if (halves.server.graph->nodes().empty()) continue;
-    EDGEWRIGHT_ASSIGN(const auto files, write_to_repository(halves.server, names.at(cut), folder));
-    report.files.insert(report.files.end(), files.begin(), files.end());
+    EDGEWRIGHT_TRY(write_server_half(halves, WireForm::kPlain, names.at(cut), folder, report));
+    for (const std::string& codec : options.codecs) {
+      EDGEWRIGHT_ASSIGN(const WireForm form, parse_wire_form(codec));
+      EDGEWRIGHT_TRY(write_server_half(halves, form, names.at(cut, form), folder, report));
+    }
   }
   EDGEWRIGHT_ASSIGN(const auto files, write_echo_model(folder));
   report.files.insert(report.files.end(), files.begin(), files.end());
@@ -237,9 +257,10 @@ Result<SplitReport> plan_split(const SplitOptions& options) {
   SplitReport report;
   report.objective = options.objective;
   EDGEWRIGHT_ASSIGN(const SplitGoal goal, goal_of(options));
-  EDGEWRIGHT_ASSIGN(const SplitSubject subject, split_subject(options));
-  report.assumptions = subject.assumptions;
+  EDGEWRIGHT_ASSIGN(SplitSubject subject, split_subject(options));
   report.warnings = subject.warnings;
+  EDGEWRIGHT_TRY(choose_sent_form(options, goal, subject, report));
+  report.assumptions = subject.assumptions;
   EDGEWRIGHT_TRY(fill_report(subject, goal, options, report));
   return report;
 }

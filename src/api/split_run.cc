@@ -27,24 +27,47 @@ double median(std::vector<double> values) {
   return at_share(values, 0.5);
 }
 
-// A cut by name and the model that the server has for it.
-using CutNames = std::vector<std::pair<std::string, std::string>>;
+// A cut by name, the model that the server has for it, and those for forms of the activations.
+struct CutNames {
+  std::string cut, model;
+  std::vector<std::pair<WireForm, std::string>> variants;
+};
 
-Result<CutNames> cuts_of_server(InferenceClient& client, const HalfNames& names,
-                                const std::vector<std::string>& layers,
-                                const SplitRunOptions& options) {
-  if (!options.cut.empty()) return CutNames{{options.cut, names.at(options.cut)}};
+Result<std::vector<WireForm>> forms_of(const SplitRunOptions& options) {
+  std::vector<WireForm> forms;
+  for (const std::string& name : options.codecs) {
+    EDGEWRIGHT_ASSIGN(forms.emplace_back(), parse_wire_form(name));
+  }
+  return forms;
+}
+
+CutNames names_of(const std::string& cut, const HalfNames& names,
+                  const std::vector<WireForm>& forms, const std::set<std::string>* ready) {
+  CutNames found{cut, names.at(cut), {}};
+  for (const WireForm form : forms) {
+    const std::string model = names.at(cut, form);
+    if (ready == nullptr || ready->contains(model)) found.variants.emplace_back(form, model);
+  }
+  return found;
+}
+
+Result<std::vector<CutNames>> cuts_of_server(InferenceClient& client, const HalfNames& names,
+                                             const std::vector<std::string>& layers,
+                                             const SplitRunOptions& options) {
+  EDGEWRIGHT_ASSIGN(const auto forms, forms_of(options));
   auto listed = client.ready_models(deadline_in(kSetUpUs));
   if (!listed.ok()) {
+    if (!options.cut.empty()) return std::vector{names_of(options.cut, names, forms, nullptr)};
     return std::move(listed).error().at(
         "without a list of the server's models a cut must be "
         "named with --cut");
   }
   const std::set<std::string> ready(listed->begin(), listed->end());
-  CutNames cuts;
+  if (!options.cut.empty()) return std::vector{names_of(options.cut, names, forms, &ready)};
+  std::vector<CutNames> cuts;
   for (const std::string& layer : layers) {
     if (ready.contains(names.at(layer)) && cuts.size() < kMostCuts) {
-      cuts.emplace_back(layer, names.at(layer));
+      cuts.push_back(names_of(layer, names, forms, &ready));
     }
   }
   if (cuts.empty()) {
@@ -60,10 +83,10 @@ Result<CutNames> cuts_of_server(InferenceClient& client, const HalfNames& names,
 Status check_half(InferenceClient& client, const RunnableCut& cut) {
   EDGEWRIGHT_ASSIGN(const oip::ModelMetadata metadata,
                     client.model(cut.server_model, "", deadline_in(kSetUpUs)));
-  for (const std::string& name : cut.sent) {
-    const Tensor& tensor = cut.sample.at(name);
-    const auto it = std::ranges::find(metadata.inputs, name, &oip::TensorMetadata::name);
+  EDGEWRIGHT_ASSIGN(const oip::InferRequest request, request_for(cut, cut.sample, true));
+  for (const auto& [name, tensor, parameters, binary] : request.inputs) {
     const std::string_view datatype = oip::datatype_name(tensor.dtype());
+    const auto it = std::ranges::find(metadata.inputs, name, &oip::TensorMetadata::name);
     if (it == metadata.inputs.end()) {
       return unsupported(
           "{}: the server's half takes no input '{}'; it is of another cut or "
@@ -90,24 +113,58 @@ struct Ready {
   LinkEstimate link;
   RunnerOptions runner;
   std::string server;
+  std::vector<std::string> warnings;
 };
+
+// The forms in which the server takes the activations of the cut that was added last.
+Status add_variants(InferenceClient& client, const SplitRunOptions& options, const CutNames& names,
+                    Ready& ready) {
+  for (const auto& [form, model] : names.variants) {
+    EDGEWRIGHT_ASSIGN(const bool is_kept,
+                      ready.parts->add_variant(form, model, ready.samples.inputs, options.floor));
+    if (!is_kept) {
+      ready.warnings.push_back(
+          fmt::format("{} after {} keeps fewer than {:g} % of the top answers and is not used",
+                      wire_form_name(form), names.cut, 100 * options.floor));
+      continue;
+    }
+    const auto& cuts = ready.parts->cuts();
+    EDGEWRIGHT_TRY(check_half(client, cuts[cuts.size() - 2]));
+  }
+  return {};
+}
 
 Status add_cuts(InferenceClient& client, const SplitRunOptions& options, Ready& ready) {
   const NamedValues& first = ready.samples.inputs[0];
   if (options.cut != "output") {
     EDGEWRIGHT_ASSIGN(const HalfNames names, HalfNames::of(options.model));
-    EDGEWRIGHT_ASSIGN(const CutNames cuts,
+    EDGEWRIGHT_ASSIGN(const auto cuts,
                       cuts_of_server(client, names, ready.parts->layers(), options));
-    for (const auto& [cut, model] : cuts) {
-      EDGEWRIGHT_TRY(ready.parts->add_cut(cut, model, first));
+    for (const CutNames& cut : cuts) {
+      EDGEWRIGHT_TRY(ready.parts->add_cut(cut.cut, cut.model, first));
       EDGEWRIGHT_TRY(check_half(client, ready.parts->cuts().back()));
+      EDGEWRIGHT_TRY(add_variants(client, options, cut, ready));
     }
   }
   if (options.fallback || options.cut == "output") {
     EDGEWRIGHT_TRY(ready.parts->add_cut("output", "", first));
   }
-  if (!options.cut.empty()) ready.runner.fixed_cut = 0;
   return {};
+}
+
+// A cut that was asked for is kept to, in the form that is quickest on the link as it is.
+void fix_cut(const SplitRunOptions& options, Ready& ready) {
+  const auto& cuts = ready.parts->cuts();
+  if (options.cut.empty()) return;
+  size_t best = cuts.size();
+  for (size_t i = 0; i < cuts.size(); ++i) {
+    if (cuts[i].cut != options.cut) continue;
+    if (best == cuts.size() ||
+        latency_us(cuts[i].times, ready.link) < latency_us(cuts[best].times, ready.link)) {
+      best = i;
+    }
+  }
+  ready.runner.fixed_cut = best;
 }
 
 // How long the idle server takes for its half: what an exchange takes beyond the link.
@@ -117,12 +174,14 @@ Status measure_server(InferenceClient& client, Ready& ready) {
     if (cut.times.is_local) continue;
     std::vector<double> times;
     for (int i = 0; i < kRepeats; ++i) {
-      RemoteAnswer answer =
-          client.infer(request_for(cut, cut.sample, ready.runner.binary), deadline_in(kSetUpUs));
+      EDGEWRIGHT_ASSIGN(oip::InferRequest request,
+                        request_for(cut, cut.sample, ready.runner.binary));
+      RemoteAnswer answer = client.infer(request, deadline_in(kSetUpUs));
       // A server without the extension for binary data gets numbers as text.
       if (!answer.ok() && answer.outcome == RemoteOutcome::kRefused && ready.runner.binary) {
         ready.runner.binary = false;
-        answer = client.infer(request_for(cut, cut.sample, false), deadline_in(kSetUpUs));
+        EDGEWRIGHT_ASSIGN(request, request_for(cut, cut.sample, false));
+        answer = client.infer(request, deadline_in(kSetUpUs));
       }
       if (!answer.ok()) return check_failed("{}", answer.message);
       times.push_back(answer.elapsed_us);
@@ -157,8 +216,9 @@ Result<LinkEstimate> measure_link(InferenceClient& client, const SplitRunOptions
 
 Result<Ready> make_ready(const SplitRunOptions& options, const ServerConnection& server) {
   Ready ready;
-  EDGEWRIGHT_ASSIGN(ready.parts, SplitParts::open(options.model, {options.shapes, options.threads,
-                                                                  options.fallback}));
+  EDGEWRIGHT_ASSIGN(ready.parts,
+                    SplitParts::open(options.model, {options.shapes, options.threads,
+                                                     options.fallback || !options.codecs.empty()}));
   EDGEWRIGHT_ASSIGN(ready.samples,
                     input_samples(ready.parts->inputs(), ready.parts->input_dims(), options.data,
                                   static_cast<size_t>(options.requests), options.seed));
@@ -169,6 +229,7 @@ Result<Ready> make_ready(const SplitRunOptions& options, const ServerConnection&
   if (options.cut == "output") {
     ready.link = {1, 1, 1, 1};
     EDGEWRIGHT_TRY(add_cuts(*client, options, ready));
+    fix_cut(options, ready);
     return ready;
   }
   EDGEWRIGHT_ASSIGN(const auto facts, client->server(deadline_in(kSetUpUs)));
@@ -176,6 +237,7 @@ Result<Ready> make_ready(const SplitRunOptions& options, const ServerConnection&
   EDGEWRIGHT_TRY(add_cuts(*client, options, ready));
   EDGEWRIGHT_ASSIGN(ready.link, measure_link(*client, options));
   EDGEWRIGHT_TRY(measure_server(*client, ready));
+  fix_cut(options, ready);
   return ready;
 }
 
@@ -214,6 +276,10 @@ void fill_timeline(const RunnerResult& result, SplitRunReport& report) {
   }
 }
 
+std::string codec_text(const RunnableCut& cut) {
+  return cut.form == WireForm::kPlain ? "none" : std::string(wire_form_name(cut.form));
+}
+
 void fill_times(const RunnerResult& result, double total_us, const Ready& ready,
                 SplitRunReport& report) {
   std::vector<double> latencies;
@@ -233,7 +299,13 @@ void fill_times(const RunnerResult& result, double total_us, const Ready& ready,
   for (size_t i = 0; i < by_cut.size(); ++i) {
     const RunnableCut& cut = ready.parts->cuts()[i];
     SplitRunCut& row = report.cuts.emplace_back();
-    row.cut = cut.times.name;
+    row.cut = cut.cut;
+    row.codec = codec_text(cut);
+    const WireAccuracy& accuracy = ready.parts->accuracies()[i];
+    row.agreement = accuracy.agreement;
+    row.relative_l2 = accuracy.relative_l2;
+    row.output_relative_l2 = accuracy.output_relative_l2;
+    row.measured_samples = accuracy.samples;
     row.server_model = cut.server_model;
     row.device_us = cut.times.device_us;
     row.rest_us = cut.times.rest_us;
@@ -277,10 +349,11 @@ Status write_outputs(const NamedValues& outputs, const std::string& folder,
 
 Status check(const SplitRunOptions& options) {
   if (options.requests < 1 || options.requests > 1000000 || !(options.interval_ms >= 0) ||
-      !(options.deadline_ms > 0) || options.in_flight < 1 || options.in_flight > 64) {
+      !(options.deadline_ms > 0) || options.in_flight < 1 || options.in_flight > 64 ||
+      !(options.floor >= 0) || options.floor > 1) {
     return usage_error(
         "found {} requests every {} ms with deadlines of {} ms and {} in flight; expected 1 to "
-        "1000000 requests, deadlines above 0 and 1 to 64 in flight",
+        "1000000 requests, deadlines above 0, 1 to 64 in flight, and a floor of 0 to 1",
         options.requests, options.interval_ms, options.deadline_ms, options.in_flight);
   }
   return {};
@@ -307,7 +380,10 @@ Result<SplitRunReport> run_split(const SplitRunOptions& options) {
   SplitRunReport report;
   report.server = ready.server;
   report.requests = options.requests;
-  report.cut = cuts[result.answers.back().cut].times.name;
+  const RunnableCut& last = cuts[result.answers.back().cut];
+  report.cut = last.cut;
+  report.codec = codec_text(last);
+  report.warnings = ready.warnings;
   count_answers(result, report);
   fill_times(result, total_us, ready, report);
   fill_timeline(result, report);

@@ -66,21 +66,37 @@ Decoder::~Decoder() = default;
 
 void Decoder::run(std::span<const DecoderRun> runs, language::Phase phase,
                   std::span<float> logits) {
+  run_layers(runs, phase, 0, config().layers, {}, logits);
+}
+
+void Decoder::run_layers(std::span<const DecoderRun> runs, language::Phase phase, int begin,
+                         int end, std::span<float> states, std::span<float> logits) {
+  EDGEWRIGHT_CHECK(0 <= begin && begin < end && end <= config().layers);
   phase_ = phase;
   lay_out(runs);
   if (rows_ == 0) return;
-  embed(runs);
+  const bool is_whole = begin == 0 && end == config().layers;
+  EDGEWRIGHT_CHECK(is_whole || states.size() == state_.size());
+  if (begin == 0) {
+    embed(runs);
+  } else {
+    std::ranges::copy(states, state_.begin());
+  }
   make_angles(config().rope, runs, whole_angles_);
   if (config().window > 0) make_angles(config().windowed_rope, runs, windowed_angles_);
   part_done("embedding", -1);
-  for (int layer = 0; layer < config().layers; ++layer) {
+  for (int layer = begin; layer < end; ++layer) {
     attention_block(layer, runs);
     part_done("output-projection", layer);
     feed_forward_block(layer);
     part_done("ffn-down", layer);
   }
-  head(runs, logits);
-  part_done("head", -1);
+  if (end == config().layers) {
+    head(runs, logits);
+    part_done("head", -1);
+  } else {
+    std::ranges::copy(state_, states.begin());
+  }
   for (const DecoderRun& run : runs) {
     run.cache->set_length(run.cache->length() + static_cast<int>(run.tokens.size()));
   }

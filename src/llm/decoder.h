@@ -38,6 +38,12 @@ class Decoder {
   // wanted rows in order, vocabulary values each. A row's result is the same bits whatever else is
   // in the call; phase kDecode gives the same bits for a token alone and among others.
   void run(std::span<const DecoderRun> runs, language::Phase phase, std::span<float> logits);
+  // The same through layers `begin` to `end` - 1 only, where the others are computed elsewhere.
+  // `states` (a row of `hidden` floats a token) is what comes into layer `begin`, unless that is 0,
+  // and what comes out of the last one, unless that is the model's: then `logits` is written. The
+  // cache holds keys and values of these layers.
+  void run_layers(std::span<const DecoderRun> runs, language::Phase phase, int begin, int end,
+                  std::span<float> states, std::span<float> logits);
 
   // Called with the input of each matrix product ("layers.0.down"; rows of `columns` floats) when
   // set: calibration looks on.

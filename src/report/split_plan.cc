@@ -34,6 +34,18 @@ Json runner_up_json(const SplitReport& report) {
   return json;
 }
 
+Json codec_json(const SplitCodecFigures& row) {
+  return {{"codec", row.codec},
+          {"cut", row.cut},
+          {"latency_us", row.latency_us},
+          {"sent_bytes", row.sent_bytes},
+          {"agreement", row.agreement ? Json(*row.agreement) : Json()},
+          {"relative_l2", row.relative_l2},
+          {"output_relative_l2", row.output_relative_l2},
+          {"samples", row.samples},
+          {"keeps_floor", row.keeps_floor}};
+}
+
 Json map_json(const SplitMap& map) {
   return {{"bandwidth_mbit_s", map.bandwidth_mbit_s},
           {"latency_ms", map.latency_ms},
@@ -47,6 +59,9 @@ std::string to_json(const SplitReport& report) {
   Json json = document("split plan", report.passed, report.warnings);
   json["cut"] = report.best.cut;
   json["latency_us"] = report.best.latency_us;
+  json["codec"] = report.codec;
+  json["codecs"] = Json::array();
+  for (const SplitCodecFigures& row : report.codecs) json["codecs"].push_back(codec_json(row));
   json["objective"] = report.objective;
   json["exact"] = report.is_exact;
   json["lower_bound_us"] = report.lower_bound_us;

@@ -8,6 +8,11 @@ Json optional_json(const std::optional<double>& value) { return value ? Json(*va
 
 Json cut_json(const SplitRunCut& cut) {
   return {{"cut", cut.cut},
+          {"codec", cut.codec},
+          {"agreement", cut.agreement},
+          {"relative_l2", cut.relative_l2},
+          {"output_relative_l2", cut.output_relative_l2},
+          {"measured_samples", cut.measured_samples},
           {"server_model", cut.server_model},
           {"device_us", cut.device_us},
           {"rest_us", cut.rest_us},
@@ -24,6 +29,7 @@ Json cut_json(const SplitRunCut& cut) {
 std::string to_json(const SplitRunReport& report) {
   Json json = document("split run", report.passed, report.warnings);
   json["cut"] = report.cut;
+  json["codec"] = report.codec;
   json["latency_us"] = report.latency_us;
   json["p90_us"] = report.p90_us;
   json["p99_us"] = report.p99_us;

@@ -11,6 +11,7 @@
 #include "serve/client.h"
 #include "serve/link_monitor.h"
 #include "serve/split_schedule.h"
+#include "split/codec/wire.h"
 #include "split/cut_choice.h"
 #include "tensor/tensor.h"
 
@@ -31,7 +32,9 @@ class DeviceParts {
 
 // A cut that is ready on both sides.
 struct RunnableCut {
-  ReadyCut times;
+  ReadyCut times;                    // its name is the cut's, and the form's where there is one
+  std::string cut;                   // the layer
+  WireForm form = WireForm::kPlain;  // in which `sent` travels
   std::string server_model;
   std::vector<std::string> sent, device_outputs, server_outputs;
   NamedValues sample;  // values to send when the server is only to be looked at
@@ -80,8 +83,9 @@ using ClientFactory = std::function<Result<std::unique_ptr<InferenceClient>>()>;
 Result<LinkEstimate> assess_link(InferenceClient& client, const RunnableCut& cut,
                                  const LinkEstimate& guess, bool binary,
                                  InferenceClient::Deadline deadline);
-// The request that lets the server do its part.
-oip::InferRequest request_for(const RunnableCut& cut, const NamedValues& values, bool binary);
+// The request that lets the server do its part. kUnsupported when a value does not fit the form.
+Result<oip::InferRequest> request_for(const RunnableCut& cut, const NamedValues& values,
+                                      bool binary);
 
 // Runs requests through a cut model: the device's part here, the rest at the server, several under
 // way at once; what the server does not answer in time the device finishes itself. While that goes

@@ -107,7 +107,7 @@ class KserveServer(unittest.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.work = pathlib.Path(folder.name)
         for rate, bits in (("20", "0"), ("2", "4")):
-            plan(rate, "--sent-bits", bits, "-o", cls.work / "halves")
+            plan(rate, "--codec", bits, "-o", cls.work / "halves")
         repository = cls.work / "halves" / "repository"
         models = {path.name: str(path / "1" / "model.onnx") for path in repository.iterdir()}
         cls.cuts = [row for row in models if row.startswith("resnet20-")]

@@ -43,6 +43,7 @@ class Server:
         until = time.monotonic() + 120
         while not announcement.exists():
             if self.process.poll() is not None or time.monotonic() > until:
+                self.process.kill()
                 raise RuntimeError(f"the server did not start: {self.messages()}")
             time.sleep(0.02)
         self.announced = json.loads(announcement.read_text())

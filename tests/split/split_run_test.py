@@ -54,6 +54,8 @@ class SplitRunTest(unittest.TestCase):
         cls.work = pathlib.Path(cls.folder.name)
         ran = edgewright("split", "plan", MODEL, "--device", "1GFLOP/s", "--server", "100GFLOP/s",
                          "--bandwidth-mbit-s", "5", "--write-halves", cls.work / "halves",
+                         "--codec", "fp16", "--codec", "int8", "--codec", "int4", "--limit",
+                         "agreement=0.9",
                          "--json", "-")
         cls.plan = json.loads(ran.stdout[ran.stdout.index("{"):])
         cls.repository = cls.work / "halves" / "repository"
@@ -110,6 +112,54 @@ class SplitRunTest(unittest.TestCase):
         for cut, values in answers.items():
             for found, expected in zip(values, answers["output"]):
                 self.assertAlmostEqual(found, expected, delta=1e-3, msg=cut)
+
+    def test_the_plan_measures_codecs(self):
+        rows = {row["codec"]: row for row in self.plan["codecs"]}
+        self.assertEqual(list(rows), ["none", "fp16", "int8", "int4"])
+        for name, row in rows.items():
+            self.assertEqual(row["keeps_floor"], row["agreement"] >= 0.9, name)
+        self.assertLess(rows["int8"]["sent_bytes"], rows["fp16"]["sent_bytes"])
+        self.assertLess(rows["fp16"]["relative_l2"], rows["int8"]["relative_l2"])
+        kept = [row for row in rows.values() if row["keeps_floor"]]
+        quickest = min(kept, key=lambda row: row["latency_us"])
+        self.assertEqual(self.plan["codec"], quickest["codec"])
+        self.assertEqual(self.plan["cut"], quickest["cut"])
+
+    def test_activations_travel_as_the_codec_says(self):
+        # So slow that fewer bytes are quicker, whatever else the machine does.
+        link = Background(EMULATOR, self.server.port, "up-mbit-s=3", "down-mbit-s=20")
+        self.addCleanup(link.stop)
+        plain = self.run_split("--cut", "output", "--requests", 1, "-o", self.work / "plain")
+        expected = array.array("f", pathlib.Path(plain["outputs"][0]["file"]).read_bytes()[-40:])
+        norm = sum(value * value for value in expected) ** 0.5
+        for codec, share in (("fp16", 2), ("int8", 3.9), ("int4", 7.5)):
+            with self.subTest(codec=codec):
+                found = self.run_split("--cut", "input", "--codec", codec, "--floor", 0,
+                                       "--requests", 2, "--deadline-ms", 60000, "--in-flight", 1,
+                                       "-o", self.work / codec, url=link.url)
+                self.assertEqual((found["cut"], found["codec"]), ("input", codec))
+                self.assertEqual(found["answered_by_server"], 2)
+                row = next(row for row in found["cuts"] if row["codec"] == codec)
+                self.assertEqual(row["server_model"].rsplit("-", 1)[1], codec)
+                self.assertGreaterEqual(4 * 3072 / row["sent_bytes"], share)
+                self.assertEqual(row["measured_samples"], 1)
+                # The server answers what was measured here before.
+                values = array.array(
+                    "f", pathlib.Path(found["outputs"][0]["file"]).read_bytes()[-40:])
+                error = sum((a - b) ** 2 for a, b in zip(values, expected)) ** 0.5 / norm
+                self.assertAlmostEqual(error, row["output_relative_l2"], delta=1e-3)
+
+    def test_a_codec_below_the_floor_is_not_used(self):
+        found = self.run_split("--cut", "input", "--codec", "int4", "--floor", 1, "--requests", 1,
+                               "--deadline-ms", 60000)
+        kept = [row for row in found["cuts"] if row["codec"] == "int4"]
+        # One sample: its top answer stays, or it does not.
+        self.assertEqual(bool(kept), not found["warnings"])
+        ran = edgewright("split", "run", MODEL, "--server", self.server.url, "--codec", "zip",
+                         code=2)
+        self.assertIn("fp16, int8 or int4", ran.stderr)
+        edgewright("split", "plan", MODEL, "--device", "1GFLOP/s", "--server", "1TFLOP/s",
+                   "--bandwidth-mbit-s", "5", "--limit", "agreement=2", "--codec", "int8", code=2)
 
     def test_what_the_server_does_not_answer_the_device_does(self):
         # Setting up takes seven inferences a cut.

@@ -21,7 +21,8 @@ import tempfile
 import threading
 import time
 
-DTYPES = {"FP32": ("<f4", 4, "f"), "UINT8": ("|u1", 1, "B"), "INT64": ("<i8", 8, "q")}
+DTYPES = {"FP32": ("<f4", 4, "f"), "FP16": ("<f2", 2, "e"),
+          "UINT8": ("|u1", 1, "B"), "INT64": ("<i8", 8, "q")}
 
 
 def npy(dtype, shape, raw):
@@ -49,7 +50,7 @@ class Models:
     def inspect(self, path):
         found = json.loads(subprocess.run([self.program, "inspect", path, "--json", "-"],
                                           capture_output=True, text=True, check=True).stdout)
-        names = {"float32": "FP32", "uint8": "UINT8", "int64": "INT64"}
+        names = {"float32": "FP32", "float16": "FP16", "uint8": "UINT8", "int64": "INT64"}
         return {side: [{"name": value["name"], "datatype": names[value["dtype"]],
                         "shape": [int(dim) if dim.isdigit() else -1 for dim in
                                   map(str, value["shape"])]}

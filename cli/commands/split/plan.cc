@@ -7,7 +7,7 @@ namespace edgewright::cli {
 namespace {
 
 struct Options {
-  std::vector<std::string> limits, shapes;
+  std::vector<std::string> limits, shapes, codecs;
   SplitOptions split;
 };
 
@@ -52,6 +52,20 @@ std::string map_text(const SplitMap& map) {
   return "\nbest cut over bandwidth and latency\n" + table(rows);
 }
 
+std::string codecs_text(const SplitReport& report) {
+  if (report.codecs.empty()) return "";
+  std::vector<std::vector<std::string>> rows = {
+      {"sent as", "cut", "total ms", "sent", "kept %", "error", "answer error"}};
+  for (const SplitCodecFigures& row : report.codecs) {
+    rows.push_back({row.codec + (row.keeps_floor ? "" : " (below the floor)"), row.cut,
+                    fmt::format("{:.3f}", row.latency_us / 1e3), with_prefix(row.sent_bytes) + "B",
+                    row.agreement ? fmt::format("{:.2f}", 100 * *row.agreement) : "",
+                    fmt::format("{:.2e}", row.relative_l2),
+                    fmt::format("{:.2e}", row.output_relative_l2)});
+  }
+  return "\n" + table(rows);
+}
+
 std::string summary(const SplitReport& report) {
   std::string out = fmt::format(
       "cut after {}: {:.3f} ms{}\n", report.best.cut, report.best.latency_us / 1e3,
@@ -73,6 +87,7 @@ std::string summary(const SplitReport& report) {
   rows.push_back(cut_row("all on server", report.all_on_server));
   for (const auto& [name, cut] : report.heuristics) rows.push_back(cut_row(name, cut));
   out += "\n" + table(rows);
+  out += codecs_text(report);
   if (!report.crossings.empty()) out += "\n";
   for (const SplitCrossing& crossing : report.crossings) {
     out += fmt::format("from {:.3f} Mbit/s on: {} instead of {}\n", crossing.bandwidth_mbit_s,
@@ -91,6 +106,20 @@ std::string summary(const SplitReport& report) {
   for (const std::string& assumption : report.assumptions) out += "assumed: " + assumption + "\n";
   for (const std::string& file : report.files) out += "wrote " + file + "\n";
   return out + warnings_text(report.warnings);
+}
+
+// A codec by name, or only its bits.
+Status take_codecs(const std::vector<std::string>& words, SplitOptions& split) {
+  for (const std::string& word : words) {
+    double bits = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), bits);
+    if (error == std::errc() && end == word.data() + word.size()) {
+      split.sent_bits = bits;
+    } else {
+      split.codecs.push_back(word);
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -113,7 +142,10 @@ Action declare_split_plan(CLI::App& app, CommonOptions& common) {
   app.add_option("--limit", options->limits, "a bound that the cut must keep")
       ->type_name("NAME=NUMBER");
   app.add_option("--input-as", split.input_as, "how the input is sent: tensor, raw, jpeg or BYTES");
-  app.add_option("--sent-bits", split.sent_bits, "of each sent activation (see split codecs)");
+  app.add_option(
+      "--codec", options->codecs,
+      "activations may be sent as fp16, int8 or int4; a number: so many bits, unmeasured");
+  app.add_option("--data", split.data, "samples to measure codecs by")->type_name("DATA");
   app.add_flag("--map", split.map, "also the best cut over bandwidth x latency");
   app.add_option("-o,--output,--write-halves", split.output,
                  "write device.onnx, server.onnx and a repository of server halves")
@@ -121,6 +153,7 @@ Action declare_split_plan(CLI::App& app, CommonOptions& common) {
   return [options, &common]() -> Result<Outcome> {
     EDGEWRIGHT_ASSIGN(options->split.limits, parse_limits(options->limits));
     EDGEWRIGHT_ASSIGN(options->split.shapes, parse_shapes(options->shapes));
+    EDGEWRIGHT_TRY(take_codecs(options->codecs, options->split));
     options->split.seed = common.seed;
     options->split.roofs_cache = cache_file("roofs.json");
     EDGEWRIGHT_ASSIGN(const SplitReport report, plan_split(options->split));

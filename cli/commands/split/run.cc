@@ -11,8 +11,9 @@ struct Options {
 
 std::string summary(const SplitRunReport& report) {
   std::string out = fmt::format(
-      "cut after {}: median {:.3f} ms, p90 {:.3f}, p99 {:.3f}, {:.1f} requests/s\n", report.cut,
-      report.latency_us / 1e3, report.p90_us / 1e3, report.p99_us / 1e3, report.throughput_per_s);
+      "cut after {}{}: median {:.3f} ms, p90 {:.3f}, p99 {:.3f}, {:.1f} requests/s\n", report.cut,
+      report.codec == "none" ? "" : ", sent as " + report.codec, report.latency_us / 1e3,
+      report.p90_us / 1e3, report.p99_us / 1e3, report.throughput_per_s);
   out += fmt::format(
       "{} requests: {} answered by the server, {} by the device, {} begun there and finished "
       "here, {} failed, {} late; {} tries repeated\n",
@@ -26,10 +27,13 @@ std::string summary(const SplitRunReport& report) {
         report.server, report.uplink_mbit_s, report.downlink_mbit_s, report.round_trip_ms,
         report.server_slowdown);
   }
-  std::vector<std::vector<std::string>> rows = {
-      {"cut", "planned ms", "measured ms", "requests", "device ms", "server ms", "sent"}};
+  std::vector<std::vector<std::string>> rows = {{"cut", "sent as", "kept %", "planned ms",
+                                                 "measured ms", "requests", "device ms",
+                                                 "server ms", "sent"}};
   for (const SplitRunCut& cut : report.cuts) {
-    rows.push_back({cut.cut, fmt::format("{:.3f}", cut.planned_us / 1e3),
+    rows.push_back({cut.cut, cut.codec,
+                    cut.measured_samples > 0 ? fmt::format("{:.1f}", 100 * cut.agreement) : "",
+                    fmt::format("{:.3f}", cut.planned_us / 1e3),
                     cut.measured_us ? fmt::format("{:.3f}", *cut.measured_us / 1e3) : "-",
                     fmt::format("{}", cut.requests), fmt::format("{:.3f}", cut.device_us / 1e3),
                     fmt::format("{:.3f}", cut.server_us / 1e3), with_prefix(cut.sent_bytes) + "B"});
@@ -54,6 +58,8 @@ Action declare_split_run(CLI::App& app, CommonOptions& common) {
       ->type_name("http|grpc://HOST:PORT")
       ->required();
   app.add_option("--cut", run.cut, "the last layer here; default: the quickest that it has");
+  app.add_option("--codec", run.codecs, "may be used to send: fp16, int8, int4; may be repeated");
+  app.add_option("--floor", run.floor, "share of top answers that a codec must keep (0.99)");
   app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
   app.add_option("--data", run.data, "inputs; default: random ones")->type_name("FILE.npz");
   app.add_option("--requests", run.requests, "how many");

@@ -5,6 +5,7 @@
 #include "api/language_open.h"
 #include "api/open_backend.h"
 #include "serve/draft_checked_model.h"
+#include "serve/language/partner_models.h"
 
 namespace edgewright {
 namespace {
@@ -72,10 +73,17 @@ Result<LanguageParts> open_language(const std::string& path, int threads) {
   return parts;
 }
 
+// Language models that are served as tensors, by their files' names.
+using OpenLanguageAsTensors = Result<std::unique_ptr<ServedModel>> (*)(const LanguageParts& parts,
+                                                                       int threads);
+constexpr std::pair<std::string_view, OpenLanguageAsTensors> kTensorLanguageModels[] = {
+    {"checker", draft_checked_model}, {"prompt", prompt_model}, {"layers", layers_model}};
+
 Result<std::unique_ptr<ServedModel>> open_tensors(const std::string& path, int threads) {
-  if (std::filesystem::path(path).stem() == "checker") {
+  for (const auto& [stem, open] : kTensorLanguageModels) {
+    if (std::filesystem::path(path).stem() != stem) continue;
     EDGEWRIGHT_ASSIGN(const LanguageParts parts, open_language(path, threads));
-    return draft_checked_model(parts, threads);
+    return open(parts, threads);
   }
   InferenceOptions options;
   options.threads = threads;

@@ -23,6 +23,13 @@ constexpr std::pair<const char*, bool> kFiles[] = {
     {"checker.ewlm", false},
     {"checker.gguf", false},
     {"checker", false},
+    // And those that do half of the work for a device: the prompt, or the last layers.
+    {"prompt.ewlm", false},
+    {"prompt.gguf", false},
+    {"prompt", false},
+    {"layers.ewlm", false},
+    {"layers.gguf", false},
+    {"layers", false},
 };
 
 // A version's folder is named by a positive number.
