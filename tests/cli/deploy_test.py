@@ -103,6 +103,15 @@ class Deploy(unittest.TestCase):
         self.deploy(bundle)
         self.assertEqual(model.read_bytes(), content)
 
+    def test_what_a_killed_run_left_is_not_taken_for_its_result(self):
+        bundle = self.copied("a")
+        (bundle / "manifest.json").unlink()
+        shutil.rmtree(bundle / "stages")
+        left = bundle / "models" / "tflite" / "model.unverified.tflite.EvnOuo"
+        left.write_bytes(b"half a model")
+        self.deploy(bundle)
+        self.assert_same(self.whole, bundle)
+
     def test_killed_at_random_moments_and_run_again(self):
         whole, broken = self.whole, self.path / "a"
         moments = random.Random(20)

@@ -13,8 +13,10 @@ namespace {
 
 std::string folder_of(const std::string& format) { return "models/" + format; }
 
+// An empty one: what a run that was killed left there would count as written by this one.
 Status make_folder(const Deployment& d, const std::string& format) {
   std::error_code error;
+  std::filesystem::remove_all(d.bundle.path(folder_of(format)), error);
   std::filesystem::create_directories(d.bundle.path(folder_of(format)), error);
   if (!error) return {};
   return usage_error("cannot make {}: {}", d.bundle.path(folder_of(format)), error.message());
