@@ -126,6 +126,7 @@ Status decompose_for(Model& model, const ExportFormat& format, ConvertReport& re
     // The model was sound before, so that it is a definition that does not hold for its shapes.
     if (const Status cleaned = clean(model); !cleaned.ok()) {
       std::vector<std::string> names;
+      names.reserve(step.size());
       for (const auto& [op, count] : step) names.push_back(op);
       return unsupported("{} has no {}, and what stands for it in ONNX does not hold here: {}",
                          format.runtime, fmt::join(names, ", "), cleaned.error().message);

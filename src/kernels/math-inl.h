@@ -8,6 +8,7 @@
 #define EDGEWRIGHT_KERNELS_MATH_INL_H_
 #endif
 
+#include "kernels/clamp-inl.h"
 #include "kernels/epilogue.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -31,11 +32,7 @@ HWY_INLINE V vector_exp(D d, V x) {
   const hn::RebindToSigned<D> di;
   constexpr float kPolynomial[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
                                    4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
-  // In this order of arguments Min and Max of x86 pass NaN on, and NEON always does.
-#if HWY_TARGET == HWY_SCALAR
-  if (hn::AllTrue(d, hn::IsNaN(x))) return x;
-#endif
-  x = hn::Min(hn::Set(d, 89.0f), hn::Max(hn::Set(d, -104.0f), x));
+  x = clamped(hn::Set(d, -104.0f), hn::Set(d, 89.0f), x);
   const V n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504088896341f)));
   V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x);
   r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
@@ -114,7 +111,7 @@ template <class D, class V>
 HWY_INLINE V vector_hard_sigmoid(D d, V x, float alpha, float beta) {
   namespace hn = hwy::HWY_NAMESPACE;
   const V line = hn::MulAdd(x, hn::Set(d, alpha), hn::Set(d, beta));
-  return hn::Min(hn::Set(d, 1.0f), hn::Max(hn::Zero(d), line));
+  return clamped(hn::Zero(d), hn::Set(d, 1.0f), line);
 }
 
 // The activation of an epilogue, clamps included.
@@ -138,7 +135,7 @@ HWY_INLINE V vector_activation(D d, V x, float alpha, float beta) {
   } else if constexpr (kActivation == Activation::kTanh) {
     return vector_tanh(d, x);
   } else {
-    return hn::Min(hn::Set(d, beta), hn::Max(hn::Set(d, alpha), x));
+    return clamped(hn::Set(d, alpha), hn::Set(d, beta), x);
   }
 }
 

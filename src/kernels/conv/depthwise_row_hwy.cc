@@ -4,6 +4,7 @@
 #define HWY_TARGET_INCLUDE "kernels/conv/depthwise_row_hwy.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/clamp-inl.h"
 #include "kernels/conv/depthwise_row.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -18,7 +19,7 @@ HWY_INLINE void store(const DepthwiseRow& r, V value, int64_t x, int lane) {
   const D d;
   const ptrdiff_t at = x * 16 + lane;
   if (r.residual && r.residual_first) value = hn::Add(value, hn::LoadU(d, r.residual + at));
-  value = hn::Min(hn::Set(d, r.high), hn::Max(hn::Set(d, r.low), value));
+  value = clamped(hn::Set(d, r.low), hn::Set(d, r.high), value);
   if (r.residual && !r.residual_first) value = hn::Add(value, hn::LoadU(d, r.residual + at));
   hn::StoreU(value, d, r.out + at);
 }
@@ -96,7 +97,7 @@ HWY_INLINE void inside_three(const DepthwiseRow& r, const V (&w)[kRows * 3], int
     if constexpr (kResidual) {
       store(r, sum[i], x + i, lane);
     } else {
-      hn::StoreU(hn::Min(high, hn::Max(low, sum[i])), d, out + i * 16);
+      hn::StoreU(clamped(low, high, sum[i]), d, out + i * 16);
     }
   }
 }

@@ -4,6 +4,7 @@
 #define HWY_TARGET_INCLUDE "kernels/conv/winograd_transform_hwy.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/clamp-inl.h"
 #include "kernels/conv/winograd_transform.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -109,7 +110,7 @@ void output_tile(const WinogradOutput& t) {
         V value = hn::Add(result[x], bias);
         const float* const residual = t.residual ? t.residual + row + x * 16 : nullptr;
         if (residual && t.residual_first) value = hn::Add(value, hn::LoadU(d, residual));
-        value = hn::Min(high, hn::Max(low, value));
+        value = clamped(low, high, value);
         if (residual && !t.residual_first) value = hn::Add(value, hn::LoadU(d, residual));
         hn::StoreU(value, d, t.out + row + x * 16);
       }

@@ -120,7 +120,8 @@ void activations(ElementOp op, const float* a, float x, float y, float* out, siz
     case ElementOp::kSigmoid:
       return map_one(a, out, count, [](D d, V v) HWY_ATTR { return vector_sigmoid(d, v); });
     case ElementOp::kRelu:
-      return map_one(a, out, count, [](D d, V v) HWY_ATTR { return hn::Max(hn::Zero(d), v); });
+      return map_one(a, out, count,
+                     [](D d, V v) HWY_ATTR { return clamped(hn::Zero(d), hn::Inf(d), v); });
     case ElementOp::kHardSwish:
       return map_one(a, out, count, [](D d, V v) HWY_ATTR {
         return vector_activation<Activation::kHardSwish>(d, v, 0, 0);

@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "kernels/gemm/tile_hwy.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/clamp-inl.h"
 #include "kernels/partial-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -77,8 +78,7 @@ HWY_INLINE void finish(const TileArgs& t, Accumulators<kTileRows, kTilePanels>& 
       if (t.residual && t.residual_first) {
         value = hn::Add(value, load_columns<kWhole>(d, t.residual + at, valid));
       }
-      // In this order of arguments x86 passes NaN on.
-      value = hn::Min(high, hn::Max(low, value));
+      value = clamped(low, high, value);
       if (t.residual && !t.residual_first) {
         value = hn::Add(value, load_columns<kWhole>(d, t.residual + at, valid));
       }
