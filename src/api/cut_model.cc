@@ -92,16 +92,7 @@ Result<CutModel> CutModel::open(const std::string& path, const InputShapes& shap
   EDGEWRIGHT_ASSIGN(const Placement placement, placement_at(work, cut));
   CutModel result;
   result.cut_ = cut;
-  for (const Value* input : model.graph->inputs()) {
-    if (input->is_constant()) continue;
-    const auto dims = input->type.shape ? known_dims(*input->type.shape) : std::nullopt;
-    if (!dims) {
-      return unsupported("input '{}' has shape {}; fix it with --shape", input->name,
-                         type_text(input->type));
-    }
-    result.inputs_.push_back(input->name);
-    result.input_dims_.push_back(*dims);
-  }
+  EDGEWRIGHT_TRY(add_fixed_inputs(*model.graph, result.inputs_, result.input_dims_));
   EDGEWRIGHT_ASSIGN(result.halves_, split_model(model, work, placement));
   EDGEWRIGHT_ASSIGN(result.device_, open_half(result.halves_.device, threads));
   EDGEWRIGHT_ASSIGN(result.server_, open_half(result.halves_.server, threads));

@@ -11,6 +11,7 @@
 #include "api/language_state.h"
 #include "base/clock.h"
 #include "llm/bandwidth.h"
+#include "llm/beginning.h"
 #include "llm/chat.h"
 #include "llm/speculate.h"
 
@@ -258,9 +259,7 @@ Result<std::vector<int>> LanguageModel::State::prompt_tokens(const GenerateOptio
     EDGEWRIGHT_ASSIGN(const std::string text, format_chat(model->tokenizer.chat_template, turns));
     tokens = tokenizer->encode(text, true);
   }
-  if (model->config.bos >= 0 && model->tokenizer.add_bos.value_or(tokenizer->adds_bos())) {
-    tokens.insert(tokens.begin(), model->config.bos);
-  }
+  add_beginning(*model, *tokenizer, tokens);
   if (tokens.empty()) return usage_error("the prompt is empty");
   return tokens;
 }

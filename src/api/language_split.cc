@@ -1,5 +1,7 @@
 #include "api/language_split.h"
 
+#include "llm/beginning.h"
+
 namespace edgewright {
 
 Result<OpenedLanguage> open_for_split(const std::string& path, ThreadPool& pool, int threads) {
@@ -14,10 +16,8 @@ Result<OpenedLanguage> open_for_split(const std::string& path, ThreadPool& pool,
 }
 
 Result<std::vector<int>> prompt_tokens(const OpenedLanguage& language, const std::string& prompt) {
-  const PackedModel& model = *language.model;
   std::vector<int> tokens = language.tokenizer->encode(prompt, false);
-  const bool adds_bos = model.tokenizer.add_bos.value_or(language.tokenizer->adds_bos());
-  if (model.config.bos >= 0 && adds_bos) tokens.insert(tokens.begin(), model.config.bos);
+  add_beginning(*language.model, *language.tokenizer, tokens);
   if (tokens.empty()) return usage_error("the prompt is empty");
   return tokens;
 }

@@ -34,16 +34,7 @@ Result<std::unique_ptr<SplitParts>> SplitParts::open(const std::string& path,
   EDGEWRIGHT_ASSIGN(parts->model_, model_to_cut(path, options.shapes));
   EDGEWRIGHT_ASSIGN(parts->work_, graph_work(*parts->model_.graph));
   for (const LayerWork& layer : parts->work_.work.layers) parts->layers_.push_back(layer.name);
-  for (const Value* input : parts->model_.graph->inputs()) {
-    if (input->is_constant()) continue;
-    const auto dims = input->type.shape ? known_dims(*input->type.shape) : std::nullopt;
-    if (!dims) {
-      return unsupported("input '{}' has type {}; fix its shape with --shape", input->name,
-                         type_text(input->type));
-    }
-    parts->inputs_.push_back(input->name);
-    parts->input_dims_.push_back(*dims);
-  }
+  EDGEWRIGHT_TRY(add_fixed_inputs(*parts->model_.graph, parts->inputs_, parts->input_dims_));
   return parts;
 }
 

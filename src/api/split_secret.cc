@@ -6,6 +6,7 @@
 #include "api/cut_model.h"
 #include "api/server_connection.h"
 #include "api/shared_model.h"
+#include "base/clock.h"
 #include "edgewright/serve.h"
 #include "serve/link_probe.h"
 
@@ -13,9 +14,6 @@ namespace edgewright {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double since_us(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
 
 // One of the two.
 struct Party {
@@ -140,7 +138,7 @@ Result<TensorMap> run_request(Machine& machine, const std::vector<OneTimeMask>& 
     const auto start = Clock::now();
     EDGEWRIGHT_ASSIGN(values[layer.output],
                       compute_layer(machine, layer, masks[i], values.at(layer.input), deadline));
-    machine.layer_us[i].push_back(since_us(start));
+    machine.layer_us[i].push_back(microseconds_since(start));
   }
   EDGEWRIGHT_TRY(run_stage(machine.stages.back(), values));
   TensorMap outputs;
@@ -236,7 +234,7 @@ Result<SecretRunReport> run_secret(const SecretRunOptions& options) {
         run_request(machine, drawn,
                     machine.samples.inputs[static_cast<size_t>(i) % machine.samples.inputs.size()],
                     deadline_in(1e3 * options.deadline_ms)));
-    times.push_back(since_us(start));
+    times.push_back(microseconds_since(start));
   }
   report.latency_us = median(times);
   fill_layers(machine, report);

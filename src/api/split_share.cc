@@ -113,16 +113,7 @@ Status write_layer(const Dealt& dealt, const SharedLayer& facts, const Folders& 
 }
 
 Status add_ports(const Model& model, SharedModel& shared) {
-  for (const Value* input : model.graph->inputs()) {
-    if (input->is_constant()) continue;
-    const auto dims = input->type.shape ? known_dims(*input->type.shape) : std::nullopt;
-    if (!dims) {
-      return unsupported("input '{}' has type {}; fix its shape with --shape", input->name,
-                         type_text(input->type));
-    }
-    shared.inputs.push_back(input->name);
-    shared.input_dims.push_back(*dims);
-  }
+  EDGEWRIGHT_TRY(add_fixed_inputs(*model.graph, shared.inputs, shared.input_dims));
   for (const Value* output : model.graph->outputs()) shared.outputs.push_back(output->name);
   return {};
 }

@@ -133,6 +133,21 @@ Status set_sent_sizes(const SplitOptions& options, SplitWork& work) {
 
 }  // namespace
 
+Status add_fixed_inputs(const Graph& graph, std::vector<std::string>& names,
+                        std::vector<Dims>& dims) {
+  for (const Value* input : graph.inputs()) {
+    if (input->is_constant()) continue;
+    const auto known = input->type.shape ? known_dims(*input->type.shape) : std::nullopt;
+    if (!known) {
+      return unsupported("input '{}' has type {}; fix its shape with --shape", input->name,
+                         type_text(input->type));
+    }
+    names.push_back(input->name);
+    dims.push_back(*known);
+  }
+  return {};
+}
+
 Result<Model> model_to_cut(const std::string& path, const InputShapes& shapes) {
   EDGEWRIGHT_ASSIGN(Model model, load_model(path));
   InputShapes fixed = shapes;

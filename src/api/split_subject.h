@@ -26,5 +26,8 @@ struct SplitSubject {
 Result<SplitSubject> split_subject(const SplitOptions& options);
 // The model as it is cut: standard operators, optimised, shapes known.
 Result<Model> model_to_cut(const std::string& path, const InputShapes& shapes);
+// Adds the name and shape of every input. kUnsupported where a shape is open.
+Status add_fixed_inputs(const Graph& graph, std::vector<std::string>& names,
+                        std::vector<Dims>& dims);
 
 }  // namespace edgewright

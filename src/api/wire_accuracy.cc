@@ -4,13 +4,12 @@
 #include <chrono>
 #include <cmath>
 
+#include "base/clock.h"
+
 namespace edgewright {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double since_us(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
 
 struct Difference {
   double error = 0, norm = 0;
@@ -41,7 +40,7 @@ Result<NamedTensors> passed_on(WireForm form, const NamedTensors& sent, Differen
   for (const auto& [name, tensor] : sent) {
     const auto start = Clock::now();
     EDGEWRIGHT_ASSIGN(const WireTensors wire, encode_wire(form, name, tensor));
-    encode_us += since_us(start);
+    encode_us += microseconds_since(start);
     received[name] = decode_wire(form, wire, tensor.dims());
     if (tensor.dtype() == DType::kFloat32) {
       difference.add(tensor.elements<float>(), received[name].elements<float>());
@@ -61,7 +60,7 @@ Result<WireAccuracy> wire_accuracy(WireForm form, std::span<const NamedTensors> 
   std::vector<double> times;
   double agreeing = 0;
   for (const NamedTensors& values : sent) {
-    if (accuracy.samples >= kFewest && since_us(start) > enough_us) break;
+    if (accuracy.samples >= kFewest && microseconds_since(start) > enough_us) break;
     double encode_us = 0;
     EDGEWRIGHT_ASSIGN(const auto received, passed_on(form, values, activations, encode_us));
     times.push_back(encode_us);

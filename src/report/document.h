@@ -14,6 +14,8 @@ namespace edgewright {
 Json document(std::string_view command, bool passed, const std::vector<std::string>& warnings);
 // JSON has no infinity and no NaN; text stands for them.
 Json number(double value);
+// Saved outputs: name, dtype, shape and file of each.
+Json outputs_json(const std::vector<RunOutput>& outputs);
 // The text of a document as files hold it.
 std::string finish_document(const Json& json);
 // Adds samples, outputs, layers, first_divergence and boundary.

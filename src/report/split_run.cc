@@ -64,13 +64,7 @@ std::string to_json(const SplitRunReport& report) {
   }
   json["failures"] = report.failures;
   json["accuracy"] = optional_json(report.accuracy);
-  json["outputs"] = Json::array();
-  for (const RunOutput& output : report.outputs) {
-    json["outputs"].push_back({{"name", output.name},
-                               {"dtype", output.dtype},
-                               {"shape", output.shape},
-                               {"file", output.file}});
-  }
+  json["outputs"] = outputs_json(report.outputs);
   return finish_document(json);
 }
 

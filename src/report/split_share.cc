@@ -32,13 +32,7 @@ std::string to_json(const SecretRunReport& report) {
                               {"sent_bytes", layer.sent_bytes},
                               {"received_bytes", layer.received_bytes}});
   }
-  json["outputs"] = Json::array();
-  for (const RunOutput& output : report.outputs) {
-    json["outputs"].push_back({{"name", output.name},
-                               {"dtype", output.dtype},
-                               {"shape", output.shape},
-                               {"file", output.file}});
-  }
+  json["outputs"] = outputs_json(report.outputs);
   return finish_document(json);
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <list>
 
+#include "base/clock.h"
 #include "base/thread_pool.h"
 #include "llm/cache_copy.h"
 #include "llm/decoder.h"
@@ -19,8 +20,7 @@ constexpr int kSequences = 8;
 int pages_for(int context, int sequences) { return sequences * (context / kPageTokens + 2); }
 
 Tensor time_since(Clock::time_point start) {
-  const double time_us = std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-  return Tensor::of<double>({1}, std::vector<double>{time_us});
+  return Tensor::of<double>({1}, std::vector<double>{microseconds_since(start)});
 }
 
 ServedPort port(const char* name, DType dtype, std::vector<int64_t> shape) {

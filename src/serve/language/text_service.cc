@@ -2,6 +2,8 @@
 
 #include <exception>
 
+#include "llm/beginning.h"
+
 namespace edgewright {
 namespace {
 
@@ -20,10 +22,7 @@ EngineOptions engine_options(const LanguageParts& parts, int max_waiting) {
 }
 
 std::vector<int> with_beginning(const LanguageParts& parts, std::vector<int> tokens) {
-  const PackedModel& model = *parts.model;
-  if (model.config.bos >= 0 && model.tokenizer.add_bos.value_or(parts.tokenizer->adds_bos())) {
-    tokens.insert(tokens.begin(), model.config.bos);
-  }
+  add_beginning(*parts.model, *parts.tokenizer, tokens);
   return tokens;
 }
 
