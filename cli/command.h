@@ -27,6 +27,7 @@ struct CommonOptions {
   std::string report;  // file for the page
   std::string command_line;
   int threads = 1;
+  std::vector<int> cpus;  // where the program runs; empty: the system decides
   uint64_t seed = 0;
   std::vector<std::string> operators;  // shared libraries
 };
@@ -80,6 +81,9 @@ std::string timing_cache_path();
 // such folder.
 std::string cache_file(const char* name);
 
+// Keeps this process and the threads that it will start on these CPUs.
+Status stay_on(const std::vector<int>& cpus);
+
 // An environment variable; one that is empty counts as absent.
 std::string environment_or(const char* name, const std::string& otherwise);
 
@@ -90,6 +94,8 @@ std::string openvino_library();
 
 // "input=1x3x32x32" pairs.
 Result<InputShapes> parse_shapes(const std::vector<std::string>& texts);
+// The same with "input=1:4:8x3" (min:opt:max), into shapes and ranges.
+Status parse_session_shapes(const std::vector<std::string>& texts, InferenceOptions& session);
 // "name=value" pairs; kUsage naming the flag when there is no '='.
 Result<std::map<std::string, std::string>> parse_pairs(const std::vector<std::string>& texts,
                                                        std::string_view flag);

@@ -14,6 +14,9 @@ void add_common(CLI::App& command, CommonOptions& common) {
       ->type_name("FILE.html");
   command.add_option("--threads", common.threads, "threads of the engine")
       ->check(CLI::Range(1, 1024));
+  command.add_option("--cpus", common.cpus, "the CPUs to run on; thread i of a session on the i-th")
+      ->delimiter(',')
+      ->check(CLI::Range(0, 1023));
   command.add_option("--seed", common.seed, "seed of everything random");
   command.add_option("--operators", common.operators, "a shared library with custom operators")
       ->type_name("FILE.so");
@@ -59,8 +62,10 @@ int run(int argc, char** argv) {
   }
   for (const auto& [sub, action] : actions) {
     if (!sub->parsed()) continue;
-    const Status loaded = load_operators(common.operators);
-    return loaded.ok() ? finish(action(), common) : fail(loaded.error());
+    for (const Status& ready : {stay_on(common.cpus), load_operators(common.operators)}) {
+      if (!ready.ok()) return fail(ready.error());
+    }
+    return finish(action(), common);
   }
   return static_cast<int>(ErrorKind::kUsage);
 }

@@ -1,3 +1,4 @@
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -6,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 
 #include "command.h"
 
@@ -27,26 +29,69 @@ Result<std::map<std::string, std::string>> parse_pairs(const std::vector<std::st
   return pairs;
 }
 
+namespace {
+
+// "1x3x32x32", "1,3" or "scalar"; every dimension may be min:opt:max, which `bounds` takes (1 or 3
+// numbers a dimension; nothing where `ranges` are not taken).
+using Bounds = std::vector<std::vector<int64_t>>;
+std::optional<Bounds> parse_dims(std::string_view text, bool ranges) {
+  Bounds dims;
+  std::string_view rest = text == "scalar" ? std::string_view() : text;
+  bool next_bound = false;
+  while (!rest.empty()) {
+    int64_t dim = 0;
+    const auto [end, code] = std::from_chars(rest.data(), rest.data() + rest.size(), dim);
+    if (code != std::errc() || dim < 0) return std::nullopt;
+    if (!next_bound) dims.emplace_back();
+    dims.back().push_back(dim);
+    rest.remove_prefix(static_cast<size_t>(end - rest.data()));
+    if (rest.empty()) break;
+    next_bound = ranges && rest[0] == ':';
+    if (!next_bound && rest[0] != 'x' && rest[0] != ',') return std::nullopt;
+    rest.remove_prefix(1);
+  }
+  const auto whole = [](const auto& dim) { return dim.size() == 1 || dim.size() == 3; };
+  if (next_bound || !std::ranges::all_of(dims, whole)) return std::nullopt;
+  return dims;
+}
+
+std::vector<int64_t> column(const Bounds& dims, size_t at) {
+  std::vector<int64_t> result;
+  for (const auto& dim : dims) result.push_back(dim.size() == 1 ? dim[0] : dim[at]);
+  return result;
+}
+
+}  // namespace
+
 Result<InputShapes> parse_shapes(const std::vector<std::string>& texts) {
   EDGEWRIGHT_ASSIGN(const auto pairs, parse_pairs(texts, "--shape"));
   InputShapes shapes;
   for (const auto& [name, text] : pairs) {
-    auto& dims = shapes[name];
-    std::string_view rest = text == "scalar" ? std::string_view() : std::string_view(text);
-    while (!rest.empty()) {
-      int64_t dim = 0;
-      const auto [end, code] = std::from_chars(rest.data(), rest.data() + rest.size(), dim);
-      rest.remove_prefix(static_cast<size_t>(end - rest.data()));
-      const bool separated = rest.empty() || rest[0] == 'x' || rest[0] == ',';
-      if (code != std::errc() || dim < 0 || !separated) {
-        return usage_error("found --shape {}={}, expected dimensions such as 1x3x32x32", name,
-                           text);
-      }
-      if (!rest.empty()) rest.remove_prefix(1);
-      dims.push_back(dim);
+    const auto dims = parse_dims(text, false);
+    if (!dims) {
+      return usage_error("found --shape {}={}, expected dimensions such as 1x3x32x32", name, text);
     }
+    shapes[name] = column(*dims, 0);
   }
   return shapes;
+}
+
+Status parse_session_shapes(const std::vector<std::string>& texts, InferenceOptions& session) {
+  EDGEWRIGHT_ASSIGN(const auto pairs, parse_pairs(texts, "--shape"));
+  for (const auto& [name, text] : pairs) {
+    const auto dims = parse_dims(text, true);
+    if (!dims) {
+      return usage_error(
+          "found --shape {}={}, expected dimensions such as 1x3x32x32, each a number or min:opt:max",
+          name, text);
+    }
+    if (text.find(':') == std::string::npos) {
+      session.shapes[name] = column(*dims, 0);
+    } else {
+      session.ranges[name] = {column(*dims, 0), column(*dims, 1), column(*dims, 2)};
+    }
+  }
+  return {};
 }
 
 // The folder is made where it is not there.
@@ -60,6 +105,15 @@ std::string cache_file(const char* name) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   return error ? "" : (folder / name).string();
+}
+
+Status stay_on(const std::vector<int>& cpus) {
+  if (cpus.empty()) return {};
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int cpu : cpus) CPU_SET(static_cast<size_t>(cpu), &set);
+  if (::sched_setaffinity(0, sizeof set, &set) == 0) return {};
+  return usage_error("found --cpus {}, none of which this process may run on", fmt::join(cpus, ","));
 }
 
 std::vector<std::string> backend_names() { return {"native", "reference", "openvino", "mixed"}; }

@@ -52,7 +52,8 @@ Action declare_bench(CLI::App& app, CommonOptions& common) {
   auto options = std::make_shared<Options>();
   app.add_option("MODEL", options->model, "an ONNX model, a plan or a language model")->required();
   app.add_option("--input", options->inputs, "an input's value")->type_name("NAME=FILE.npy");
-  app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
+  app.add_option("--shape", options->shapes, "an input's shape, or min:opt:max of its dimensions")
+      ->type_name("INPUT=1x3x32x32");
   app.add_option("--backend", options->bench.session.backend,
                  "native, reference, openvino or mixed")
       ->check(CLI::IsMember(backend_names()));
@@ -81,8 +82,9 @@ Action declare_bench(CLI::App& app, CommonOptions& common) {
     for (const auto& [name, file] : files) {
       EDGEWRIGHT_ASSIGN(options->bench.inputs[name], load_npy(file));
     }
-    EDGEWRIGHT_ASSIGN(options->bench.session.shapes, parse_shapes(options->shapes));
+    EDGEWRIGHT_TRY(parse_session_shapes(options->shapes, options->bench.session));
     options->bench.session.threads = common.threads;
+    options->bench.session.cpus = common.cpus;
     options->bench.session.tune = !options->no_tune;
     options->bench.session.openvino_library = openvino_library();
     options->bench.seed = common.seed;

@@ -7,7 +7,7 @@ namespace {
 
 struct Options {
   std::string model, output = ".";
-  std::vector<std::string> inputs;
+  std::vector<std::string> inputs, shapes;
   InferenceOptions session;
 };
 
@@ -39,11 +39,15 @@ Action declare_run(CLI::App& app, CommonOptions& common) {
   auto options = std::make_shared<Options>();
   app.add_option("MODEL", options->model, "an ONNX model or a plan")->required();
   app.add_option("--input", options->inputs, "an input's value")->type_name("NAME=FILE.npy");
+  app.add_option("--shape", options->shapes, "an input's shape, or min:opt:max of its dimensions")
+      ->type_name("INPUT=1x3x32x32");
   app.add_option("-o,--output", options->output, "folder for the outputs");
   app.add_option("--backend", options->session.backend, "native, reference, openvino or mixed")
       ->check(CLI::IsMember(backend_names()));
-  return [options, &common] {
+  return [options, &common]() -> Result<Outcome> {
+    EDGEWRIGHT_TRY(parse_session_shapes(options->shapes, options->session));
     options->session.threads = common.threads;
+    options->session.cpus = common.cpus;
     options->session.openvino_library = openvino_library();
     return run_model(*options);
   };

@@ -52,13 +52,26 @@ std::string to_json(const InspectReport& report);
 // that use them are opened. kBadInput naming the file that is no such library.
 Status load_operators(const std::vector<std::string>& paths);
 
+// The shapes that an input may have: every dimension lies between min and max. A plan for opt is
+// made when the model opens; another shape gets its plan when it first comes.
+struct ShapeRange {
+  std::vector<int64_t> min, opt, max;
+};
+using ShapeRanges = std::map<std::string, ShapeRange>;  // by input
+
 struct InferenceOptions {
   std::string backend = "native";  // or "reference", "openvino", "mixed"
   // OpenVINO's C library (libopenvino_c.so), for the backends openvino and mixed; empty: as the
   // system finds it. Loaded when it is first needed; nothing else needs it.
   std::string openvino_library;
   int threads = 1;
+  // The CPUs of the engine's threads, one for each: thread i runs on cpus[i]. The first thread is
+  // the caller's own, which stays where it is. Empty: the system decides.
+  std::vector<int> cpus;
   InputShapes shapes;    // fix symbolic dimensions in advance
+  // Shapes that may come, for inputs whose dimensions are open; others are refused (kBadInput). For
+  // models in the native backend: plans and other backends have one shape (kUsage).
+  ShapeRanges ranges;
   bool optimise = true;  // native backend on an ONNX file: run the passes first
   bool tune = false;     // measure the kernels of every layer when a plan is made
   // File that keeps measured times between runs; empty: only this session knows them.

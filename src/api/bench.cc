@@ -51,7 +51,7 @@ Result<BenchReport> bench(const std::string& path, const BenchOptions& options) 
   report.load_us = microseconds_since(start);
   report.mix = session.mix;
   EDGEWRIGHT_ASSIGN(const auto inputs, session_inputs(session->inputs(), options.inputs,
-                                                      options.session.shapes, options.seed));
+                                                      options.session, options.seed));
   start = Clock::now();
   EDGEWRIGHT_TRY(session->run(inputs));
   report.first_inference_us = microseconds_since(start);

@@ -60,12 +60,51 @@ OpenedModel with_tuner(const InferenceOptions& options) {
   return opened;
 }
 
+// Each end of a range has to be a shape that the model takes.
+Status check_ranges(const Graph& graph, const ShapeRanges& ranges) {
+  InputShapes ends[3];
+  for (const auto& [name, range] : ranges) {
+    const size_t rank = range.opt.size();
+    if (range.min.size() != rank || range.max.size() != rank) {
+      return usage_error("the range of input '{}' has {}, {} and {} dimensions, expected one number",
+                         name, range.min.size(), rank, range.max.size());
+    }
+    ends[0][name] = range.min;
+    ends[1][name] = range.opt;
+    ends[2][name] = range.max;
+  }
+  for (const InputShapes& shapes : ends) {
+    const auto bound = bind_symbols(graph, shapes);
+    if (!bound.ok()) return bound.error();
+  }
+  for (const auto& [name, range] : ranges) {
+    for (size_t i = 0; i < range.opt.size(); ++i) {
+      if (range.min[i] <= range.opt[i] && range.opt[i] <= range.max[i]) continue;
+      return usage_error("dimension {} of input '{}' is given as {}:{}:{}, expected min:opt:max", i,
+                         name, range.min[i], range.opt[i], range.max[i]);
+    }
+  }
+  return {};
+}
+
+Status refuse_ranges(const InferenceOptions& options, std::string_view what) {
+  if (options.ranges.empty()) return {};
+  return usage_error("{} has one shape for each input; give one instead of min:opt:max", what);
+}
+
 SessionOptions session_options(const InferenceOptions& options, Autotuner* tuner) {
   SessionOptions session;
   session.threads = options.threads;
+  session.pinned_cpus = options.cpus;
   session.expander = function_expander();
   session.specialise = plan_specialiser(options.optimise);
   session.chooser = options.tune ? tuner : nullptr;
+  if (!options.ranges.empty()) {
+    ShapeProfile& profile = session.profiles.emplace_back();
+    for (const auto& [name, range] : options.ranges) {
+      profile.inputs[name] = {range.min, range.opt, range.max};
+    }
+  }
   return session;
 }
 
@@ -132,6 +171,9 @@ constexpr OtherBackend kOtherBackends[] = {
 }  // namespace
 
 Result<OpenedModel> open_backend(std::unique_ptr<Graph> graph, const InferenceOptions& options) {
+  if (options.backend != "native") {
+    EDGEWRIGHT_TRY(refuse_ranges(options, fmt::format("the backend {}", options.backend)));
+  }
   for (const OtherBackend& other : kOtherBackends) {
     if (other.name != options.backend) continue;
     EDGEWRIGHT_TRY(fix_shapes(*graph, options.shapes));
@@ -146,6 +188,7 @@ Result<OpenedModel> open_backend(std::unique_ptr<Graph> graph, const InferenceOp
                        fmt::join(names, ", "));
   }
   EDGEWRIGHT_TRY(fix_shapes(*graph, options.shapes));
+  EDGEWRIGHT_TRY(check_ranges(*graph, options.ranges));
   EDGEWRIGHT_TRY(onnx_type_inferer().infer(*graph));
   OpenedModel opened = with_tuner(options);
   SessionOptions session = session_options(options, opened.tuner.get());
@@ -166,10 +209,12 @@ Result<OpenedModel> open_backend(const std::string& path, const InferenceOptions
     return usage_error("{} is a plan of the native backend; --backend {} cannot run it", path,
                        options.backend);
   }
+  EDGEWRIGHT_TRY(refuse_ranges(options, path));
   EDGEWRIGHT_ASSIGN(auto plan, read_plan(path));
   OpenedModel opened;
   SessionOptions session;
   session.threads = options.threads;
+  session.pinned_cpus = options.cpus;
   EDGEWRIGHT_ASSIGN(opened.session, open_plan(std::move(plan), session));
   return opened;
 }
@@ -178,7 +223,9 @@ Result<OpenedSession> open_session(const std::string& path, const InferenceOptio
   OpenedSession opened;
   SessionOptions session;
   if (path.ends_with(".ewplan")) {
+    EDGEWRIGHT_TRY(refuse_ranges(options, path));
     session.threads = options.threads;
+    session.pinned_cpus = options.cpus;
     EDGEWRIGHT_ASSIGN(auto plan, read_plan(path));
     EDGEWRIGHT_ASSIGN(opened.session, Session::open(std::move(plan), session));
     return opened;
@@ -186,6 +233,7 @@ Result<OpenedSession> open_session(const std::string& path, const InferenceOptio
   EDGEWRIGHT_ASSIGN(Model model, load_model(path));
   std::unique_ptr<Graph> graph = std::move(model.graph);
   EDGEWRIGHT_TRY(fix_shapes(*graph, options.shapes));
+  EDGEWRIGHT_TRY(check_ranges(*graph, options.ranges));
   EDGEWRIGHT_TRY(onnx_type_inferer().infer(*graph));
   OpenedModel tuning = with_tuner(options);
   opened.timings = std::move(tuning.timings);

@@ -214,7 +214,7 @@ Result<TrialRun> try_run(const std::string& path, const ProfileOptions& options,
   trial.inputs.clear();
   EDGEWRIGHT_ASSIGN(auto opened, open_session(path, session_options));
   EDGEWRIGHT_ASSIGN(const auto inputs, session_inputs(opened.session->inputs(), trial.inputs,
-                                                      trial.session.shapes, trial.seed));
+                                                      trial.session, trial.seed));
   StepTimeOptions time_options;
   time_options.seconds = options.seconds / 2;
   EDGEWRIGHT_ASSIGN(const StepTimes times, measure_steps(*opened.session, inputs, time_options));
@@ -300,7 +300,7 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
   EDGEWRIGHT_ASSIGN(auto opened, open_session(path, options.session));
   Session& session = *opened.session;
   EDGEWRIGHT_ASSIGN(const auto inputs, session_inputs(session.inputs(), options.inputs,
-                                                      options.session.shapes, options.seed));
+                                                      options.session, options.seed));
   StepTimeOptions time_options;
   time_options.seconds = options.seconds;
   time_options.progress = options.progress;

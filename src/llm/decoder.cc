@@ -91,11 +91,10 @@ void Decoder::run_layers(std::span<const DecoderRun> runs, language::Phase phase
     feed_forward_block(layer);
     part_done("ffn-down", layer);
   }
+  if (!states.empty()) std::ranges::copy(state_, states.begin());
   if (end == config().layers) {
     head(runs, logits);
     part_done("head", -1);
-  } else {
-    std::ranges::copy(state_, states.begin());
   }
   for (const DecoderRun& run : runs) {
     run.cache->set_length(run.cache->length() + static_cast<int>(run.tokens.size()));
@@ -186,7 +185,9 @@ void Decoder::product(const PackedStack& stack, LinearCall call, int layer, cons
         std::copy_n(x, columns, out);
       }
     }
-    observer_(name, input, columns);
+    std::span<const float> residual;
+    if (call.residual != nullptr) residual = {call.residual, call.rows * call.output_step};
+    observer_({name, input, residual});
   }
   call.phase = phase_;
   for (const language::PackedMatrix& matrix : stack) {

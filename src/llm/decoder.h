@@ -40,15 +40,18 @@ class Decoder {
   void run(std::span<const DecoderRun> runs, language::Phase phase, std::span<float> logits);
   // The same through layers `begin` to `end` - 1 only, where the others are computed elsewhere.
   // `states` (a row of `hidden` floats a token) is what comes into layer `begin`, unless that is 0,
-  // and what comes out of the last one, unless that is the model's: then `logits` is written. The
-  // cache holds keys and values of these layers.
+  // and what comes out of the last one, unless that is the model's: then `logits` is written, and
+  // `states` only where given. The cache holds keys and values of these layers.
   void run_layers(std::span<const DecoderRun> runs, language::Phase phase, int begin, int end,
                   std::span<float> states, std::span<float> logits);
 
-  // Called with the input of each matrix product ("layers.0.down"; rows of `columns` floats) when
-  // set: calibration looks on.
-  using Observer =
-      std::function<void(const std::string& name, std::span<const float> rows, size_t columns)>;
+  // Called before each matrix product when set: calibration looks on.
+  struct Observed {
+    std::string name;                 // "layers.0.down"
+    std::span<const float> inputs;    // rows x columns of the matrix, normalised
+    std::span<const float> residual;  // rows x hidden that the product is added to; empty: none
+  };
+  using Observer = std::function<void(const Observed& observed)>;
   void set_observer(Observer observer) { observer_ = std::move(observer); }
 
   // Called when a part of a call is done, when set: profiles look on. Parts in order: "embedding"

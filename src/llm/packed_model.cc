@@ -277,6 +277,15 @@ Result<PackedModel> pack_model(ModelConfig config, const NamedWeights& weights,
   return model;
 }
 
+Status replace_matrix(PackedModel& model, const std::string& name,
+                      const std::vector<language::SourceMatrix>& parts, const Precision& precision,
+                      ThreadPool& pool) {
+  model.matrices.erase(name);
+  Packer packer(model, precision);
+  packer.plan(name, parts);
+  return packer.pack(pool, nullptr);
+}
+
 std::vector<std::string> matrices_in_order(const ModelConfig& config) {
   std::vector<std::string> names;
   if (!config.tied) names.emplace_back("embedding");

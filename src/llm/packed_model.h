@@ -64,6 +64,11 @@ Result<PackedModel> pack_model(ModelConfig config, const NamedWeights& weights,
                                const Progress& progress = nullptr,
                                const ReplacedSources* replaced = nullptr);
 
+// Packs other rows in place of the model's matrix of that name.
+Status replace_matrix(PackedModel& model, const std::string& name,
+                      const std::vector<language::SourceMatrix>& parts, const Precision& precision,
+                      ThreadPool& pool);
+
 // The names of a model's matrices in the order in which a token meets them. They lie so in memory
 // and in files, because products fetch a little more than they use: the beginning of the next.
 std::vector<std::string> matrices_in_order(const ModelConfig& config);

@@ -1,12 +1,11 @@
 #include "llm/round_calibrated.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <list>
 #include <map>
 
 #include "llm/decoder.h"
+#include "llm/round_rows.h"
 
 namespace edgewright {
 namespace {
@@ -15,253 +14,101 @@ namespace {
 // inverted.
 constexpr double kDamping = 0.01;
 constexpr int kWindow = 512;
-// Rounds of refinement: later ones change almost nothing.
-constexpr int kRefinements = 4;
-
-// Lower Cholesky factor in place; columns are processed in blocks of rows in parallel.
-void factorise(std::span<double> a, size_t n, ThreadPool& pool) {
-  for (size_t j = 0; j < n; ++j) {
-    double diagonal = a[j * n + j];
-    for (size_t k = 0; k < j; ++k) diagonal -= a[j * n + k] * a[j * n + k];
-    const double root = std::sqrt(std::max(diagonal, 1e-12));
-    a[j * n + j] = root;
-    const size_t left = n - j - 1;
-    const size_t tasks = std::min<size_t>(left / 64 + 1, 16);
-    pool.parallel_for(tasks, [&](size_t task, int) {
-      for (size_t i = j + 1 + task; i < n; i += tasks) {
-        double sum = a[i * n + j];
-        const double* x = &a[i * n];
-        const double* y = &a[j * n];
-        double sums[4] = {};
-        size_t k = 0;
-        for (; k + 4 <= j; k += 4) {
-          for (size_t lane = 0; lane < 4; ++lane) sums[lane] += x[k + lane] * y[k + lane];
-        }
-        for (; k < j; ++k) sums[0] += x[k] * y[k];
-        sum -= sums[0] + sums[1] + sums[2] + sums[3];
-        a[i * n + j] = sum / root;
-      }
-    });
-  }
-}
-
-// The upper Cholesky factor of the inverse, row-major in `u`. With A reversed in both directions as
-// L L^T, the inverse of A is U^T U for U = the reversed inverse of L, which is upper triangular.
-std::vector<float> inverse_factor(std::span<double> a, size_t n, ThreadPool& pool) {
-  std::vector<double> reversed(n * n);
-  for (size_t i = 0; i < n; ++i) {
-    for (size_t j = 0; j < n; ++j) reversed[i * n + j] = a[(n - 1 - i) * n + (n - 1 - j)];
-  }
-  factorise(reversed, n, pool);
-  // Column c of the inverse of L by forward substitution.
-  std::vector<float> u(n * n, 0.0f);
-  pool.parallel_for(n, [&](size_t c, int) {
-    std::vector<double> x(n, 0.0);
-    x[c] = 1 / reversed[c * n + c];
-    for (size_t i = c + 1; i < n; ++i) {
-      double sum = 0;
-      for (size_t k = c; k < i; ++k) sum -= reversed[i * n + k] * x[k];
-      x[i] = sum / reversed[i * n + i];
-    }
-    // Reversing rows and columns makes the lower triangle an upper one.
-    for (size_t i = c; i < n; ++i) u[(n - 1 - i) * n + (n - 1 - c)] = static_cast<float>(x[i]);
-  });
-  return u;
-}
-
-int8_t code_of(float value, float scale) {
-  const float code = scale == 0 ? 0 : std::nearbyint(value / scale);
-  return static_cast<int8_t>(std::clamp(code, -8.0f, 7.0f));
-}
-
-// The scale, as fp16 where the type stores it so, with the least weighted squared error.
-float best_scale(std::span<const float> values, std::span<const float> importance, bool half) {
-  float extreme = 0;
-  for (const float value : values) {
-    if (std::fabs(value) > std::fabs(extreme)) extreme = value;
-  }
-  float best = 0;
-  float least = std::numeric_limits<float>::max();
-  for (int step = -6; step <= 12; ++step) {
-    // Divisors around 8, to either sign: -8 is the code of largest magnitude.
-    const float divisor = -8.0f + 0.25f * static_cast<float>(step) - 1.5f;
-    for (const float sign : {1.0f, -1.0f}) {
-      float scale = sign * extreme / divisor;
-      if (half) scale = Half::to_float(Half::from_float(scale));
-      float error = 0;
-      for (size_t i = 0; i < values.size(); ++i) {
-        const float off = values[i] - scale * static_cast<float>(code_of(values[i], scale));
-        error += importance[i] * off * off;
-      }
-      if (error < least) {
-        least = error;
-        best = scale;
-      }
-    }
-  }
-  return best;
-}
-
-// out += factor * x. Runs of fixed length, which compilers make vectors of.
-void add_scaled(const float* x, float factor, size_t count, float* out) {
-  size_t i = 0;
-  for (; i + 16 <= count; i += 16) {
-    for (size_t lane = 0; lane < 16; ++lane) out[i + lane] += factor * x[i + lane];
-  }
-  for (; i < count; ++i) out[i] += factor * x[i];
-}
-
-void round_row(std::span<float> row, std::span<const float> u, size_t group, int8_t* values,
-               float* scales) {
-  const size_t n = row.size();
-  std::vector<float> importance(group);
-  for (size_t j = 0; j < n; ++j) {
-    if (j % group == 0) {
-      // A column weighs as its error does in the end: by the inverse square of the factor.
-      for (size_t i = 0; i < group; ++i) {
-        const float factor = u[(j + i) * n + (j + i)];
-        importance[i] = 1.0f / (factor * factor);
-      }
-      scales[j / group] = best_scale(row.subspan(j, group), importance, group == 32);
-    }
-    const float scale = scales[j / group];
-    values[j] = code_of(row[j], scale);
-    const float error = (row[j] - scale * static_cast<float>(values[j])) / u[j * n + j];
-    add_scaled(&u[j * n + j + 1], -error, n - j - 1, &row[j + 1]);
-  }
-}
-
-// One row of codes and scales under refinement. The error is e^T H e of e = rounded - original, H
-// the second moments; `slope_` is H e.
-class RowRefinement {
- public:
-  RowRefinement(std::span<const float> original, std::span<const float> moments, size_t group,
-                int8_t* codes, float* scales)
-      : n_(original.size()), group_(group), h_(moments), codes_(codes), scales_(scales) {
-    slope_.resize(n_);
-    for (size_t j = 0; j < n_; ++j) {
-      const float off = scales_[j / group_] * static_cast<float>(codes_[j]) - original[j];
-      add_scaled(&h_[j * n_], off, n_, slope_.data());
-    }
-  }
-
-  void run() {
-    for (int round = 0; round < kRefinements; ++round) {
-      for (size_t g = 0; g < n_ / group_; ++g) move_scale(g);
-      if (!move_codes()) return;
-    }
-  }
-
- private:
-  // The scale with the least error for the codes of its group, as fp16 where the type stores it so.
-  void move_scale(size_t g) {
-    const size_t begin = g * group_;
-    double along = 0;
-    double curvature = 0;
-    for (size_t i = begin; i < begin + group_; ++i) {
-      const auto code = static_cast<float>(codes_[i]);
-      along += static_cast<double>(code * slope_[i]);
-      float product = 0;
-      for (size_t j = begin; j < begin + group_; ++j) {
-        product += h_[i * n_ + j] * static_cast<float>(codes_[j]);
-      }
-      curvature += static_cast<double>(code * product);
-    }
-    if (curvature <= 0) return;
-    float scale = scales_[g] - static_cast<float>(along / curvature);
-    if (group_ == 32) scale = Half::to_float(Half::from_float(scale));
-    const double step = static_cast<double>(scale) - static_cast<double>(scales_[g]);
-    if (2 * step * along + step * step * curvature >= 0) return;
-    for (size_t i = begin; i < begin + group_; ++i) {
-      const float change = static_cast<float>(step) * static_cast<float>(codes_[i]);
-      if (change != 0) add_scaled(&h_[i * n_], change, n_, slope_.data());
-    }
-    scales_[g] = scale;
-  }
-
-  // Every code in turn takes the value with the least error beside the others'; whether one did.
-  bool move_codes() {
-    bool moved = false;
-    for (size_t j = 0; j < n_; ++j) {
-      const float scale = scales_[j / group_];
-      const float best = scale * static_cast<float>(codes_[j]) - slope_[j] / h_[j * n_ + j];
-      const int8_t code = code_of(best, scale);
-      if (code == codes_[j]) continue;
-      add_scaled(&h_[j * n_], scale * static_cast<float>(code - codes_[j]), n_, slope_.data());
-      codes_[j] = code;
-      moved = true;
-    }
-    return moved;
-  }
-
-  size_t n_, group_;
-  std::span<const float> h_;
-  int8_t* codes_;
-  float* scales_;
-  std::vector<float> slope_;
-};
-
-// Second moments of the inputs of some matrices, by name.
-class Moments {
- public:
-  void want(const std::string& name, size_t columns) {
-    sums_[name].assign(columns * columns, 0.0f);
-  }
-
-  void add(const std::string& name, std::span<const float> rows, size_t columns, ThreadPool& pool) {
-    const auto found = sums_.find(name);
-    if (found == sums_.end()) return;
-    float* sum = found->second.data();
-    const size_t count = rows.size() / columns;
-    pool.parallel_for(columns, [&](size_t i, int) {
-      for (size_t row = 0; row < count; ++row) {
-        const float* x = &rows[row * columns];
-        const float factor = x[i];
-        if (factor == 0) continue;
-        add_scaled(x, factor, i + 1, sum + i * columns);
-      }
-    });
-  }
-
-  // The whole matrix, damped.
-  std::vector<double> take(const std::string& name, size_t n) {
-    std::vector<float> sums = std::move(sums_.at(name));
-    sums_.erase(name);
-    std::vector<double> out(n * n);
-    double trace = 0;
-    for (size_t i = 0; i < n; ++i) {
-      for (size_t j = 0; j <= i; ++j) out[i * n + j] = out[j * n + i] = sums[i * n + j];
-      trace += sums[i * n + i];
-    }
-    const double damping = std::max(1e-6, kDamping * trace / static_cast<double>(n));
-    for (size_t i = 0; i < n; ++i) out[i * n + i] += damping;
-    return out;
-  }
-
- private:
-  std::map<std::string, std::vector<float>> sums_;
-};
-
+// In the order in which a token meets them: later ones see what the rounding of earlier ones did.
 constexpr const char* kMatrices[] = {"qkv", "output", "gate_up", "down"};
+
+// sums[i][j] += a[row][i] b[row][j]; a: count x left, b: count x right.
+void add_products(std::span<const float> a, size_t left, std::span<const float> b, size_t right,
+                  std::span<float> sums, ThreadPool& pool) {
+  const size_t count = a.size() / left;
+  pool.parallel_for(left, [&](size_t i, int) {
+    float* out = &sums[i * right];
+    for (size_t row = 0; row < count; ++row) {
+      const float factor = a[row * left + i];
+      const float* x = &b[row * right];
+      if (factor == 0) continue;
+      for (size_t j = 0; j < right; ++j) out[j] += factor * x[j];
+    }
+  });
+}
+
+// What one matrix meets in a run of one window.
+struct Seen {
+  std::vector<float> inputs, residual;  // residual: empty where nothing is added to the product
+};
+
+// Sums over all windows; x are the inputs in the original model, y those in the one whose earlier
+// matrices are rounded, r and s what is added to the products there.
+struct Sums {
+  size_t columns = 0, rows = 0;
+  std::vector<float> inputs;    // y y^T
+  std::vector<float> drift;     // (x - y) y^T
+  std::vector<float> residual;  // (r - s) y^T; empty where nothing is added
+
+  void add(Seen original, const Seen& rounded, ThreadPool& pool) {
+    const size_t count = rounded.inputs.size() / columns;
+    inputs.resize(columns * columns);
+    drift.resize(columns * columns);
+    add_products(rounded.inputs, columns, rounded.inputs, columns, inputs, pool);
+    subtract(original.inputs, rounded.inputs);
+    add_products(original.inputs, columns, rounded.inputs, columns, drift, pool);
+    if (rounded.residual.empty()) return;
+    rows = rounded.residual.size() / count;
+    residual.resize(rows * columns);
+    subtract(original.residual, rounded.residual);
+    add_products(original.residual, rows, rounded.inputs, columns, residual, pool);
+  }
+
+  InputMoments moments(ThreadPool& pool) const {
+    std::vector<double> damped(inputs.begin(), inputs.end());
+    double trace = 0;
+    for (size_t i = 0; i < columns; ++i) trace += damped[i * columns + i];
+    const double damping = std::max(1e-6, kDamping * trace / static_cast<double>(columns));
+    for (size_t i = 0; i < columns; ++i) damped[i * columns + i] += damping;
+    return InputMoments(std::move(damped), columns, pool);
+  }
+
+ private:
+  static void subtract(std::vector<float>& from, const std::vector<float>& what) {
+    for (size_t i = 0; i < from.size(); ++i) from[i] -= what[i];
+  }
+};
 
 class Calibration {
  public:
   Calibration(const ModelConfig& config, const NamedWeights& weights, const Precision& precision,
-              ThreadPool& pool)
-      : config_(config), weights_(weights), precision_(precision), pool_(pool) {
+              std::span<const int> tokens, ThreadPool& pool)
+      : config_(config),
+        weights_(weights),
+        precision_(precision),
+        pool_(pool),
+        window_(static_cast<size_t>(std::min(kWindow, config.context))),
+        cache_(config, language::CacheType::kF16, static_cast<int>(window_) / kPageTokens + 1) {
     group_ = precision.type == language::WeightType::kQ4 ? 32 : 128;
+    for (size_t begin = 0; begin < tokens.size(); begin += window_) {
+      windows_.push_back({tokens.subspan(begin, std::min(window_, tokens.size() - begin)), {}, {}});
+    }
   }
 
-  Result<PackedModel> run(std::span<const int> tokens, const Progress& progress) {
+  Result<PackedModel> run(const Progress& progress) {
     // Matrices that are not rounded yet compute as they are stored.
-    const Precision stored = precision_table()[0];
+    EDGEWRIGHT_ASSIGN(PackedModel model, pack_model(config_, weights_, precision_table()[0], pool_));
+    original_ = std::make_shared<const PackedModel>(model);
+    rounded_ = std::make_shared<PackedModel>(std::move(model));
+    for (Window& window : windows_) {
+      const size_t size = window.tokens.size() * static_cast<size_t>(config_.hidden);
+      window.original.resize(size);
+      window.rounded.resize(size);
+    }
     for (int layer = 0; layer < config_.layers; ++layer) {
-      EDGEWRIGHT_ASSIGN(PackedModel model,
-                        pack_model(config_, weights_, stored, pool_, nullptr, &sources_));
-      Moments moments;
-      want(moments, layer);
-      walk(std::make_shared<const PackedModel>(std::move(model)), tokens, moments);
-      for (const char* name : kMatrices) round(fmt::format("layers.{}.{}", layer, name), moments);
+      for (const char* matrix : kMatrices) {
+        const std::string name = fmt::format("layers.{}.{}", layer, matrix);
+        if (columns_of(name) % group_ == 0) EDGEWRIGHT_TRY(round(name, layer));
+      }
+      for (Window& window : windows_) {
+        see(original_, window, layer, window.original, "");
+        see(rounded_, window, layer, window.rounded, "");
+      }
       if (progress) {
         progress("rounding by calibration", static_cast<size_t>(layer) + 1,
                  static_cast<size_t>(config_.layers));
@@ -271,84 +118,100 @@ class Calibration {
   }
 
  private:
+  struct Window {
+    std::span<const int> tokens;
+    std::vector<float> original, rounded;  // what comes into the layer in each model
+  };
+
   size_t columns_of(const std::string& name) const {
     return static_cast<size_t>(weights_.matrices.at(name)[0].columns());
   }
 
-  void want(Moments& moments, int layer) {
-    for (const char* matrix : kMatrices) {
-      const std::string name = fmt::format("layers.{}.{}", layer, matrix);
-      if (columns_of(name) % group_ == 0) moments.want(name, columns_of(name));
+  // Runs one layer on a window; `states` become what comes out of it. What the product `name` met.
+  Seen see(const std::shared_ptr<const PackedModel>& model, const Window& window, int layer,
+           std::span<float> states, const std::string& name) {
+    Seen seen;
+    Decoder decoder(model, pool_);
+    if (!name.empty()) {
+      decoder.set_observer([&](const Decoder::Observed& observed) {
+        if (observed.name != name) return;
+        seen.inputs.assign(observed.inputs.begin(), observed.inputs.end());
+        seen.residual.assign(observed.residual.begin(), observed.residual.end());
+      });
     }
+    SequenceCache sequence(cache_);
+    EDGEWRIGHT_CHECK(sequence.reserve(static_cast<int>(window.tokens.size())));
+    const DecoderRun run{&sequence, window.tokens, 0};
+    decoder.run_layers(std::span(&run, 1), language::Phase::kPrefill, layer, layer + 1, states, {});
+    return seen;
   }
 
-  void walk(std::shared_ptr<const PackedModel> model, std::span<const int> tokens,
-            Moments& moments) {
-    Decoder decoder(std::move(model), pool_);
-    decoder.set_observer([&](const std::string& name, std::span<const float> rows, size_t columns) {
-      moments.add(name, rows, columns, pool_);
+  Sums sums_of(const std::string& name, int layer) {
+    Sums sums;
+    sums.columns = columns_of(name);
+    for (const Window& window : windows_) {
+      std::vector<float> states = window.original;
+      Seen original = see(original_, window, layer, states, name);
+      states = window.rounded;
+      const Seen rounded = see(rounded_, window, layer, states, name);
+      sums.add(std::move(original), rounded, pool_);
+    }
+    return sums;
+  }
+
+  // The weights that come nearest to the original's results on the inputs that the rounded model
+  // has: those of least squares, W + (W (x - y) y^T + (r - s) y^T) (y y^T)^-1. After GPTAQ (Li et
+  // al. 2025), which leaves out what is added to the product.
+  void follow(std::span<float> values, const Sums& sums, const InputMoments& moments) {
+    const size_t columns = sums.columns;
+    pool_.parallel_for(values.size() / columns, [&](size_t row, int) {
+      float* weights = &values[row * columns];
+      std::vector<float> change(columns);
+      if (!sums.residual.empty()) {
+        std::copy_n(&sums.residual[row * columns], columns, change.data());
+      }
+      for (size_t k = 0; k < columns; ++k) {
+        for (size_t j = 0; j < columns; ++j) change[j] += weights[k] * sums.drift[k * columns + j];
+      }
+      moments.solve(change);
+      for (size_t j = 0; j < columns; ++j) weights[j] += change[j];
     });
-    const auto window = static_cast<size_t>(std::min(kWindow, config_.context));
-    KvCache cache(config_, language::CacheType::kF16, static_cast<int>(window) / kPageTokens + 1);
-    for (size_t begin = 0; begin < tokens.size(); begin += window) {
-      const auto part = tokens.subspan(begin, std::min(window, tokens.size() - begin));
-      SequenceCache sequence(cache);
-      EDGEWRIGHT_CHECK(sequence.reserve(static_cast<int>(part.size())));
-      const DecoderRun run{&sequence, part, 0};
-      decoder.run(std::span(&run, 1), language::Phase::kPrefill, {});
-    }
   }
 
-  void round(const std::string& name, Moments& moments) {
-    const size_t columns = columns_of(name);
-    if (columns % group_ != 0) return;
-    const std::vector<double> sums = moments.take(name, columns);
+  Status round(const std::string& name, int layer) {
+    const Sums sums = sums_of(name, layer);
+    const InputMoments moments = sums.moments(pool_);
     for (const StoredWeight& part : weights_.matrices.at(name)) {
       const auto rows = static_cast<size_t>(part.rows());
-      std::vector<float> values(rows * columns);
+      std::vector<float> values(rows * sums.columns);
       for (size_t row = 0; row < rows; ++row) {
-        language::read_source_row(source_of(part), row, &values[row * columns]);
+        language::read_source_row(source_of(part), row, &values[row * sums.columns]);
       }
-      std::vector<double> copy = sums;
-      RoundedRows& rounded =
-          rounded_.emplace_back(round_rows(values, rows, copy, columns, group_, pool_));
+      follow(values, sums, moments);
+      const RoundedRows& kept =
+          rows_.emplace_back(round_rows(values, rows, moments, group_, pool_));
       sources_[name].push_back(
           {group_ == 32 ? language::SourceType::kInt4G32 : language::SourceType::kInt4G128, rows,
-           columns, rounded.values.data(), rounded.scales.data()});
+           kept.columns, kept.values.data(), kept.scales.data()});
     }
+    return replace_matrix(*rounded_, name, sources_[name], precision_, pool_);
   }
 
   const ModelConfig& config_;
   const NamedWeights& weights_;
   Precision precision_;
   ThreadPool& pool_;
+  size_t window_;
+  KvCache cache_;
   size_t group_ = 32;
-  std::list<RoundedRows> rounded_;
+  std::vector<Window> windows_;
+  std::shared_ptr<const PackedModel> original_;
+  std::shared_ptr<PackedModel> rounded_;  // the original with the matrices so far rounded
+  std::list<RoundedRows> rows_;           // what sources_ point into
   ReplacedSources sources_;
 };
 
 }  // namespace
-
-RoundedRows round_rows(std::span<const float> weights, size_t rows,
-                       std::span<double> second_moments, size_t columns, size_t group,
-                       ThreadPool& pool) {
-  const std::vector<float> moments(second_moments.begin(), second_moments.end());
-  const std::vector<float> u = inverse_factor(second_moments, columns, pool);
-  RoundedRows out;
-  out.rows = rows;
-  out.columns = columns;
-  out.values.resize(rows * columns);
-  out.scales.resize(rows * columns / group);
-  pool.parallel_for(rows, [&](size_t row, int) {
-    const auto original = weights.subspan(row * columns, columns);
-    std::vector<float> copy(original.begin(), original.end());
-    int8_t* codes = &out.values[row * columns];
-    float* scales = &out.scales[row * columns / group];
-    round_row(copy, u, group, codes, scales);
-    RowRefinement(original, moments, group, codes, scales).run();
-  });
-  return out;
-}
 
 Result<PackedModel> pack_calibrated(const ModelConfig& config, const NamedWeights& weights,
                                     const Precision& precision, std::span<const int> tokens,
@@ -362,7 +225,7 @@ Result<PackedModel> pack_calibrated(const ModelConfig& config, const NamedWeight
     return usage_error("the calibration text has {} tokens, expected at least 256", tokens.size());
   }
   const auto used = tokens.first(std::min<size_t>(tokens.size(), kCalibrationTokens));
-  return Calibration(config, weights, precision, pool).run(used, progress);
+  return Calibration(config, weights, precision, used, pool).run(progress);
 }
 
 }  // namespace edgewright

@@ -95,6 +95,39 @@ class Commands(unittest.TestCase):
         for found, wanted in zip(*results):
             self.assertAlmostEqual(found, wanted, delta=1e-3)
 
+    def test_shapes_within_a_range_run_and_others_are_refused(self):
+        for rows, code in ((1, 0), (4, 0), (5, 3)):
+            given = self.path / f"x{rows}.npy"
+            write_npy(given, (rows, 3), [i / 7 for i in range(3 * rows)])
+            arguments = ("run", self.model, "--input", f"x={given}", "-o", self.path)
+            done = self.run_program(*arguments, "--shape", "x=1:2:4x3", code=code)
+            if code != 0:
+                self.assertIn("x=5x3", done.stderr)
+                continue
+            found = read_npy(self.path / "y.npy")
+            self.run_program(*arguments, "--backend", "reference")
+            self.assertEqual(found, read_npy(self.path / "y.npy"))
+        document = self.document("bench", self.model, "--shape", "x=1:2:4x3", "--runs", "2")
+        self.assertTrue(document["passed"])
+        plan = self.path / "model.ewplan"
+        self.run_program("convert", self.model, "-o", plan, "--shape", "x=4x3")
+        for arguments in (
+            (self.model, "--shape", "x=1:2x3"),
+            (self.model, "--shape", "x=4:2:1x3"),
+            (self.model, "--shape", "x=1:2:4x5"),
+            (self.model, "--shape", "z=1:2:4x3"),
+            (self.model, "--shape", "x=1:2:4x3", "--backend", "reference"),
+            (plan, "--shape", "x=1:2:4x3"),
+        ):
+            self.assertTrue(self.run_program("bench", *arguments, "--runs", "1", code=2).stderr)
+
+    def test_the_program_stays_on_the_cpus_it_is_given(self):
+        cpu = max(os.sched_getaffinity(0))
+        shape = ("--shape", "x=4x3")
+        self.run_program("bench", self.model, *shape, "--runs", "2", "--cpus", cpu)
+        self.run_program("bench", self.model, *shape, "--runs", "2", "--cpus", "1023", code=2)
+        self.run_program("bench", self.model, *shape, "--runs", "2", "--cpus", "4096", code=2)
+
     def test_inspect_counts(self):
         document = self.document("inspect", self.model, "--shape", "x=4x3")
         self.assertEqual(document["schema"], "edgewright.inspect/1")

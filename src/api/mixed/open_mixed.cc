@@ -74,7 +74,7 @@ class MixPlanner {
     EDGEWRIGHT_TRY(prepare_for_openvino(model_, options_.optimise));
     if (model_.graph->nodes().empty()) return unsupported("the model has no nodes to place");
     const auto inputs = ports_of(model_.graph->inputs());
-    EDGEWRIGHT_ASSIGN(inputs_, session_inputs(inputs, {}, options_.shapes, 0));
+    EDGEWRIGHT_ASSIGN(inputs_, session_inputs(inputs, {}, options_, 0));
     blocks_ = blocks_of(*model_.graph, kMostBlocks);
     auto library = openvino_library(options_.openvino_library);
     if (library.ok()) {

@@ -1,4 +1,4 @@
-#include "llm/round_calibrated.h"
+#include "llm/round_rows.h"
 
 #include <gtest/gtest.h>
 
@@ -24,6 +24,19 @@ std::vector<float> inputs() {
   return x;
 }
 
+std::vector<double> second_moments(const std::vector<float>& x) {
+  std::vector<double> moments(kColumns * kColumns);
+  for (size_t i = 0; i < kColumns; ++i) {
+    for (size_t j = 0; j < kColumns; ++j) {
+      for (size_t row = 0; row < kInputs; ++row) {
+        moments[i * kColumns + j] +=
+            static_cast<double>(x[row * kColumns + i]) * static_cast<double>(x[row * kColumns + j]);
+      }
+    }
+  }
+  return moments;
+}
+
 double output_error(const std::vector<float>& x, const std::vector<float>& w,
                     const RoundedRows& rounded) {
   double total = 0;
@@ -42,27 +55,38 @@ double output_error(const std::vector<float>& x, const std::vector<float>& w,
   return total;
 }
 
-TEST(RoundCalibratedTest, ErrorsOfProductsAreSmallerThanByRounding) {
+TEST(RoundRowsTest, ErrorsOfProductsAreSmallerThanByRounding) {
   ThreadPool pool(1);
   const std::vector<float> x = inputs();
   std::vector<float> w(kRows * kColumns);
   for (size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(uniform(2, i) - 0.5);
-  std::vector<double> moments(kColumns * kColumns);
+  std::vector<double> moments = second_moments(x);
   std::vector<double> identity(kColumns * kColumns);
   for (size_t i = 0; i < kColumns; ++i) {
     identity[i * kColumns + i] = 1;
-    for (size_t j = 0; j < kColumns; ++j) {
-      for (size_t row = 0; row < kInputs; ++row) {
-        moments[i * kColumns + j] +=
-            static_cast<double>(x[row * kColumns + i]) * static_cast<double>(x[row * kColumns + j]);
-      }
-    }
     moments[i * kColumns + i] += 0.1;
   }
   // Uncorrelated inputs leave nothing to make up for: plain rounding.
-  const RoundedRows plain = round_rows(w, kRows, identity, kColumns, 32, pool);
-  const RoundedRows calibrated = round_rows(w, kRows, moments, kColumns, 32, pool);
+  const RoundedRows plain = round_rows(w, kRows, {identity, kColumns, pool}, 32, pool);
+  const RoundedRows calibrated = round_rows(w, kRows, {moments, kColumns, pool}, 32, pool);
   EXPECT_LT(output_error(x, w, calibrated), 0.6 * output_error(x, w, plain));
+}
+
+TEST(RoundRowsTest, MomentsSolve) {
+  ThreadPool pool(2);
+  const std::vector<float> x = inputs();
+  const std::vector<double> moments = second_moments(x);
+  const InputMoments inverse(moments, kColumns, pool);
+  std::vector<float> wanted(kColumns);
+  std::vector<float> row(kColumns);
+  for (size_t i = 0; i < kColumns; ++i) wanted[i] = static_cast<float>(uniform(3, i) - 0.5);
+  for (size_t i = 0; i < kColumns; ++i) {
+    for (size_t j = 0; j < kColumns; ++j) {
+      row[j] += wanted[i] * static_cast<float>(moments[i * kColumns + j]);
+    }
+  }
+  inverse.solve(row);
+  for (size_t i = 0; i < kColumns; ++i) EXPECT_NEAR(row[i], wanted[i], 1e-3);
 }
 
 }  // namespace
