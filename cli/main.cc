@@ -14,7 +14,8 @@ void add_common(CLI::App& command, CommonOptions& common) {
       ->type_name("FILE.html");
   command.add_option("--threads", common.threads, "threads of the engine")
       ->check(CLI::Range(1, 1024));
-  command.add_option("--cpus", common.cpus, "the CPUs to run on; thread i of a session on the i-th")
+  command
+      .add_option("--cpus", common.cpus, "the CPUs to run on; thread i of a session on the i-th")
       ->delimiter(',')
       ->check(CLI::Range(0, 1023));
   command.add_option("--seed", common.seed, "seed of everything random");

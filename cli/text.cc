@@ -82,7 +82,8 @@ Status parse_session_shapes(const std::vector<std::string>& texts, InferenceOpti
     const auto dims = parse_dims(text, true);
     if (!dims) {
       return usage_error(
-          "found --shape {}={}, expected dimensions such as 1x3x32x32, each a number or min:opt:max",
+          "found --shape {}={}, expected dimensions such as 1x3x32x32, each a number or "
+          "min:opt:max",
           name, text);
     }
     if (text.find(':') == std::string::npos) {
@@ -113,7 +114,8 @@ Status stay_on(const std::vector<int>& cpus) {
   CPU_ZERO(&set);
   for (const int cpu : cpus) CPU_SET(static_cast<size_t>(cpu), &set);
   if (::sched_setaffinity(0, sizeof set, &set) == 0) return {};
-  return usage_error("found --cpus {}, none of which this process may run on", fmt::join(cpus, ","));
+  return usage_error("found --cpus {}, none of which this process may run on",
+                     fmt::join(cpus, ","));
 }
 
 std::vector<std::string> backend_names() { return {"native", "reference", "openvino", "mixed"}; }

@@ -66,8 +66,9 @@ Status check_ranges(const Graph& graph, const ShapeRanges& ranges) {
   for (const auto& [name, range] : ranges) {
     const size_t rank = range.opt.size();
     if (range.min.size() != rank || range.max.size() != rank) {
-      return usage_error("the range of input '{}' has {}, {} and {} dimensions, expected one number",
-                         name, range.min.size(), rank, range.max.size());
+      return usage_error(
+          "the range of input '{}' has {}, {} and {} dimensions, expected one number", name,
+          range.min.size(), rank, range.max.size());
     }
     ends[0][name] = range.min;
     ends[1][name] = range.opt;

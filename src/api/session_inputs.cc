@@ -5,8 +5,8 @@
 namespace edgewright {
 
 Result<std::vector<Datum>> session_inputs(std::span<const Session::Port> ports,
-                                          const TensorMap& given,
-                                          const InferenceOptions& session, uint64_t seed) {
+                                          const TensorMap& given, const InferenceOptions& session,
+                                          uint64_t seed) {
   Graph graph;
   for (const auto& port : ports) graph.add_input(port.name, port.type);
   InputOptions options;

@@ -33,10 +33,10 @@ class InputMoments {
   std::vector<float> sums_, factor_;
 };
 
-// Rounds rows of weights (rows x columns) to groups of 4-bit values one column after the other; what
-// a column's rounding does to the product with inputs is made up for in the columns after it (GPTQ,
-// Frantar et al. 2022). columns % group == 0. Scales are chosen for the least squared error weighted
-// by the inputs, then codes and scales in turn go to the least error of the whole row.
+// Rounds rows of weights (rows x columns) to groups of 4-bit values one column after the other;
+// what a column's rounding does to the product with inputs is made up for in the columns after it
+// (GPTQ, Frantar et al. 2022). columns % group == 0. Scales are chosen for the least squared error
+// weighted by the inputs, then codes and scales in turn go to the least error of the whole row.
 RoundedRows round_rows(std::span<const float> weights, size_t rows, const InputMoments& inputs,
                        size_t group, ThreadPool& pool);
 
