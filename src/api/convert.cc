@@ -244,15 +244,16 @@ Result<PipelineReport> run_passes(Model& model, const ConvertOptions& options,
 
 // Opens and casts what the plan for the target says. A GELU in another form than its own is taken
 // back where the outputs change by more than a change of precision may.
-Status apply_plan(Model& model, const Model& original, const TargetPlanner& planner,
-                  std::optional<OriginalCheck>& check, ConvertReport& report) {
+Status apply_plan(Model& model, const Model& original, const Destination& destination,
+                  int file_opset, std::optional<OriginalCheck>& check, ConvertReport& report) {
+  const TargetPlanner& planner = *destination.planner;
   EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
   EDGEWRIGHT_ASSIGN(GeluLimits gelu, planner.gelu_limits(*model.graph));
   const Model whole = clone(model);
   const std::set<std::string> operators = operators_of(*original.graph);
   std::vector<Choice> choices;
-  bool is_approximate = false;
-  EDGEWRIGHT_TRY(planner.apply(model, operators, gelu, choices, is_approximate));
+  EDGEWRIGHT_ASSIGN(const bool is_approximate,
+                    planner.apply(model, operators, gelu, file_opset, choices));
   if (check) {
     if (is_approximate) check->allow(kRelativeL2OfPrecision);
     EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(*model.graph, "reference"));
@@ -262,7 +263,7 @@ Status apply_plan(Model& model, const Model& original, const TargetPlanner& plan
       model = clone(whole);
       gelu.max_error = 0;
       choices.clear();
-      EDGEWRIGHT_TRY(planner.apply(model, operators, gelu, choices, is_approximate));
+      EDGEWRIGHT_TRY(planner.apply(model, operators, gelu, file_opset, choices));
       EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(*model.graph, "reference"));
     }
     report.passed = report.verification->passed;
@@ -459,7 +460,9 @@ Result<ConvertReport> convert(const std::string& input, const std::string& outpu
   add_passes(pipeline, report);
   report.passed = !report.verification || report.verification->passed;
   if (report.passed && destination.planner) {
-    EDGEWRIGHT_TRY(apply_plan(model, original, *destination.planner, check, report));
+    const bool is_onnx = target == "onnx" || is_onnx_of_another;
+    EDGEWRIGHT_TRY(apply_plan(model, original, destination,
+                              is_onnx ? options.opset : kCanonicalOpset, check, report));
   }
   bool fit_to_write = report.passed;
   if (stores_half_weights(target, options)) {

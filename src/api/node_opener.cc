@@ -7,6 +7,7 @@
 #include "api/engine.h"
 #include "api/export_formats.h"
 #include "api/open_backend.h"
+#include "formats/onnx/schema_functions.h"
 #include "formats/onnx/type_inference.h"
 #include "graph/node_facts.h"
 #include "profile/cost_model.h"
@@ -67,8 +68,9 @@ void open_gelu(Graph& graph, Node& node, GeluForm form) {
   made.finish(made.add("Add", {half, made.add("Mul", {half, tanh})}));
 }
 
-bool is_by_tanh(const Node& node) {
-  return node.attributes.get_string("approximate", "none") == "tanh";
+GeluForm own_form(const Node& gelu) {
+  const bool is_by_tanh = gelu.attributes.get_string("approximate", "none") == "tanh";
+  return is_by_tanh ? GeluForm::kTanh : GeluForm::kErf;
 }
 
 Result<bool> open_one(Graph& graph, Node& node, GeluForm form) {
@@ -117,10 +119,9 @@ std::vector<GeluForm> NodeOpener::forms_of(const Node& node) const {
   const GeluLimits::Range& range = gelu_.range_of(node);
   std::vector<GeluForm> forms;
   for (const GeluForm form : {GeluForm::kSigmoid, GeluForm::kTanh, GeluForm::kErf}) {
-    const bool is_exact = form == (is_by_tanh(node) ? GeluForm::kTanh : GeluForm::kErf);
     // A model that asks for the tanh form is not made to compute erf.
-    if (is_by_tanh(node) && form == GeluForm::kErf) continue;
-    if (is_exact || gelu_error(form, range.low, range.high) <= gelu_.max_error) {
+    if (form == GeluForm::kErf && own_form(node) == GeluForm::kTanh) continue;
+    if (form == own_form(node) || gelu_error(form, range.low, range.high) <= gelu_.max_error) {
       forms.push_back(form);
     }
   }
@@ -226,7 +227,9 @@ void count(std::map<std::string, Done>& done, const Node& node, std::string chos
 
 }  // namespace
 
-Status NodeOpener::apply(Model& model, const TargetReport& report, std::vector<Choice>& choices) {
+Result<bool> NodeOpener::apply(Model& model, const TargetReport& report, int file_opset,
+                               std::vector<Choice>& choices) {
+  bool is_approximate = false;
   std::map<std::string, Done> done;
   std::set<std::string> kept;
   std::vector<std::pair<Node*, GeluForm>> opening;
@@ -234,8 +237,10 @@ Status NodeOpener::apply(Model& model, const TargetReport& report, std::vector<C
   size_t index = 0;
   for (Node& node : model.graph->nodes()) {
     const NodePlacement& placed = report.nodes[index++];
-    if (placed.placement == "decompose" && opened(node).possible) {
+    const bool is_too_young = node.domain.empty() && first_opset(node.op) > file_opset;
+    if ((placed.placement == "decompose" || is_too_young) && opened(node).possible) {
       const GeluForm form = gelu_form(node);
+      is_approximate = is_approximate || (node.is("Gelu") && form != own_form(node));
       opening.emplace_back(&node, form);
       count(done, node,
             node.is("Gelu") ? fmt::format("its {} form", gelu_form_name(form))
@@ -264,7 +269,7 @@ Status NodeOpener::apply(Model& model, const TargetReport& report, std::vector<C
     choices.push_back({entry.op, entry.chosen, "as it is",
                        fmt::format("{} nodes; {}", entry.nodes, entry.why)});
   }
-  return {};
+  return is_approximate;
 }
 
 Result<std::map<std::string, GeluLimits::Range>> observe_gelu_ranges(const Graph& graph,

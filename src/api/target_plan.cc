@@ -116,7 +116,10 @@ Result<int> TargetPlanner::fusing_opset(const Model& model) const {
   int best = kOpsetOfParts;
   std::optional<TargetReport> plan;
   const std::set<std::string> original = operators_of(*model.graph);
+  const int newest = max_opset(target_);
   for (const int opset : {kOpsetOfParts, kCanonicalOpset}) {
+    // A file of the newest opset that is read there cannot hold them.
+    if (opset > kOpsetOfParts && newest > 0 && newest <= kOpsetOfParts) continue;
     Model optimised = clone(model);
     PipelineOptions options;
     options.pass.target_opset = opset;
@@ -172,24 +175,13 @@ TargetReport TargetPlanner::check(const Model& model,
   return report;
 }
 
-Status TargetPlanner::apply(Model& model, const std::set<std::string>& original_operators,
-                            const GeluLimits& gelu, std::vector<Choice>& choices,
-                            bool& is_approximate) const {
+Result<bool> TargetPlanner::apply(Model& model, const std::set<std::string>& original_operators,
+                                  const GeluLimits& gelu, int file_opset,
+                                  std::vector<Choice>& choices) const {
   const Model whole = clone(model);
   const TargetReport report = check(whole, original_operators, gelu);
   NodeOpener opener(whole, target_, accelerator_, kLaunchUs, gelu);
-  is_approximate = false;
-  size_t index = 0;
-  for (const Node& node : whole.graph->nodes()) {
-    const NodePlacement& placed = report.nodes[index++];
-    if (!node.is("Gelu") || placed.placement != "decompose" || !opener.opened(node).possible) {
-      continue;
-    }
-    const bool is_tanh = node.attributes.get_string("approximate", "none") == "tanh";
-    const GeluForm own = is_tanh ? GeluForm::kTanh : GeluForm::kErf;
-    is_approximate = is_approximate || opener.gelu_form(node) != own;
-  }
-  return opener.apply(model, report, choices);
+  return opener.apply(model, report, file_opset, choices);
 }
 
 }  // namespace edgewright

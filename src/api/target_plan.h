@@ -30,10 +30,10 @@ class TargetPlanner {
   // The placement of a typed graph's nodes.
   TargetReport check(const Model& model, const std::set<std::string>& original_operators,
                      const GeluLimits& gelu) const;
-  // Opens in the model what the plan opens; appends what was done. `is_approximate` says whether a
-  // GELU took a form that is not its own.
-  Status apply(Model& model, const std::set<std::string>& original_operators,
-               const GeluLimits& gelu, std::vector<Choice>& choices, bool& is_approximate) const;
+  // Opens in the model what the plan opens, and what a file of this opset cannot hold; appends what
+  // was done. Returns whether a GELU took a form that is not its own.
+  Result<bool> apply(Model& model, const std::set<std::string>& original_operators,
+                     const GeluLimits& gelu, int file_opset, std::vector<Choice>& choices) const;
   // What the options say of GELU; with DATA, what its samples show.
   Result<GeluLimits> gelu_limits(const Graph& graph) const;
 

@@ -154,6 +154,7 @@ TEST_F(TargetPlan, FixRemovesWhatCanBeAvoided) {
   const std::string gelu = model(kGelu);
   TargetOptions options;
   options.target = "snpe@1.68";
+  options.hardware = "gpu";
   options.fix = path("fixed.onnx");
   const auto report = check_target(gelu, options);
   ASSERT_TRUE(report.ok()) << report.error().message;
