@@ -237,7 +237,10 @@ Result<bool> NodeOpener::apply(Model& model, const TargetReport& report, int fil
   size_t index = 0;
   for (Node& node : model.graph->nodes()) {
     const NodePlacement& placed = report.nodes[index++];
-    const bool is_too_young = node.domain.empty() && first_opset(node.op) > file_opset;
+    // What the target has, its importer knows by the parts of the definition.
+    const bool is_there = placed.placement == "native" || placed.placement == "fuse";
+    const bool is_too_young =
+        !is_there && node.domain.empty() && first_opset(node.op) > file_opset;
     if ((placed.placement == "decompose" || is_too_young) && opened(node).possible) {
       const GeluForm form = gelu_form(node);
       is_approximate = is_approximate || (node.is("Gelu") && form != own_form(node));
