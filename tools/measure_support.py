@@ -11,9 +11,9 @@ fails are tried as constants, which is how models have them: the row then says s
 opset 7 are no question: ONNX Runtime reads none of them. --check compares the answers with the
 program's table instead of writing one: `--check` reads OUTPUT and fails when fewer than 98 % agree.
 
-The suite asks most operators in one or two types only. The first case of every operator is asked in
-the other usual types as well, where ONNX allows them; those answers are in the tables and are counted
-apart.
+The suite asks most operators in one or two types only. The first case of every operator is asked
+in the other usual types as well, where ONNX allows them; those answers are in the tables and are
+counted apart.
 
 LiteRT is asked through what PROGRAM converts: a case that it refuses is no question to the runtime.
 Measured rows come before the documented ones of the file, which stay.
@@ -371,7 +371,8 @@ def main():
     for of_suite, what in ((True, "of the suite"), (False, "in other types")):
         asked = {k: a for k, a in answers.items() if a.is_of_suite == of_suite}
         agree = sum(look_up(table, *key) == answer.yes() for key, answer in asked.items())
-        print(f"{arguments.runtime} {runtime.version}: {agree} of {len(asked)} answers {what} agree")
+        name = f"{arguments.runtime} {runtime.version}"
+        print(f"{name}: {agree} of {len(asked)} answers {what} agree")
         missed = missed or agree < 0.98 * len(asked)
     return 1 if missed else 0
 

@@ -455,8 +455,8 @@ Result<ConvertReport> convert(const std::string& input, const std::string& outpu
   ConvertOptions exact = options;
   exact.precision = "fp32";
   auto check = make_check(*original.graph, exact, report);
-  EDGEWRIGHT_ASSIGN(const auto pipeline, run_checked_passes(model, original, options, destination,
-                                                            check, report));
+  EDGEWRIGHT_ASSIGN(const auto pipeline,
+                    run_checked_passes(model, original, options, destination, check, report));
   add_passes(pipeline, report);
   report.passed = !report.verification || report.verification->passed;
   if (report.passed && destination.planner) {

@@ -71,8 +71,7 @@ Result<Destination> destination_of(const std::string& output, const ConvertOptio
   } else {
     EDGEWRIGHT_ASSIGN(const TargetOptions target, target_options(options));
     EDGEWRIGHT_ASSIGN(destination.planner, TargetPlanner::create(target));
-    destination.format =
-        format_by_ending(output, destination.planner->target().table.framework);
+    destination.format = format_by_ending(output, destination.planner->target().table.framework);
   }
   const std::string& format = destination.format;
   if (format == "onnx" || format == "plan" || find_export_format(format) != nullptr) {

@@ -9,8 +9,8 @@ namespace {
 Value* cast_before(Graph& graph, Value* value, DType to, Node* before) {
   Attributes attributes;
   attributes.set("to", static_cast<int64_t>(to));
-  Node* node = graph.add_node("Cast", {value}, {value->name + "/cast"}, std::move(attributes), "",
-                              before);
+  Node* node =
+      graph.add_node("Cast", {value}, {value->name + "/cast"}, std::move(attributes), "", before);
   node->outputs[0]->type = ValueType::tensor(to, value->type.shape);
   return node->outputs[0];
 }

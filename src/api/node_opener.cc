@@ -28,8 +28,8 @@ class Replacement {
   Replacement(Graph& graph, Node& node) : graph_(graph), node_(node) {}
 
   Value* add(std::string op, std::vector<Value*> inputs) {
-    Node* made = graph_.add_node(std::move(op), std::move(inputs), {node_.outputs[0]->name + "/gelu"},
-                                 {}, "", &node_);
+    Node* made = graph_.add_node(std::move(op), std::move(inputs),
+                                 {node_.outputs[0]->name + "/gelu"}, {}, "", &node_);
     made->outputs[0]->type = node_.outputs[0]->type;
     return made->outputs[0];
   }
@@ -239,8 +239,7 @@ Result<bool> NodeOpener::apply(Model& model, const TargetReport& report, int fil
     const NodePlacement& placed = report.nodes[index++];
     // What the target has, its importer knows by the parts of the definition.
     const bool is_there = placed.placement == "native" || placed.placement == "fuse";
-    const bool is_too_young =
-        !is_there && node.domain.empty() && first_opset(node.op) > file_opset;
+    const bool is_too_young = !is_there && node.domain.empty() && first_opset(node.op) > file_opset;
     if ((placed.placement == "decompose" || is_too_young) && opened(node).possible) {
       const GeluForm form = gelu_form(node);
       is_approximate = is_approximate || (node.is("Gelu") && form != own_form(node));
@@ -269,8 +268,8 @@ Result<bool> NodeOpener::apply(Model& model, const TargetReport& report, int fil
                        report.framework);
   }
   for (const auto& [key, entry] : done) {
-    choices.push_back({entry.op, entry.chosen, "as it is",
-                       fmt::format("{} nodes; {}", entry.nodes, entry.why)});
+    choices.push_back(
+        {entry.op, entry.chosen, "as it is", fmt::format("{} nodes; {}", entry.nodes, entry.why)});
   }
   return is_approximate;
 }

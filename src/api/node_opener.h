@@ -44,9 +44,9 @@ class NodeOpener {
   GeluForm gelu_form(const Node& node) { return entry_of(node).form; }
 
   // Opens, in a model equal to the one given above, every node that `placement` (of its nodes, in
-  // order) calls "decompose", or that the target has not and a file of this opset cannot hold, where
-  // it can be opened, and puts casts around those that it calls "cast" where the target asks for them.
-  // Appends what was done. Returns whether a GELU took a form that is not its own.
+  // order) calls "decompose", or that the target has not and a file of this opset cannot hold,
+  // where it can be opened, and puts casts around those that it calls "cast" where the target asks
+  // for them. Appends what was done. Returns whether a GELU took a form that is not its own.
   Result<bool> apply(Model& model, const TargetReport& report, int file_opset,
                      std::vector<Choice>& choices);
 

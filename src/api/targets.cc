@@ -40,9 +40,8 @@ Status write_fixed(const std::string& path, const TargetOptions& options, Target
     return usage_error("found --fix {}, expected a name that ends in .onnx", options.fix);
   }
   ConvertOptions convert_options;
-  convert_options.to =
-      fmt::format("{},hardware={},gelu-error={}", options.target, report.hardware,
-                  options.gelu_max_error);
+  convert_options.to = fmt::format("{},hardware={},gelu-error={}", options.target, report.hardware,
+                                   options.gelu_max_error);
   convert_options.shapes = options.shapes;
   convert_options.calibrate = options.data;
   EDGEWRIGHT_ASSIGN(const ConvertReport converted, convert(path, options.fix, convert_options));
@@ -58,8 +57,8 @@ Status write_fixed(const std::string& path, const TargetOptions& options, Target
   again.shapes.clear();
   again.as_is = true;
   EDGEWRIGHT_ASSIGN(const TargetReport fixed, check_model(options.fix, again));
-  report.fixed = FixedTargetModel{options.fix,       fixed.counts,       fixed.transitions,
-                                  fixed.predicted_us, {}, 0};
+  report.fixed =
+      FixedTargetModel{options.fix, fixed.counts, fixed.transitions, fixed.predicted_us, {}, 0};
   for (const Choice& choice : converted.choices) {
     report.fixed->changes.push_back(
         fmt::format("{}: {} ({})", choice.what, choice.chosen, choice.why));

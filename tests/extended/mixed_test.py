@@ -5,9 +5,9 @@ usage: mixed_test.py PROGRAM ROOT [MODEL ...]
 OpenVINO comes from .deps/bench (tools/setup --bench). Bounds, from the issue "Other runtimes",
 target 4: predicted within 20 % of the measured time; the chosen mix at most 3 % slower than the
 best single backend, both the best of several runs in turns, so that what else the machine does
-meets all of them. Where one backend is best alone there is nothing to hand over, so that every model
-also runs in three segments of two engines: the result must be the reference's within 1e-4, and the
-time within 20 % of what is predicted, too. Exit code 77 without the models or OpenVINO.
+meets all of them. Where one backend is best alone nothing is handed over, so that every model also
+runs in three segments of two engines: the result must be the reference's within 1e-4, and the time
+within 20 % of what is predicted, too. Exit code 77 without the models or OpenVINO.
 """
 
 import dataclasses

@@ -200,8 +200,7 @@ struct Format {
   const char* name;
   const char* ending;
 };
-const Format kFormats[] = {
-    {"openvino", ".xml"}, {"tflite", ".tflite"}, {"coreml", ".mlpackage"}};
+const Format kFormats[] = {{"openvino", ".xml"}, {"tflite", ".tflite"}, {"coreml", ".mlpackage"}};
 
 // What of a result has bytes: of a package, the program.
 std::string content_of(const std::string& path) {

@@ -1,4 +1,5 @@
-// Plans for runtimes that lack operators: what `targets check` says, and what `convert` makes of it.
+// Plans for runtimes that lack operators: what `targets check` says, and what `convert` makes of
+// it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -29,7 +30,8 @@ constexpr int64_t kRows = 32, kColumns = 256;
 Tensor rising(float end) {
   Tensor tensor = *Tensor::allocate(DType::kFloat32, {kRows, kColumns});
   for (int64_t i = 0; i < kRows * kColumns; ++i) {
-    const auto row = static_cast<float>(i / kColumns) / static_cast<float>(kRows - 1);
+    const int64_t place = i / kColumns;
+    const auto row = static_cast<float>(place) / static_cast<float>(kRows - 1);
     tensor.mutable_data<float>()[i] = end * (2 * row - 1);
   }
   return tensor;
@@ -51,7 +53,8 @@ class TargetPlan : public testing::Test {
     return path("graph.txt");
   }
   // Converts with a plan and gives the operators of the result.
-  std::map<std::string, int64_t> operators_of(const std::string& model, ConvertOptions options,
+  std::map<std::string, int64_t> operators_of(const std::string& model,
+                                              const ConvertOptions& options,
                                               ConvertReport* report = nullptr) const {
     const auto converted = convert(model, path("out.onnx"), options);
     EXPECT_TRUE(converted.ok()) << converted.error().message;

@@ -15,8 +15,7 @@ std::string operator_of(std::span<const NameRow> rows, const Importer& importer)
 
 Status read_unary(Importer& importer) {
   EDGEWRIGHT_ASSIGN(Value * x, importer.input("x"));
-  return importer.finish(
-      importer.add(operator_of(unary_names(), importer), {x}, x->type.dtype));
+  return importer.finish(importer.add(operator_of(unary_names(), importer), {x}, x->type.dtype));
 }
 
 Status read_binary(Importer& importer) {
@@ -129,10 +128,10 @@ struct CastRow {
   std::string_view name;
   DType dtype;
 };
-constexpr CastRow kCasts[] = {
-    {"fp16", DType::kFloat16}, {"fp32", DType::kFloat32}, {"int32", DType::kInt32},
-    {"bool", DType::kBool},    {"int8", DType::kInt8},    {"uint8", DType::kUint8},
-    {"int16", DType::kInt16},  {"uint16", DType::kUint16}};
+constexpr CastRow kCasts[] = {{"fp16", DType::kFloat16}, {"fp32", DType::kFloat32},
+                              {"int32", DType::kInt32},  {"bool", DType::kBool},
+                              {"int8", DType::kInt8},    {"uint8", DType::kUint8},
+                              {"int16", DType::kInt16},  {"uint16", DType::kUint16}};
 
 Status read_cast(Importer& importer) {
   EDGEWRIGHT_ASSIGN(Value * x, importer.input("x"));

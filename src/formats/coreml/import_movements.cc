@@ -12,8 +12,8 @@ Status read_reshape(Importer& importer) {
   EDGEWRIGHT_ASSIGN(const Dims dims, importer.output_dims());
   Attributes attributes;
   attributes.set("allowzero", int64_t{1});
-  return importer.finish(importer.add("Reshape", {x, importer.int_list(dims)}, x->type.dtype,
-                                      std::move(attributes)));
+  return importer.finish(
+      importer.add("Reshape", {x, importer.int_list(dims)}, x->type.dtype, std::move(attributes)));
 }
 
 Status read_transpose(Importer& importer) {
@@ -64,10 +64,10 @@ Status read_split(Importer& importer) {
     EDGEWRIGHT_ASSIGN(const Dims part, importer.output_dims(i));
     if (part.size() != dims.size()) return bad_input("part {} has another rank", i);
     const int64_t end = begin + part[static_cast<size_t>(axis)];
-    Value* slice = importer.add("Slice",
-                                {x, importer.int_list({begin}), importer.int_list({end}),
-                                 importer.int_list({axis})},
-                                x->type.dtype);
+    Value* slice = importer.add(
+        "Slice",
+        {x, importer.int_list({begin}), importer.int_list({end}), importer.int_list({axis})},
+        x->type.dtype);
     EDGEWRIGHT_TRY(importer.finish(slice, i));
     begin = end;
   }
@@ -178,9 +178,9 @@ Status read_axes(Importer& importer) {
 }
 
 constexpr ImportRow kRows[] = {
-    {"reshape", read_reshape}, {"transpose", read_transpose},  {"concat", read_concat},
-    {"stack", read_stack},     {"split", read_split},          {"slice_by_index", read_slice},
-    {"gather", read_gather},   {"tile", read_tile},            {"pad", read_pad},
+    {"reshape", read_reshape}, {"transpose", read_transpose}, {"concat", read_concat},
+    {"stack", read_stack},     {"split", read_split},         {"slice_by_index", read_slice},
+    {"gather", read_gather},   {"tile", read_tile},           {"pad", read_pad},
     {"squeeze", read_axes},    {"expand_dims", read_axes},
 };
 

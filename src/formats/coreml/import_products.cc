@@ -111,10 +111,8 @@ Status read_quantize(Importer& importer) {
 }
 
 constexpr ImportRow kRows[] = {
-    {"matmul", read_matmul},
-    {"linear", read_linear},
-    {"dequantize", read_dequantize},
-    {"constexpr_affine_dequantize", read_affine_dequantize},
+    {"matmul", read_matmul},         {"linear", read_linear},
+    {"dequantize", read_dequantize}, {"constexpr_affine_dequantize", read_affine_dequantize},
     {"quantize", read_quantize},
 };
 

@@ -81,8 +81,8 @@ Status read_layer_norm(Importer& importer) {
   Attributes attributes;
   attributes.set("axis", axes[0]);
   attributes.set("epsilon", epsilon);
-  return importer.finish(importer.add("LayerNormalization", std::move(inputs), x->type.dtype,
-                                      std::move(attributes)));
+  return importer.finish(
+      importer.add("LayerNormalization", std::move(inputs), x->type.dtype, std::move(attributes)));
 }
 
 // Scales and shifts of channels, where the file has none: 1 and 0.
@@ -119,22 +119,14 @@ Status read_instance_norm(Importer& importer) {
 }
 
 constexpr ImportRow kRows[] = {
-    {"reduce_mean", read_reduction},
-    {"reduce_sum", read_reduction},
-    {"reduce_max", read_reduction},
-    {"reduce_min", read_reduction},
-    {"reduce_prod", read_reduction},
-    {"reduce_l1_norm", read_reduction},
-    {"reduce_l2_norm", read_reduction},
-    {"reduce_sum_square", read_reduction},
-    {"reduce_log_sum", read_reduction},
-    {"reduce_log_sum_exp", read_reduction},
-    {"reduce_argmax", read_arg},
-    {"reduce_argmin", read_arg},
-    {"softmax", read_softmax},
-    {"layer_norm", read_layer_norm},
-    {"batch_norm", read_batch_norm},
-    {"instance_norm", read_instance_norm},
+    {"reduce_mean", read_reduction},    {"reduce_sum", read_reduction},
+    {"reduce_max", read_reduction},     {"reduce_min", read_reduction},
+    {"reduce_prod", read_reduction},    {"reduce_l1_norm", read_reduction},
+    {"reduce_l2_norm", read_reduction}, {"reduce_sum_square", read_reduction},
+    {"reduce_log_sum", read_reduction}, {"reduce_log_sum_exp", read_reduction},
+    {"reduce_argmax", read_arg},        {"reduce_argmin", read_arg},
+    {"softmax", read_softmax},          {"layer_norm", read_layer_norm},
+    {"batch_norm", read_batch_norm},    {"instance_norm", read_instance_norm},
 };
 
 }  // namespace

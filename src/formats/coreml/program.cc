@@ -193,8 +193,7 @@ Result<Tensor> read_immediate(const ValueType& type, const Dims& dims, std::stri
     std::memcpy(tensor.mutable_bytes(), elements.bytes.data(), elements.bytes.size());
     return tensor;
   }
-  if (std::ssize(elements.numbers) != count ||
-      (count > 0 && is_floating != (elements.bits > 0))) {
+  if (std::ssize(elements.numbers) != count || (count > 0 && is_floating != (elements.bits > 0))) {
     return bad_input("{} numbers for {} of {}", elements.numbers.size(), dims_text(dims),
                      dtype_name(type.dtype));
   }

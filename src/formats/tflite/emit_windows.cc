@@ -22,7 +22,8 @@ std::optional<Window> window_of(const Node& node, int64_t kernel_height, int64_t
   const auto facts = window_facts(node, in, {kernel_height, kernel_width});
   if (!facts || out.size() != in.size()) return std::nullopt;
   const auto axis_of = [&](size_t i) {
-    WindowAxis axis{in[i + 2], out[i + 2], facts->kernel[i], facts->strides[i], facts->dilations[i]};
+    WindowAxis axis{in[i + 2], out[i + 2], facts->kernel[i], facts->strides[i],
+                    facts->dilations[i]};
     axis.begin = facts->pads_begin[i];
     // With ceil_mode the windows may reach further than the padding says, else less far.
     axis.end = (axis.output - 1) * axis.stride + axis.extent() - axis.input - axis.begin;
