@@ -178,8 +178,8 @@ Status write_tiers(const SplitSubject& subject, const SplitOptions& options,
         "what the others need",
         report.best.cut, tier);
   }
-  std::vector<size_t> firsts;
-  for (const size_t end : inner) firsts.push_back(end + 1);
+  std::vector<size_t> firsts = inner;
+  for (size_t& first : firsts) ++first;
   const Placement linear = linear_placement(placement.size(), firsts);
   if (linear != placement) {
     report.warnings.emplace_back(

@@ -32,6 +32,7 @@ class Relay : public ServedModel {
     for (size_t i = 0; i < made.size(); ++i) known[here_->outputs()[i].name] = made[i];
     EDGEWRIGHT_TRY(ask_next(known));
     std::vector<Tensor> outputs;
+    outputs.reserve(plan_.outputs.size());
     for (const ServedPort& port : plan_.outputs) outputs.push_back(known.at(port.name));
     return outputs;
   }

@@ -66,7 +66,7 @@ std::vector<LanguageWayPlan> plan_language(const SharedTimes& figures) {
     plans.push_back(best);
   }
   if (figures.draft) plans.push_back({LanguageWay::kDraft, 0, draft_ms(figures)});
-  std::ranges::stable_sort(plans, {}, &LanguageWayPlan::total_ms);
+  std::ranges::sort(plans, {}, &LanguageWayPlan::total_ms);
   return plans;
 }
 

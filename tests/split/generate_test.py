@@ -138,8 +138,8 @@ class SplitGenerateTest(unittest.TestCase):
                              ["device", "draft", "layers", "prompt"])
             return found["way"]
 
-        # A second each way, and no more than a few letters a second: everything stays here.
-        self.assertEqual(chosen("up-mbit-s=1", "down-mbit-s=1", "delay-ms=400"), "device")
+        # One round trip takes longer than the answer: everything stays here.
+        self.assertEqual(chosen("up-mbit-s=2", "down-mbit-s=2", "delay-ms=150"), "device")
         self.assertIn(chosen("up-mbit-s=1000", "down-mbit-s=1000"),
                       ("device", "draft", "layers", "prompt"))
         drafted = self.split("checks", "--way", "draft", "--draft", MODEL)
