@@ -118,8 +118,6 @@ Status stay_on(const std::vector<int>& cpus) {
                      fmt::join(cpus, ","));
 }
 
-std::vector<std::string> backend_names() { return {"native", "reference", "openvino", "mixed"}; }
-
 std::string environment_or(const char* name, const std::string& otherwise) {
   const char* value = std::getenv(name);
   return value == nullptr || *value == '\0' ? otherwise : value;

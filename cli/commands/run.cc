@@ -42,8 +42,7 @@ Action declare_run(CLI::App& app, CommonOptions& common) {
   app.add_option("--shape", options->shapes, "an input's shape, or min:opt:max of its dimensions")
       ->type_name("INPUT=1x3x32x32");
   app.add_option("-o,--output", options->output, "folder for the outputs");
-  app.add_option("--backend", options->session.backend, "native, reference, openvino or mixed")
-      ->check(CLI::IsMember(backend_names()));
+  app.add_option("--backend", options->session.backend, kBackendHelp);
   return [options, &common]() -> Result<Outcome> {
     EDGEWRIGHT_TRY(parse_session_shapes(options->shapes, options->session));
     options->session.threads = common.threads;

@@ -60,7 +60,9 @@ struct ShapeRange {
 using ShapeRanges = std::map<std::string, ShapeRange>;  // by input
 
 struct InferenceOptions {
-  std::string backend = "native";  // or "reference", "openvino", "mixed"
+  // Or "reference", "openvino", "mixed", or "mixed:native,openvino,...": an engine for each
+  // segment.
+  std::string backend = "native";
   // OpenVINO's C library (libopenvino_c.so), for the backends openvino and mixed; empty: as the
   // system finds it. Loaded when it is first needed; nothing else needs it.
   std::string openvino_library;

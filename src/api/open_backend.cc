@@ -176,7 +176,8 @@ Result<OpenedModel> open_backend(std::unique_ptr<Graph> graph, const InferenceOp
     EDGEWRIGHT_TRY(refuse_ranges(options, fmt::format("the backend {}", options.backend)));
   }
   for (const OtherBackend& other : kOtherBackends) {
-    if (other.name != options.backend) continue;
+    const bool is_wanted_mix = other.name == "mixed" && options.backend.starts_with(kMixedPrefix);
+    if (other.name != options.backend && !is_wanted_mix) continue;
     EDGEWRIGHT_TRY(fix_shapes(*graph, options.shapes));
     return other.open(std::move(graph), options);
   }
