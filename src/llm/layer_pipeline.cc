@@ -27,6 +27,24 @@ void pin_to(int cpu) {
   pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 }
 
+// The calling thread is on one CPU for a while.
+class PinnedHere {
+ public:
+  explicit PinnedHere(int cpu)
+      : known_(pthread_getaffinity_np(pthread_self(), sizeof(before_), &before_) == 0) {
+    pin_to(cpu);
+  }
+  ~PinnedHere() {
+    if (known_) pthread_setaffinity_np(pthread_self(), sizeof(before_), &before_);
+  }
+  PinnedHere(const PinnedHere&) = delete;
+  PinnedHere& operator=(const PinnedHere&) = delete;
+
+ private:
+  cpu_set_t before_{};
+  bool known_;
+};
+
 // Hands pieces from one thread to another.
 class Channel {
  public:
@@ -138,9 +156,7 @@ struct LayerPipeline::Stage {
   Decoder decoder;
   int cpu;
   Channel input;
-  Channel* output = nullptr;  // of the next stage, or `results`
-  Channel results;            // of the last one
-  std::thread thread;
+  std::thread thread;  // none for the last one, which is whoever takes
 };
 
 LayerPipeline::LayerPipeline(std::shared_ptr<const PackedModel> model, const StageCpus& stages)
@@ -154,26 +170,12 @@ LayerPipeline::LayerPipeline(std::shared_ptr<const PackedModel> model, const Sta
   for (const std::vector<int>& cpus : stages) {
     stages_.push_back(std::make_unique<Stage>(model, cpus));
   }
-  for (size_t i = 0; i < stages_.size(); ++i) {
-    Stage& stage = *stages_[i];
-    stage.output = i + 1 < stages_.size() ? &stages_[i + 1]->input : &stage.results;
-    stage.thread = std::thread([this, &stage, i] {
-      pin_to(stage.cpu);
-      while (auto piece = stage.input.take()) {
-        const auto begin = Clock::now();
-        const bool last = i + 1 == stages_.size();
-        stage.decoder.run_layers(piece->runs, piece->phase, piece->bounds[i], piece->bounds[i + 1],
-                                 piece->states,
-                                 last ? std::span(piece->logits) : std::span<float>());
-        const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-        {
-          const std::lock_guard lock(speeds_->mutex);
-          for (int layer = piece->bounds[i]; layer < piece->bounds[i + 1]; ++layer) {
-            speeds_->done[i].items += static_cast<size_t>(costs_[static_cast<size_t>(layer)]);
-          }
-          speeds_->done[i].seconds += seconds;
-        }
-        stage.output->put(std::move(piece));
+  for (size_t i = 0; i + 1 < stages_.size(); ++i) {
+    stages_[i]->thread = std::thread([this, i] {
+      pin_to(stages_[i]->cpu);
+      while (auto piece = stages_[i]->input.take()) {
+        compute(i, *piece);
+        stages_[i + 1]->input.put(std::move(piece));
       }
     });
   }
@@ -182,7 +184,24 @@ LayerPipeline::LayerPipeline(std::shared_ptr<const PackedModel> model, const Sta
 LayerPipeline::~LayerPipeline() {
   while (under_way_ > 0) take();
   for (const auto& stage : stages_) stage->input.close();
-  for (const auto& stage : stages_) stage->thread.join();
+  for (const auto& stage : stages_) {
+    if (stage->thread.joinable()) stage->thread.join();
+  }
+}
+
+void LayerPipeline::compute(size_t stage, PipelinePiece& piece) {
+  const auto begin = Clock::now();
+  const bool last = stage + 1 == stages_.size();
+  stages_[stage]->decoder.run_layers(piece.runs, piece.phase, piece.bounds[stage],
+                                     piece.bounds[stage + 1], piece.states,
+                                     last ? std::span(piece.logits) : std::span<float>());
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  const std::lock_guard lock(speeds_->mutex);
+  WorkShares::Done& done = speeds_->done[stage];
+  for (int layer = piece.bounds[stage]; layer < piece.bounds[stage + 1]; ++layer) {
+    done.items += static_cast<size_t>(costs_[static_cast<size_t>(layer)]);
+  }
+  done.seconds += seconds;
 }
 
 void LayerPipeline::divide() { next_bounds_ = divide_layers(costs_, speeds()); }
@@ -223,7 +242,11 @@ void LayerPipeline::add(std::unique_ptr<PipelinePiece> piece) {
 
 std::unique_ptr<PipelinePiece> LayerPipeline::take() {
   EDGEWRIGHT_CHECK(under_way_ > 0);
-  auto piece = stages_.back()->results.take();
+  auto piece = stages_.back()->input.take();
+  {
+    const PinnedHere pinned(stages_.back()->cpu);
+    compute(stages_.size() - 1, *piece);
+  }
   --under_way_;
   learn();
   return piece;

@@ -28,7 +28,7 @@ struct PipelinePiece {
 // Runs a model as a pipeline: every stage computes consecutive layers on CPUs of its own, while the
 // others compute other pieces. Cores of unequal speed get layers by what they are measured to do,
 // and wait for none but those of their own stage. Results are those of Decoder::run, to the bit.
-// One thread adds and takes.
+// One thread adds and takes, and is the last stage meanwhile.
 class LayerPipeline {
  public:
   // At least as many layers as stages.
@@ -46,7 +46,9 @@ class LayerPipeline {
   // Pieces leave in the order in which they came, so that a later one of the same sequence finds
   // the keys and values of those before.
   void add(std::unique_ptr<PipelinePiece> piece);
-  // Waits for the oldest. At least one is under way.
+  // Computes the last stage of the oldest, as soon as it has come there, on the last stage's CPUs:
+  // a token is chosen, and the next one begun, without waking another thread. At least one is under
+  // way.
   std::unique_ptr<PipelinePiece> take();
 
   // As of the last division: where stages begin, and what share of the speed each was measured to
@@ -57,6 +59,7 @@ class LayerPipeline {
  private:
   struct Stage;
   struct Speeds;
+  void compute(size_t stage, PipelinePiece& piece);
   void divide();
   void learn();
 

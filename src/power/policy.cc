@@ -79,9 +79,18 @@ double FreePromptTokens::beside(int decoding, double context) const {
     return machine_.step_s(step_work(load_, decoding + chunk, 256.0 * position + 128), load_.dtype,
                            setting);
   };
-  constexpr double kMost = 512, kLonger = 1.1;
+  constexpr double kMost = 512, kLonger = 1.1, kCheaper = 0.999;
   double& chunk = found->second;
-  for (double more = 1; more <= kMost && step_s(more) <= kLonger * step_s(0); more *= 2) {
+  const double alone_s = step_s(0);
+  // Where prompts by themselves are quicker they stay so.
+  constexpr double kUsualPrompt = 128;
+  double least_s =
+      machine_.step_s(prompt_work(load_, kUsualPrompt), load_.dtype, setting) / kUsualPrompt;
+  for (double more = 1; more <= kMost; more = std::max(more + 1, std::floor(more * 1.25))) {
+    const double longer_s = step_s(more) - alone_s;
+    if (longer_s > (kLonger - 1) * alone_s) break;
+    if (longer_s / more >= kCheaper * least_s) continue;
+    least_s = longer_s / more;
     chunk = more;
   }
   return chunk;
