@@ -132,6 +132,7 @@ class Engine {
   std::vector<float> logits_;
   int64_t next_id_ = 1;
   std::deque<Flight> flights_;               // the oldest first
+  bool prompt_next_ = true;                  // in a pipeline
   std::unique_ptr<LayerPipeline> pipeline_;  // ends before what its pieces are made of
 };
 

@@ -28,13 +28,16 @@ bool Engine::pipelined_step(const StepPlan& plan) {
   while (pipeline_->has_room()) {
     // A prompt has as many pieces under way as there is room for.
     while (chunk < plan.prefill.size() && done(plan.prefill[chunk].id)) ++chunk;
-    if (decoding < plan.decode.size()) {
-      start_group(plan.decode, decoding);
-    } else if (chunk < plan.prefill.size()) {
+    const bool tokens = decoding < plan.decode.size(), prompt = chunk < plan.prefill.size();
+    if (!tokens && !prompt) break;
+    // In turns, so that neither waits for the other's end.
+    prompt_next_ = prompt && (prompt_next_ || !tokens);
+    if (prompt_next_) {
       start_chunk(plan.prefill[chunk]);
     } else {
-      break;
+      start_group(plan.decode, decoding);
     }
+    prompt_next_ = !prompt_next_;
   }
   if (flights_.empty()) return false;
   land();

@@ -166,6 +166,17 @@ TEST_F(EngineTest, APipelineOfLayersGivesTheSameAnswers) {
   }
 }
 
+// Requests that come later do not wait for the ends of those that decode.
+TEST_F(EngineTest, APipelineLetsEverybodyBegin) {
+  EngineOptions options{.cache_pages = 64, .stages = {{0}, {1}}};
+  int most = 0;
+  options.on_phase = [&most](const EnginePhase& phase) { most = std::max(most, phase.batch); };
+  Engine staged = engine(options);
+  for (uint64_t i = 0; i < 5; ++i) ASSERT_TRUE(staged.submit(request(20, i)).ok());
+  run(staged);
+  EXPECT_EQ(most, 5);
+}
+
 // What a meter counts is divided among the requests, and none of it is lost.
 TEST_F(EngineTest, RequestsBearTheEnergyOfTheirPasses) {
   const auto start = std::chrono::steady_clock::now();
