@@ -159,7 +159,8 @@ struct LayerPipeline::Stage {
   std::thread thread;  // none for the last one, which is whoever takes
 };
 
-LayerPipeline::LayerPipeline(std::shared_ptr<const PackedModel> model, const StageCpus& stages)
+LayerPipeline::LayerPipeline(const std::shared_ptr<const PackedModel>& model,
+                             const StageCpus& stages)
     : cpus_(stages),
       logit_columns_(static_cast<size_t>(model->config.vocabulary)),
       state_columns_(static_cast<size_t>(model->config.hidden)),

@@ -32,7 +32,7 @@ struct PipelinePiece {
 class LayerPipeline {
  public:
   // At least as many layers as stages.
-  LayerPipeline(std::shared_ptr<const PackedModel> model, const StageCpus& stages);
+  LayerPipeline(const std::shared_ptr<const PackedModel>& model, const StageCpus& stages);
   ~LayerPipeline();  // after what is under way
   LayerPipeline(const LayerPipeline&) = delete;
   LayerPipeline& operator=(const LayerPipeline&) = delete;
