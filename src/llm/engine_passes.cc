@@ -86,6 +86,7 @@ void Engine::compute(Decoder& decoder, const std::vector<int64_t>& ids,
 int64_t Engine::begin_pass(const std::vector<int64_t>& ids, const Runs& runs) {
   if (!options_.ledger) return -1;
   std::vector<EnergyLedger::Share> shares;
+  shares.reserve(ids.size());
   for (size_t i = 0; i < ids.size(); ++i) {
     shares.push_back({active(ids[i]).account, static_cast<double>(runs[i].tokens.size())});
   }
