@@ -4,9 +4,9 @@ usage: precision_zoo_test.py PROGRAM SHARED [--only NAME,...]
 
 Runs in an environment with NumPy, ONNX Runtime and OpenVINO (tools/setup --bench); without them, or
 without the shared folder, it is skipped (exit code 77). NAME: accuracy, calibrators, cost,
-interchange, small, trained, mixed.
+interchange, small, trained, mixed, mixed_vit, refusal.
 
-Bounds: issue "Precision", targets 1, 2, 4, 5 and 6.
+Bounds: issue "Precision", targets 1, 2, 4, 5, 6 and 8.
 """
 
 import argparse
@@ -228,7 +228,7 @@ class Zoo:
             self.models / "resnet20.onnx", self.calibration, self.calibration_labels, source
         )
         flags = ["--precision", "mixed", "--shape", "input=1x3x32x32"]
-        for word in ("search=exhaustive", "seconds=600"):
+        for word in ("search=exhaustive", "seconds=600", "types=fp32,int8"):
             flags += ["--quantize", word]
         _, document = self.convert("eight", "mixed", *flags, source=source)
         choices = {choice["what"]: choice for choice in document["choices"]}
@@ -243,11 +243,68 @@ class Zoo:
         self.expect("256" in every["why"] and found <= 1.02 * best, text)
 
 
+    def mixed_vit(self):
+        """The mix is quicker than float32 and no less accurate than int8 everywhere."""
+        flags = ("--precision", "mixed", "--quantize", "max-loss=0.5")
+        path, document = self.convert("vit20", "mixed", *flags)
+        choices = {choice["what"]: choice for choice in document["choices"]}
+        whole = choices["whole model"]
+        mixed_us, float_us, int8_us = (
+            float(number)
+            for number in re.findall(r"(\d+) us", whole["chosen"] + " " + whole["runner_up"])
+        )
+        text = f"vit20: {mixed_us:.0f} us mixed, {float_us:.0f} float32, {int8_us:.0f} int8"
+        self.expect(mixed_us < float_us, f"{text}; {choices['types of layers']['chosen']}")
+        before, after, same = self.judge("vit20", path)
+        self.expect(after >= before - 0.5, figures("vit20 mixed", before, after, same))
+        whole_path, _ = self.convert("vit20", "all", "--precision", "int8", "--quantize",
+                                     "refuse=off")  # fmt: skip
+        int8_top1 = self.judge("vit20", whole_path)[1]
+        self.expect(after >= int8_top1, f"vit20: {after:.2f} % mixed, {int8_top1:.2f} % int8")
+
+    def refusal(self):
+        """Depthwise layers between operators that stay in float: int8 only adds conversions."""
+        source = self.folder / "depthwise.onnx"
+        write_depthwise(source)
+        shares, times = {}, {}
+        for refuse in ("auto", "off"):
+            flags = ("--precision", "int8", "--quantize", f"refuse={refuse}")
+            _, document = self.convert("depthwise", refuse, *flags, source=source)
+            shares[refuse] = document["quantization"]["int8_macs_share"]
+            together = [c for c in document["choices"] if c["what"] == "layers together"][0]
+            times[refuse] = f"{together['chosen']} chosen; {together['runner_up']}"
+        text = f"depthwise only: {100 * shares['auto']:.0f} % of multiply-adds in int8 by default"
+        self.expect(shares["auto"] < 0.5, f"{text} ({times['auto']})")
+        self.expect(shares["off"] == 1, f"depthwise only, forced: {times['off']}")
+
+
+def write_depthwise(path):
+    """Four depthwise convolutions of 3x3, each behind an operator that has no integer form."""
+    helper, numbers = onnx.helper, onnx.numpy_helper
+    generator = numpy.random.default_rng(5)
+    weights = generator.normal(0, 0.3, (4, 3, 1, 3, 3)).astype(numpy.float32)
+    nodes, constants, last = [], [], "input"
+    for layer in range(4):
+        constants.append(numbers.from_array(weights[layer], f"w{layer}"))
+        nodes.append(helper.make_node("Conv", [last, f"w{layer}"], [f"c{layer}"],
+                                      group=3, pads=[1, 1, 1, 1]))  # fmt: skip
+        nodes.append(helper.make_node("Sin", [f"c{layer}"], [f"s{layer}"]))
+        last = f"s{layer}"
+    nodes[-1].output[0] = "logits"
+    ports = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", 3, 32, 32])
+        for name in ("input", "logits")
+    ]
+    graph = helper.make_graph(nodes, "depthwise", ports[:1], ports[1:], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), str(path))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("shared", type=pathlib.Path)
-    names = ("accuracy", "small", "trained", "interchange", "calibrators", "cost", "mixed")
+    names = ("accuracy", "small", "trained", "interchange", "calibrators", "cost", "mixed",
+             "mixed_vit", "refusal")  # fmt: skip
     parser.add_argument("--only", default=",".join(names))
     arguments = parser.parse_args()
     if not (arguments.shared / "zoo" / "cifar10").is_dir():
