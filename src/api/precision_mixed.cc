@@ -47,6 +47,7 @@ class MixedPrecision {
       EDGEWRIGHT_ASSIGN(energy_, LayerEnergy::create(context_.precision.device));
     }
     if (objective_ == Objective::kLatency) EDGEWRIGHT_TRY(measure());
+    fill_costs();
     find_sensitivity();
     MixedProblem problem;
     problem.layers = layers_.size();
@@ -204,10 +205,12 @@ class MixedPrecision {
     return {};
   }
 
-  // The type that a layer has in an assignment: float32 where it cannot have what is asked for,
-  // which would only pretend to be small.
+  // The type that a layer has in an assignment.
   uint8_t type_of(const Assignment& assignment, size_t layer) const {
-    const uint8_t type = types_[assignment[layer]];
+    return possible_type(layer, types_[assignment[layer]]);
+  }
+  // float32 where the layer cannot have what is asked for and would only pretend to be small.
+  uint8_t possible_type(size_t layer, uint8_t type) const {
     const bool always = type == kMixedFloat || type == kMixedInt8;
     const bool possible = always || possible_.contains({layers_[layer].name(), type});
     return possible ? type : static_cast<uint8_t>(kMixedFloat);
@@ -272,12 +275,23 @@ class MixedPrecision {
     }
     double sum = 0;
     for (size_t l = 0; l < layers_.size(); ++l) {
-      const uint8_t type = type_of(assignment, l);
-      sum += objective_ == Objective::kSize
-                 ? weight_bytes(layers_[l], type, context_.precision.group)
-                 : energy_->layer_uj(fixed_layer(l), type, context_.precision.group);
+      sum += layer_costs_[l * types_.size() + assignment[l]];
     }
     return sum;
+  }
+
+  // Bytes or microjoules of every layer in every type: these add up.
+  void fill_costs() {
+    if (objective_ == Objective::kLatency) return;
+    const int64_t group = context_.precision.group;
+    for (size_t l = 0; l < layers_.size(); ++l) {
+      for (size_t t = 0; t < types_.size(); ++t) {
+        const uint8_t type = possible_type(l, types_[t]);
+        layer_costs_.push_back(objective_ == Objective::kSize
+                                   ? weight_bytes(layers_[l], type, group)
+                                   : energy_->layer_uj(fixed_layer(l), type, group));
+      }
+    }
   }
 
   // The layer in the graph whose shapes are known.
@@ -352,7 +366,7 @@ class MixedPrecision {
   std::optional<LayerEnergy> energy_;
   std::vector<QuantLayer> layers_;
   std::set<std::string> small_;
-  std::vector<double> sensitivity_;
+  std::vector<double> sensitivity_, layer_costs_;  // [layer * types + type]
   std::optional<LayerCosts> costs_;
 };
 
@@ -378,7 +392,7 @@ void report_search(const MixedPrecision& mixed, const MixedResult& found, Conver
 }
 
 // The type of every layer, and how many there are of each.
-void report_types(const Graph& graph, const std::map<std::string, uint8_t>& types,
+void report_types(Graph& graph, const std::map<std::string, uint8_t>& types,
                   ConvertReport& report) {
   std::map<std::string_view, int> counts;
   for (const auto& [name, type] : types) {

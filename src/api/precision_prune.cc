@@ -151,24 +151,25 @@ Status choose_sparse_kernels(PrecisionContext& context) {
                               "this type (int8: only 2:4)"});
     return {};
   }
-  int64_t count = 0, winning = 0;
-  double chosen_us = 0, dense_us = 0;
-  for (const SparseLayer& layer : *layers) {
-    const auto times = static_cast<double>(layer.count);
-    count += layer.count;
-    winning += layer.wins() ? layer.count : 0;
-    chosen_us += times * std::min(layer.sparse_us, layer.dense_us);
-    dense_us += times * layer.dense_us;
-    const std::string sparse = fmt::format("{} {:.1f} us", layer.sparse, layer.sparse_us);
-    const std::string dense = fmt::format("{} {:.1f} us", layer.dense, layer.dense_us);
-    report.choices.push_back({fmt::format("kernel of {} x {}", layer.count, layer.layer),
-                              layer.wins() ? sparse : dense, layer.wins() ? dense : sparse,
-                              "the quicker one, measured here"});
+  SparseLayers all;
+  for (const SparseLayers& one : *layers) {
+    all.count += one.count;
+    all.wins += one.wins;
+    all.chosen_us += one.chosen_us;
+    all.dense_us += one.dense_us;
+    const auto mean = [&](double sum_us) { return sum_us / static_cast<double>(one.count); };
+    const std::string sparse = fmt::format("{} {:.1f} us", one.sparse, mean(one.sparse_us));
+    const std::string dense = fmt::format("{} {:.1f} us", one.dense, mean(one.dense_us));
+    const bool wins = 2 * one.wins > one.count;
+    report.choices.push_back(
+        {fmt::format("kernel of {} x {}", one.count, one.layer), wins ? sparse : dense,
+         wins ? dense : sparse,
+         fmt::format("measured here: quicker on sparse weights in {} of {}", one.wins, one.count)});
   }
   report.choices.push_back(
       {"sparse kernels",
-       fmt::format("{} of {} layers, {:.0f} us together", winning, count, chosen_us),
-       fmt::format("{:.0f} us on dense kernels alone", dense_us),
+       fmt::format("{} of {} layers, {:.0f} us together", all.wins, all.count, all.chosen_us),
+       fmt::format("{:.0f} us on dense kernels alone", all.dense_us),
        "a kernel that leaves out zeros is used only where it measures quicker"});
   return {};
 }

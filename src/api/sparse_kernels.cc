@@ -33,20 +33,22 @@ class SparseWatch : public ImplementationChooser {
     return tuner_.choose(request, candidates);
   }
 
-  std::vector<SparseLayer> layers() const {
-    std::vector<SparseLayer> result;
-    for (const auto& [key, layer] : layers_) result.push_back(layer);
+  std::vector<SparseLayers> layers() const {
+    std::vector<SparseLayers> result;
+    for (const auto& [text, layers] : layers_) result.push_back(layers);
     return result;
   }
 
  private:
   Status note(const KernelRequest& request,
               std::span<const KernelImplementation* const> candidates) {
-    std::string key;
-    SparseLayer found{layer_text(request), 1, "", "", 0, 0};
+    struct Best {
+      std::string_view name;
+      double time_us = 0;
+    };
+    Best sparse, dense;
     for (const KernelImplementation* one : candidates) {
       const std::string timing = timing_key(request, *one);
-      if (is_sparse(*one)) key = timing;
       auto known = times_.find(timing);
       if (!known) {
         auto measured = measure_kernel(request, *one);
@@ -54,26 +56,31 @@ class SparseWatch : public ImplementationChooser {
         known = KernelTimes{measured->run_us, measured->make_us};
         if (measured->steady) times_.put(timing, *known);
       }
-      std::string& name = is_sparse(*one) ? found.sparse : found.dense;
-      double& time_us = is_sparse(*one) ? found.sparse_us : found.dense_us;
-      if (!name.empty() && time_us <= known->run_us) continue;
-      name = one->name;
-      time_us = known->run_us;
+      Best& best = is_sparse(*one) ? sparse : dense;
+      if (best.name.empty() || known->run_us < best.time_us) best = {one->name, known->run_us};
     }
-    const auto [it, fresh] = layers_.try_emplace(key, found);
-    if (!fresh) ++it->second.count;
+    if (sparse.name.empty() || dense.name.empty()) return {};
+    SparseLayers& layers = layers_[layer_text(request)];
+    layers.layer = layer_text(request);
+    ++layers.count;
+    layers.wins += sparse.time_us < dense.time_us ? 1 : 0;
+    layers.sparse = sparse.name;
+    layers.dense = dense.name;
+    layers.sparse_us += sparse.time_us;
+    layers.dense_us += dense.time_us;
+    layers.chosen_us += std::min(sparse.time_us, dense.time_us);
     return {};
   }
 
   TimingCache& times_;
   Autotuner tuner_;
-  std::map<std::string, SparseLayer> layers_;
+  std::map<std::string, SparseLayers> layers_;
 };
 
 }  // namespace
 
-Result<std::vector<SparseLayer>> measure_sparse_layers(const Graph& graph,
-                                                       const InferenceOptions& options) {
+Result<std::vector<SparseLayers>> measure_sparse_layers(const Graph& graph,
+                                                        const InferenceOptions& options) {
   std::vector<Dims> shapes;
   for (const Value* input : graph.inputs()) {
     if (input->is_constant()) continue;

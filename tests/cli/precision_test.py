@@ -299,7 +299,9 @@ class Precision(unittest.TestCase):
         for sparsity in ("2:4", "0.9"):
             for precision in ("fp32", "int8"):
                 flags = ("--precision", precision, "--calibrate", self.data)
-                document = self.convert(*flags, "--quantize", f"sparsity={sparsity}", "--force")
+                for word in (f"sparsity={sparsity}", "max-error=2"):
+                    flags += ("--quantize", word)
+                document = self.convert(*flags)
                 what = {choice["what"]: choice for choice in document["choices"]}
                 self.assertIn("weights of", what["sparsity"]["chosen"])
                 self.assertIn("sparse kernels", what)

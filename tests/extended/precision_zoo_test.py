@@ -4,9 +4,9 @@ usage: precision_zoo_test.py PROGRAM SHARED [--only NAME,...]
 
 Runs in an environment with NumPy, ONNX Runtime and OpenVINO (tools/setup --bench); without them, or
 without the shared folder, it is skipped (exit code 77). NAME: accuracy, calibrators, cost,
-interchange, small, trained, mixed, mixed_vit, refusal.
+interchange, small, trained, mixed, mixed_vit.
 
-Bounds: issue "Precision", targets 1, 2, 4, 5, 6 and 8.
+Bounds: issue "Precision", targets 1, 2, 4, 5 and 6.
 """
 
 import argparse
@@ -262,49 +262,13 @@ class Zoo:
         int8_top1 = self.judge("vit20", whole_path)[1]
         self.expect(after >= int8_top1, f"vit20: {after:.2f} % mixed, {int8_top1:.2f} % int8")
 
-    def refusal(self):
-        """Depthwise layers between operators that stay in float: int8 only adds conversions."""
-        source = self.folder / "depthwise.onnx"
-        write_depthwise(source)
-        shares, times = {}, {}
-        for refuse in ("auto", "off"):
-            flags = ("--precision", "int8", "--quantize", f"refuse={refuse}")
-            _, document = self.convert("depthwise", refuse, *flags, source=source)
-            shares[refuse] = document["quantization"]["int8_macs_share"]
-            together = [c for c in document["choices"] if c["what"] == "layers together"][0]
-            times[refuse] = f"{together['chosen']} chosen; {together['runner_up']}"
-        text = f"depthwise only: {100 * shares['auto']:.0f} % of multiply-adds in int8 by default"
-        self.expect(shares["auto"] < 0.5, f"{text} ({times['auto']})")
-        self.expect(shares["off"] == 1, f"depthwise only, forced: {times['off']}")
-
-
-def write_depthwise(path):
-    """Four depthwise convolutions of 3x3, each behind an operator that has no integer form."""
-    helper, numbers = onnx.helper, onnx.numpy_helper
-    generator = numpy.random.default_rng(5)
-    weights = generator.normal(0, 0.3, (4, 3, 1, 3, 3)).astype(numpy.float32)
-    nodes, constants, last = [], [], "input"
-    for layer in range(4):
-        constants.append(numbers.from_array(weights[layer], f"w{layer}"))
-        nodes.append(helper.make_node("Conv", [last, f"w{layer}"], [f"c{layer}"],
-                                      group=3, pads=[1, 1, 1, 1]))  # fmt: skip
-        nodes.append(helper.make_node("Sin", [f"c{layer}"], [f"s{layer}"]))
-        last = f"s{layer}"
-    nodes[-1].output[0] = "logits"
-    ports = [
-        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", 3, 32, 32])
-        for name in ("input", "logits")
-    ]
-    graph = helper.make_graph(nodes, "depthwise", ports[:1], ports[1:], constants)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), str(path))
-
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("shared", type=pathlib.Path)
     names = ("accuracy", "small", "trained", "interchange", "calibrators", "cost", "mixed",
-             "mixed_vit", "refusal")  # fmt: skip
+             "mixed_vit")  # fmt: skip
     parser.add_argument("--only", default=",".join(names))
     arguments = parser.parse_args()
     if not (arguments.shared / "zoo" / "cifar10").is_dir():

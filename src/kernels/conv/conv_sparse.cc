@@ -111,6 +111,7 @@ class ConvSparse : public PreparedKernel {
     const int64_t inner = blocked ? 16 : 1;
     const int64_t step = blocked ? (s_.in_width + 15) / 16 * 16 : s_.in_height * s_.in_width;
     for (int64_t y = 0; y < s_.in_height; ++y) {
+      if (!reads_row(y + s_.pad_top)) continue;
       const float* from =
           x + ((n * blocks + first / inner) * s_.in_height + y) * s_.in_width * inner;
       if (blocked) {
@@ -123,13 +124,24 @@ class ConvSparse : public PreparedKernel {
     }
   }
 
+  // Of rows that strides pass over none is copied.
+  bool reads_row(int64_t y) const {
+    for (int64_t ky = 0; ky < s_.kernel_height; ++ky) {
+      if ((y - ky * s_.dilation_y) % s_.stride_y == 0) return true;
+    }
+    return false;
+  }
+
   void copy_row(const float* from, float* channel, int64_t y) const {
     if (s_.stride_x == 1) {
       std::memcpy(channel + planes_.at(y, s_.pad_left), from,
                   static_cast<size_t>(s_.in_width) * sizeof(float));
       return;
     }
-    for (int64_t x = 0; x < s_.in_width; ++x) channel[planes_.at(y, x + s_.pad_left)] = from[x];
+    for (int64_t phase = 0; phase < std::min(s_.stride_x, s_.in_width); ++phase) {
+      float* to = channel + planes_.at(y, phase + s_.pad_left);
+      for (int64_t x = phase; x < s_.in_width; x += s_.stride_x) *to++ = from[x];
+    }
   }
 
   void run_tile(const KernelIo& io, int64_t n, int64_t first, int64_t count, const float* image,

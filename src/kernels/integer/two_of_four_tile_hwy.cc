@@ -15,6 +15,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace edgewright {
 namespace HWY_NAMESPACE {
+// Beside integer_tile_hwy.cc, which has tiles of the same form.
+namespace two_of_four {
 
 constexpr size_t kEight = 64 / 8;  // eights of k in a chunk
 
@@ -203,6 +205,10 @@ const IntegerCore* core_of_target() {
   return &core;
 }
 
+}  // namespace two_of_four
+
+const IntegerCore* core_of_two_of_four() { return two_of_four::core_of_target(); }
+
 }  // namespace HWY_NAMESPACE
 }  // namespace edgewright
 HWY_AFTER_NAMESPACE();
@@ -210,9 +216,9 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace edgewright {
 
-HWY_EXPORT(core_of_target);
+HWY_EXPORT(core_of_two_of_four);
 
-const IntegerCore& two_of_four_core() { return *HWY_DYNAMIC_DISPATCH(core_of_target)(); }
+const IntegerCore& two_of_four_core() { return *HWY_DYNAMIC_DISPATCH(core_of_two_of_four)(); }
 
 }  // namespace edgewright
 #endif

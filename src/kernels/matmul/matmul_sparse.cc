@@ -22,9 +22,11 @@ struct Cut {
 };
 Cut cut_of(const MatMulShape& s) {
   if (s.m <= kFewRows) return {s.m, s.k};
+  // Few inputs leave room for many positions; tiles of one size leave none for a small last one.
   constexpr auto kMost = static_cast<int64_t>(kSparsePositions);
-  const int64_t widest = s.k <= kCachedFloats / kMost ? kMost : kMost / 2;
-  const int64_t positions = std::min(widest, (s.m + 15) / 16 * 16);
+  const int64_t widest = s.k <= kCachedFloats / kMost ? kMost : 80;
+  const int64_t tiles = (s.m + widest - 1) / widest;
+  const int64_t positions = ((s.m + tiles - 1) / tiles + 15) / 16 * 16;
   return {positions, std::min(s.k, kCachedFloats / positions)};
 }
 

@@ -111,7 +111,7 @@ TEST(LowerQuantizedWindow, MeansAndInterpolationsOnBytes) {
   EXPECT_TRUE(holds(pool, "x_scale=0.5")) << pool;
   EXPECT_TRUE(holds(pool, "y_scale=0.25")) << pool;
   const std::string global = lowered("GlobalAveragePool(%x)", "1,4,1,1");
-  EXPECT_TRUE(holds(global, "kernel_shape=[6,6]")) << global;
+  EXPECT_TRUE(holds(global, "kernel_shape=[6, 6]")) << global;
   const std::string resize = lowered("Resize(%x, _, _, %sizes) {mode=\"linear\"}", "1,4,12,12");
   EXPECT_TRUE(holds(resize, "edgewright::QuantizedResize(%q)")) << resize;
   EXPECT_FALSE(
