@@ -47,10 +47,10 @@ bool is_mixed_type(std::string_view name) {
 std::vector<uint8_t> allowed_types(const PrecisionContext& context) {
   const auto& named = context.precision.mixed_types;
   std::vector<uint8_t> types = {kMixedFloat};
-  for (uint8_t i = 1; i < std::size(kTypes); ++i) {
-    const bool asked = std::ranges::find(named, kTypes[i].name) != named.end();
-    const bool suits = i != kMixedBrain || context.options.to == "plan";
-    if (asked || (named.empty() && suits)) types.push_back(i);
+  for (const MixedTypeIndex type : {kMixedInt8, kMixedInt4, kMixedHalf, kMixedBrain}) {
+    const bool asked = std::ranges::find(named, kTypes[type].name) != named.end();
+    const bool suits = type != kMixedBrain || context.options.to == "plan";
+    if (asked || (named.empty() && suits)) types.push_back(type);
   }
   return types;
 }

@@ -233,13 +233,13 @@ class MixedPrecision {
     return find_sites(graph, options);
   }
 
-  // Types in which no layer measures quicker are left out of the search: 4-bit weights, and
-  // float16 where the engine computes it on float32.
+  // Types in which no layer measures quicker are left out of the search. 4-bit weights and float16
+  // are not measured: the engine computes both on its float32 kernels.
   Status measure() {
     QuantSites sites = find_sites(*fixed_, {int8_.excluded, context_.precision.chains});
     std::vector<DType> low;
-    for (const uint8_t type : types_) {
-      if (mixed_type(type).low != DType::kUndefined) low.push_back(mixed_type(type).low);
+    if (std::ranges::find(types_, uint8_t{kMixedBrain}) != types_.end()) {
+      low.push_back(DType::kBfloat16);
     }
     PlanMeter plan_meter = meter();
     EDGEWRIGHT_ASSIGN(LayerCosts costs,
@@ -248,12 +248,14 @@ class MixedPrecision {
     costs_ = std::move(costs);
     std::erase_if(types_, [&](uint8_t type) {
       if (type == kMixedFloat || type == kMixedInt8) return false;
-      const auto gaining = quicker_layers(type);
-      context_.report.choices.push_back(
-          {fmt::format("{} layers", mixed_type(type).report),
-           gaining > 0 ? "tried in the mix" : "none", "",
-           fmt::format("{} of {} layers measure quicker in it than in float32", gaining,
-                       layers_.size())});
+      const bool measured = type == kMixedBrain;
+      const int64_t gaining = measured ? quicker_layers(type) : 0;
+      const std::string why = measured
+                                  ? fmt::format("{} of {} layers measure quicker than in float32",
+                                                gaining, layers_.size())
+                                  : "the engine computes them on float32 kernels";
+      context_.report.choices.push_back({fmt::format("{} layers", mixed_type(type).report),
+                                         gaining > 0 ? "tried in the mix" : "none", "", why});
       return gaining == 0;
     });
     return {};
@@ -402,6 +404,7 @@ void report_types(Graph& graph, const std::map<std::string, uint8_t>& types,
     report.precision[node->name.empty() ? name : node->name] = mixed_type(type).report;
   }
   std::vector<std::string> parts;
+  parts.reserve(counts.size());
   for (const auto& [type, count] : counts) parts.push_back(fmt::format("{} {}", count, type));
   report.choices.push_back({"types of layers", fmt::format("{}", fmt::join(parts, ", ")), "", ""});
 }

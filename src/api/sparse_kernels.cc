@@ -35,6 +35,7 @@ class SparseWatch : public ImplementationChooser {
 
   std::vector<SparseLayers> layers() const {
     std::vector<SparseLayers> result;
+    result.reserve(layers_.size());
     for (const auto& [text, layers] : layers_) result.push_back(layers);
     return result;
   }
