@@ -83,8 +83,9 @@ std::string cache_file(const char* name);
 // An environment variable; one that is empty counts as absent.
 std::string environment_or(const char* name, const std::string& otherwise);
 
-// Values of --backend.
-std::vector<std::string> backend_names();
+// What --backend takes, for its help.
+inline constexpr const char* kBackendHelp =
+    "native, reference, openvino, mixed, or mixed:ENGINE,ENGINE,... (an engine for each segment)";
 // OpenVINO's C library, from EDGEWRIGHT_OPENVINO; empty: as the system finds it.
 std::string openvino_library();
 

@@ -62,8 +62,6 @@ std::string cache_file(const char* name) {
   return error ? "" : (folder / name).string();
 }
 
-std::vector<std::string> backend_names() { return {"native", "reference", "openvino", "mixed"}; }
-
 std::string environment_or(const char* name, const std::string& otherwise) {
   const char* value = std::getenv(name);
   return value == nullptr || *value == '\0' ? otherwise : value;

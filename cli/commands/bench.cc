@@ -53,9 +53,7 @@ Action declare_bench(CLI::App& app, CommonOptions& common) {
   app.add_option("MODEL", options->model, "an ONNX model, a plan or a language model")->required();
   app.add_option("--input", options->inputs, "an input's value")->type_name("NAME=FILE.npy");
   app.add_option("--shape", options->shapes, "fix an input's shape")->type_name("INPUT=1x3x32x32");
-  app.add_option("--backend", options->bench.session.backend,
-                 "native, reference, openvino or mixed")
-      ->check(CLI::IsMember(backend_names()));
+  app.add_option("--backend", options->bench.session.backend, kBackendHelp);
   app.add_option("--runs", options->bench.runs, "counted runs (default: as many as fit)");
   app.add_option("--warmup", options->bench.warmup, "runs before, not counted");
   app.add_option("--seconds", options->bench.seconds, "time for the counted runs");

@@ -93,8 +93,9 @@ void declare_flags(CLI::App& app, Options& options) {
   app.add_option("MODEL", options.model, "an ONNX model or a language model");
   app.add_option("-o,--output", options.output, "the file to write");
   app.add_option("--to", options.convert.to,
-                 fmt::format("onnx, plan, {}; language models: ewlm or gguf (default: from the "
-                             "output's ending)",
+                 fmt::format("onnx, plan, {}; NAME@VERSION[,hardware=H][,gelu-error=E]: with what "
+                             "targets check plans for it; language models: ewlm or gguf (default: "
+                             "from the output's ending)",
                              fmt::join(export_format_names(), ", ")));
   app.add_option("--opset", options.convert.opset, "opset of the result (default: the input's)");
   app.add_option("--dialect", options.convert.dialect, "standard or ort")

@@ -40,8 +40,7 @@ Action declare_run(CLI::App& app, CommonOptions& common) {
   app.add_option("MODEL", options->model, "an ONNX model or a plan")->required();
   app.add_option("--input", options->inputs, "an input's value")->type_name("NAME=FILE.npy");
   app.add_option("-o,--output", options->output, "folder for the outputs");
-  app.add_option("--backend", options->session.backend, "native, reference, openvino or mixed")
-      ->check(CLI::IsMember(backend_names()));
+  app.add_option("--backend", options->session.backend, kBackendHelp);
   return [options, &common] {
     options->session.threads = common.threads;
     options->session.openvino_library = openvino_library();

@@ -12,9 +12,11 @@
 namespace edgewright {
 
 struct ConvertOptions {
-  std::string
-      to;         // "onnx", "plan" or one of export_format_names(); empty: from the output's ending
-  int opset = 0;  // 0: the input's
+  // "onnx", "plan" or one of export_format_names(); empty: from the output's ending. Or a version
+  // of a runtime, NAME@VERSION[,hardware=H][,gelu-error=E]: what `targets check` plans for it is
+  // applied, and the ending says the form.
+  std::string to;
+  int opset = 0;                     // 0: the input's
   std::string dialect = "standard";  // or "ort"
   InputShapes shapes;
   std::map<std::string, std::string> fixes;  // input -> "16000", "1,2,3" or "@file.npy"

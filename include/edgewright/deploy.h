@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,10 @@ struct TargetOptions {
   std::string accelerator;  // "peak=..,bandwidth=.." in place of a usual one of that hardware
   // GELU where it has to be decomposed: the largest error allowed, over this range of its input.
   double gelu_max_error = 1e-3, gelu_low = -8, gelu_high = 8;
+  std::string data;    // DATA: its samples show that range, GELU by GELU
+  bool as_is = false;  // the model is not optimised first
+  // Also writes the model with the plan applied to this .onnx file: opened operators, casts, opset.
+  std::string fix;
 };
 
 // Where one node goes: "native"; "fuse" (native thanks to a fusion of ours); "decompose"; "cast";
@@ -28,6 +33,16 @@ struct NodePlacement {
   double time_us = 0;  // there
   std::string reason;  // the table's row: basis and source
   std::string advice;  // what would avoid a fallback; empty where there is none
+};
+
+// A model that was written so that fallbacks which can be avoided are.
+struct FixedTargetModel {
+  std::string path;
+  std::map<std::string, int64_t> counts;  // of its own nodes as they are
+  int64_t transitions = 0;
+  double predicted_us = 0;
+  std::vector<std::string> changes;
+  double relative_l2 = 0;  // of the worst output, against the model as it came
 };
 
 struct TargetReport {
@@ -40,7 +55,8 @@ struct TargetReport {
   double unconstrained_us = 0;  // had the target everything as one operation of its own
   int opset = 0;                // of the model that the target's importer reads; 0: any
   std::vector<std::string> assumptions;
-  bool passed = false;  // every node runs somewhere, without a plugin
+  std::optional<FixedTargetModel> fixed;  // with TargetOptions::fix
+  bool passed = false;                    // every node runs somewhere, without a plugin
   std::vector<std::string> warnings;
 };
 

@@ -53,7 +53,9 @@ std::string to_json(const InspectReport& report);
 Status load_operators(const std::vector<std::string>& paths);
 
 struct InferenceOptions {
-  std::string backend = "native";  // or "reference", "openvino", "mixed"
+  // Or "reference", "openvino", "mixed", or "mixed:native,openvino,...": an engine for each
+  // segment.
+  std::string backend = "native";
   // OpenVINO's C library (libopenvino_c.so), for the backends openvino and mixed; empty: as the
   // system finds it. Loaded when it is first needed; nothing else needs it.
   std::string openvino_library;

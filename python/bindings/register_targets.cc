@@ -24,6 +24,9 @@ Keywords<TargetOptions> target_keywords() {
       keyword<O>("gelu_max_error", &O::gelu_max_error, "largest error of a decomposed GELU"),
       keyword<O>("gelu_low", &O::gelu_low, "observed range of GELU's input"),
       keyword<O>("gelu_high", &O::gelu_high, "observed range of GELU's input"),
+      keyword<O>("data", &O::data, "samples that show that range"),
+      keyword<O>("as_is", &O::as_is, "do not optimise the model first"),
+      keyword<O>("fix", &O::fix, "write the model with the plan applied, as ONNX"),
   };
 }
 

@@ -11,7 +11,7 @@ Keywords<Options> session_keywords(Place place) {
   return {
       keyword<Options>(
           "backend", [place](Options& o) -> std::string& { return place(o).backend; },
-          "\"native\", \"reference\", \"openvino\" or \"mixed\""),
+          "\"native\", \"reference\", \"openvino\", \"mixed\" or \"mixed:ENGINE,...\""),
       keyword<Options>(
           "openvino_library",
           [place](Options& o) -> std::string& { return place(o).openvino_library; },

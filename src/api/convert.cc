@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "api/destination.h"
 #include "api/engine.h"
 #include "api/export_formats.h"
 #include "api/open_backend.h"
@@ -98,6 +99,10 @@ class OriginalCheck {
     BackendSubject candidate(std::move(model));
     return compare_subject(candidate);
   }
+  // From now on the outputs may differ by so much.
+  void allow(double relative_l2) {
+    options_.relative_l2 = std::max(options_.relative_l2, relative_l2);
+  }
   Status check(const Graph& graph) {
     EDGEWRIGHT_ASSIGN(const VerifyReport report, compare_with(graph, "reference"));
     if (report.passed) return {};
@@ -158,22 +163,9 @@ class OriginalCheck {
   std::unique_ptr<Subject> original_;
 };
 
-Result<std::string> target_of(const std::string& output, const ConvertOptions& options) {
-  std::string target = options.to, names = "onnx, plan", endings = ".onnx, .ewplan";
-  if (target.empty() && output.ends_with(".ewplan")) target = "plan";
-  if (target.empty() && output.ends_with(".onnx")) target = "onnx";
-  for (const ExportFormat& format : export_formats()) {
-    if (target.empty() && output.ends_with(format.ending)) target = format.name;
-    names += fmt::format(", {}", format.name);
-    endings += fmt::format(", {}", format.ending);
-  }
-  if (target == "onnx" || target == "plan" || find_export_format(target) != nullptr) return target;
-  return usage_error("found output '{}'{}, expected an ending of {}, or --to with one of {}",
-                     output, options.to.empty() ? "" : " and --to " + options.to, endings, names);
-}
-
 PipelineOptions pipeline_options(const Model& model, const ConvertOptions& options,
-                                 std::string_view target) {
+                                 const Destination& destination) {
+  const std::string_view target = destination.format;
   PipelineOptions result;
   result.pass.dialect = options.dialect == "ort" ? Dialect::kOrt : Dialect::kStandard;
   result.pass.lossy = options.lossy;
@@ -191,6 +183,7 @@ PipelineOptions pipeline_options(const Model& model, const ConvertOptions& optio
     result.pass.dialect = Dialect::kStandard;
     result.pass.target_opset = format->opset;
   }
+  if (destination.planner) result.pass.target_opset = destination.fusing_opset;
   result.disabled = options.disabled;
   result.stop_after = options.stop_after;
   result.progress = options.progress;
@@ -240,13 +233,61 @@ std::optional<OriginalCheck> make_check(const Graph& original, const ConvertOpti
 }
 
 Result<PipelineReport> run_passes(Model& model, const ConvertOptions& options,
-                                  std::string_view target, std::optional<OriginalCheck>& check,
-                                  bool each_pass) {
-  PipelineOptions pipeline = pipeline_options(model, options, target);
+                                  const Destination& destination,
+                                  std::optional<OriginalCheck>& check, bool each_pass) {
+  PipelineOptions pipeline = pipeline_options(model, options, destination);
   if (check && each_pass) {
     pipeline.verify = [&](const Graph& graph) { return check->check(graph); };
   }
   return optimise_model(model, pipeline);
+}
+
+// Opens and casts what the plan for the target says. A GELU in another form than its own is taken
+// back where the outputs change by more than a change of precision may.
+Status apply_plan(Model& model, const Model& original, const Destination& destination,
+                  int file_opset, std::optional<OriginalCheck>& check, ConvertReport& report) {
+  const TargetPlanner& planner = *destination.planner;
+  EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
+  EDGEWRIGHT_ASSIGN(GeluLimits gelu, planner.gelu_limits(*model.graph));
+  const Model whole = clone(model);
+  const std::set<std::string> operators = operators_of(*original.graph);
+  std::vector<Choice> choices;
+  EDGEWRIGHT_ASSIGN(const bool is_approximate,
+                    planner.apply(model, operators, gelu, file_opset, choices));
+  if (check) {
+    if (is_approximate) check->allow(kRelativeL2OfPrecision);
+    EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(*model.graph, "reference"));
+    if (!report.verification->passed && is_approximate) {
+      report.warnings.emplace_back(
+          "GELU stays exact: in the form that was planned the outputs change by more than 2 %");
+      model = clone(whole);
+      gelu.max_error = 0;
+      choices.clear();
+      EDGEWRIGHT_TRY(planner.apply(model, operators, gelu, file_opset, choices));
+      EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(*model.graph, "reference"));
+    }
+    report.passed = report.verification->passed;
+  }
+  report.choices.insert(report.choices.end(), choices.begin(), choices.end());
+  return {};
+}
+
+// The passes; where one breaks the model they run again, and it is left out.
+Result<PipelineReport> run_checked_passes(Model& model, const Model& original,
+                                          const ConvertOptions& options,
+                                          const Destination& destination,
+                                          std::optional<OriginalCheck>& check,
+                                          ConvertReport& report) {
+  EDGEWRIGHT_ASSIGN(auto pipeline,
+                    run_passes(model, options, destination, check, options.verify_each_pass));
+  if (!check) return pipeline;
+  EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(*model.graph, "reference"));
+  if (report.verification->passed || options.verify_each_pass) return pipeline;
+  model = clone(original);
+  EDGEWRIGHT_ASSIGN(pipeline, run_passes(model, options, destination, check, true));
+  EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(*model.graph, "reference"));
+  report.warnings.emplace_back("a pass broke the model and was left out; see dropped_passes");
+  return pipeline;
 }
 
 Status write_onnx(const Model& model, const std::string& output, const ConvertOptions& options) {
@@ -307,10 +348,11 @@ int64_t size_of(const std::string& path) {
 }
 
 // Compares what was written, read back, with the prepared graph.
-Status check_written(const ExportFormat& format, const std::string& path,
+Status check_written(const Graph& written, const ExportFormat& format, const std::string& path,
                      std::optional<OriginalCheck>& check, ConvertReport& report) {
   if (!check || format.read == nullptr) return {};
   EDGEWRIGHT_ASSIGN(const Model back, format.read(path));
+  EDGEWRIGHT_TRY(take_interface_types(written, *back.graph));
   EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(*back.graph, "reference"));
   report.written = report.verification->passed;
   report.passed = report.passed && report.written;
@@ -328,12 +370,13 @@ Status write_checked_export(const Model& model, const std::string& output,
   ExportSettings settings;
   settings.half_weights = options.precision == "fp16";
   settings.states = options.states;
+  settings.opset = options.opset;
   const std::string stem = output.ends_with(format.ending)
                                ? output.substr(0, output.size() - format.ending.size())
                                : output;
   const std::string candidate = fmt::format("{}.unverified{}", stem, format.ending);
   EDGEWRIGHT_ASSIGN(const auto files, format.write(prepared, candidate, settings));
-  Status checked = check_written(format, candidate, check, report);
+  Status checked = check_written(*prepared.graph, format, candidate, check, report);
   std::error_code error;
   for (const std::string& file : files) {
     std::string name = stem + file.substr(stem.size() + std::string_view(".unverified").size());
@@ -391,7 +434,8 @@ Status choose_opset(const Model& original, ConvertOptions& options, ConvertRepor
 
 Result<ConvertReport> convert(const std::string& input, const std::string& output,
                               const ConvertOptions& wanted) {
-  EDGEWRIGHT_ASSIGN(const std::string target, target_of(output, wanted));
+  EDGEWRIGHT_ASSIGN(Destination destination, destination_of(output, wanted));
+  const std::string& target = destination.format;
   EDGEWRIGHT_TRY(refuse_overwriting(input, output));
   if (wanted.states && target != "openvino") {
     return usage_error("--mode states is for --to openvino, found {}", target);
@@ -400,26 +444,27 @@ Result<ConvertReport> convert(const std::string& input, const std::string& outpu
   ConvertOptions options = wanted;
   options.to = target;
   EDGEWRIGHT_ASSIGN(const Model original, prepare(input, target, options, report));
+  if (destination.planner) {
+    EDGEWRIGHT_TRY(choose_target_opset(original, destination, options, report));
+  }
+  const ExportFormat* format = find_export_format(target);
+  const bool is_onnx_of_another = format != nullptr && format->ending == ".onnx";
+  if (is_onnx_of_another && options.opset == 0) options.opset = format->opset;
   EDGEWRIGHT_TRY(choose_opset(original, options, report));
   Model model = clone(original);
   ConvertOptions exact = options;
   exact.precision = "fp32";
   auto check = make_check(*original.graph, exact, report);
-  EDGEWRIGHT_ASSIGN(auto pipeline,
-                    run_passes(model, options, target, check, options.verify_each_pass));
-  if (check) {
-    EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(*model.graph, "reference"));
-    if (!report.verification->passed && !options.verify_each_pass) {
-      // Some pass broke the model: run again, find it, and leave it out.
-      model = clone(original);
-      EDGEWRIGHT_ASSIGN(pipeline, run_passes(model, options, target, check, true));
-      EDGEWRIGHT_ASSIGN(report.verification, check->compare_with(*model.graph, "reference"));
-      report.warnings.push_back("a pass broke the model and was left out; see dropped_passes");
-    }
-  }
+  EDGEWRIGHT_ASSIGN(const auto pipeline,
+                    run_checked_passes(model, original, options, destination, check, report));
   add_passes(pipeline, report);
-  bool fit_to_write = !report.verification || report.verification->passed;
-  report.passed = fit_to_write;
+  report.passed = !report.verification || report.verification->passed;
+  if (report.passed && destination.planner) {
+    const bool is_onnx = target == "onnx" || is_onnx_of_another;
+    EDGEWRIGHT_TRY(apply_plan(model, original, destination,
+                              is_onnx ? options.opset : kCanonicalOpset, check, report));
+  }
+  bool fit_to_write = report.passed;
   if (stores_half_weights(target, options)) {
     report.choices.push_back({"float16", "stored weights", "arithmetic",
                               "the runtime chooses the type that it computes in"});

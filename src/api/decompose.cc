@@ -36,15 +36,6 @@ Result<std::map<std::string, int>> expand_missing(Graph& graph, const ExportForm
   return opened;
 }
 
-// Folds what the definitions left to compute; fusions would only undo the opening.
-Status clean(Model& model) {
-  PipelineOptions options;
-  options.pass.target_opset = kCanonicalOpset;
-  options.stop_after = "eliminate_dead";
-  EDGEWRIGHT_TRY(optimise_model(model, options));
-  return onnx_type_inferer().infer(*model.graph);
-}
-
 Status refuse_missing(const Graph& graph, const ExportFormat& format) {
   struct Missing {
     int count = 0;
@@ -117,6 +108,14 @@ Status close_shapes(Graph& graph, std::vector<std::string>& warnings) {
   return shapes.empty() ? Status() : fix_shapes(graph, shapes);
 }
 
+Status fold_definitions(Model& model) {
+  PipelineOptions options;
+  options.pass.target_opset = kCanonicalOpset;
+  options.stop_after = "eliminate_dead";
+  EDGEWRIGHT_TRY(optimise_model(model, options));
+  return onnx_type_inferer().infer(*model.graph);
+}
+
 Status decompose_for(Model& model, const ExportFormat& format, ConvertReport& report) {
   std::map<std::string, int> opened;
   for (int depth = 0; depth < kMaxDepth; ++depth) {
@@ -124,7 +123,7 @@ Status decompose_for(Model& model, const ExportFormat& format, ConvertReport& re
     if (step.empty()) break;
     for (const auto& [op, count] : step) opened[op] += count;
     // The model was sound before, so that it is a definition that does not hold for its shapes.
-    if (const Status cleaned = clean(model); !cleaned.ok()) {
+    if (const Status cleaned = fold_definitions(model); !cleaned.ok()) {
       std::vector<std::string> names;
       names.reserve(step.size());
       for (const auto& [op, count] : step) names.push_back(op);

@@ -89,13 +89,9 @@ Result<Model> load_model(const std::string& path, bool keep_initializer_inputs) 
     if (!model.ok()) return std::move(model).error().at(path);
     return model;
   }
-  if (const ExportFormat* format = find_import_format(path)) return format->read(path);
-  if (path.ends_with(".mlpackage")) {
-    return bad_input(
-        "{} is a Core ML package, which is written and not read: give the model that it "
-        "was made from",
-        path);
-  }
+  // A package is a folder; completion of the shell leaves a stroke behind its name.
+  const std::string name = path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
+  if (const ExportFormat* format = find_import_format(name)) return format->read(name);
   ImportOptions options;
   options.keep_initializer_inputs = keep_initializer_inputs;
   return import_onnx(path, options);

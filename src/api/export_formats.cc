@@ -31,7 +31,7 @@ Files write_ncnn(const Model& model, const std::string& path, const ExportSettin
 }
 
 Files write_tensorrt(const Model& model, const std::string& path, const ExportSettings& settings) {
-  return export_tensorrt(model, path, settings.half_weights);
+  return export_tensorrt(model, path, settings.half_weights, settings.opset);
 }
 
 // Operators of opset 23 and later (Attention, RotaryEmbedding) are younger than what the runtimes
@@ -41,7 +41,7 @@ constexpr int kOpset = 22;
 constexpr std::array kFormats = std::to_array<ExportFormat>({
     {"openvino", ".xml", "OpenVINO", kOpset, false, openvino_has, write_openvino, import_openvino},
     {"tflite", ".tflite", "TFLite", kOpset, true, tflite_has, write_tflite, import_tflite, true},
-    {"coreml", ".mlpackage", "Core ML", kOpset, true, coreml_has, write_coreml, nullptr},
+    {"coreml", ".mlpackage", "Core ML", kOpset, true, coreml_has, write_coreml, import_coreml},
     {"ncnn", ".param", "ncnn", kOpset, true, ncnn_has, write_ncnn, nullptr},
     {"tensorrt", ".onnx", "TensorRT", kTensorrtOpset, false, tensorrt_has, write_tensorrt, nullptr},
 });

@@ -15,6 +15,7 @@ struct ExportSettings {
   // Float weights are stored in float16; the arithmetic is the runtime's choice.
   bool half_weights = false;
   bool states = false;  // see ConvertOptions::states
+  int opset = 0;        // of formats that are ONNX; 0: the format's
 };
 
 // A format of another runtime that `convert --to NAME` writes. The graph that a writer gets holds
@@ -55,5 +56,13 @@ Status take_tensor_outputs(Graph& graph, std::vector<std::string>& warnings);
 // Opens operators that the format has no counterpart for by their ONNX definitions, until every
 // node has one. kUnsupported listing operators, how often, and the first node of each otherwise.
 Status decompose_for(Model& model, const ExportFormat& format, ConvertReport& report);
+
+// Folds what opened definitions left to compute, and infers types. No fusions, which would only
+// undo the opening.
+Status fold_definitions(Model& model);
+
+// Types of the interface that a format holds narrower (int32 for int64) become those of the graph
+// that was written, behind casts, so that both can be compared. Inputs and outputs go by place.
+Status take_interface_types(const Graph& written, Graph& read);
 
 }  // namespace edgewright

@@ -40,7 +40,7 @@ bool tensorrt_has(const Node& node) {
 }
 
 Result<std::vector<std::string>> export_tensorrt(const Model& model, const std::string& path,
-                                                 bool half) {
+                                                 bool half, int opset) {
   Model placed = clone(model);
   EDGEWRIGHT_TRY(place_tensorrt_quantization(*placed.graph));
   EDGEWRIGHT_TRY(onnx_type_inferer().infer(*placed.graph));
@@ -54,7 +54,7 @@ Result<std::vector<std::string>> export_tensorrt(const Model& model, const std::
   });
   const std::string stem = path.ends_with(".onnx") ? path.substr(0, path.size() - 5) : path;
   ExportOptions options;
-  options.opset = kTensorrtOpset;
+  options.opset = opset > 0 ? opset : kTensorrtOpset;
   EDGEWRIGHT_TRY(export_onnx(placed, path, options));
   std::vector<std::string> files = {path, stem + ".trtexec"};
   EDGEWRIGHT_TRY(write_file(files.back(), tensorrt_command(*placed.graph, command)));

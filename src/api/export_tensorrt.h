@@ -17,6 +17,6 @@ bool tensorrt_has(const Node& node);
 // ending replaced: .trtexec (a script that builds the engine), .cache (INT8 calibration, where the
 // graph rounds) and .plugins (a skeleton for each operator that needs one). Returns every file.
 Result<std::vector<std::string>> export_tensorrt(const Model& model, const std::string& path,
-                                                 bool half);
+                                                 bool half, int opset);
 
 }  // namespace edgewright

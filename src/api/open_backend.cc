@@ -133,7 +133,8 @@ constexpr OtherBackend kOtherBackends[] = {
 
 Result<OpenedModel> open_backend(std::unique_ptr<Graph> graph, const InferenceOptions& options) {
   for (const OtherBackend& other : kOtherBackends) {
-    if (other.name != options.backend) continue;
+    const bool is_wanted_mix = other.name == "mixed" && options.backend.starts_with(kMixedPrefix);
+    if (other.name != options.backend && !is_wanted_mix) continue;
     EDGEWRIGHT_TRY(fix_shapes(*graph, options.shapes));
     return other.open(std::move(graph), options);
   }

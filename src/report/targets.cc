@@ -26,6 +26,14 @@ std::string to_json(const TargetReport& report) {
   json["unconstrained_us"] = number(report.unconstrained_us);
   json["max_opset"] = report.opset;
   json["assumptions"] = report.assumptions;
+  if (report.fixed) {
+    json["fixed"] = {{"file", report.fixed->path},
+                     {"counts", report.fixed->counts},
+                     {"transitions", report.fixed->transitions},
+                     {"predicted_us", number(report.fixed->predicted_us)},
+                     {"changes", report.fixed->changes},
+                     {"relative_l2", number(report.fixed->relative_l2)}};
+  }
   return finish_document(json);
 }
 

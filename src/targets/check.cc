@@ -95,6 +95,47 @@ class Checker {
   }
 
  private:
+  // What the table says of a node; of one with bodies, what it says of the least of theirs.
+  struct Verdict {
+    SupportLevel level = SupportLevel::kNo;
+    std::string reason = "no row of the support table";
+  };
+  Verdict verdict_of(const Node& node) const {
+    const SupportRow* row = find_support(target_, node);
+    Verdict verdict;
+    if (row != nullptr) verdict = {row->level, fmt::format("{}: {}", row->basis, row->source)};
+    for (const auto& [name, body] : node.subgraphs) {
+      for (const Node& inner : body->nodes()) {
+        const Verdict within = verdict_of(inner);
+        const bool runs_there = within.level < SupportLevel::kCustom;
+        if (runs_there || within.level <= verdict.level) continue;
+        verdict = {within.level, fmt::format("its {} holds {}, which is {} ({})", name,
+                                             full_operator_name(inner.domain, inner.op),
+                                             support_level_name(within.level), within.reason)};
+      }
+    }
+    return verdict;
+  }
+
+  // Ways round what the target has not as it is: computing on another type, opening. A table's own
+  // word on decomposing stands.
+  void improve(const Node& node, Verdict& verdict, double& factor) const {
+    if (verdict.level == SupportLevel::kNative || verdict.level == SupportLevel::kCast) return;
+    const Opened opened = check_.open(node);
+    const std::string as_one =
+        fmt::format("as it is it is {} ({})", support_level_name(verdict.level), verdict.reason);
+    if (verdict.level == SupportLevel::kDecompose) {
+      factor = opened.cost_factor;
+    } else if (const auto to = type_that_runs(target_, node)) {
+      verdict = {SupportLevel::kCast,
+                 fmt::format("native in {}, between casts; {}", dtype_name(*to), as_one)};
+    } else if (opened.possible && verdict.level != SupportLevel::kCustom) {
+      factor = opened.cost_factor;
+      verdict = {SupportLevel::kDecompose,
+                 fmt::format("opened into operations that are native there; {}", as_one)};
+    }
+  }
+
   void classify(const Node& node) {
     const size_t index = report_.nodes.size();
     const double accelerator_us = check_.accelerator_us[index];
@@ -102,22 +143,11 @@ class Checker {
     NodePlacement entry{name_of(node), full_operator_name(node.domain, node.op), "no"};
     PlacementProblem::Node choices{PlacementProblem::kImpossible, PlacementProblem::kImpossible};
     if (target_.table.has_cpu_fallback) choices.cpu_us = check_.cpu_us[index];
-    const SupportRow* row = find_support(target_, node);
-    SupportLevel level = row == nullptr ? SupportLevel::kNo : row->level;
-    entry.reason = row == nullptr ? "no row of the support table"
-                                  : fmt::format("{}: {}", row->basis, row->source);
+    Verdict verdict = verdict_of(node);
     double factor = 1;
-    if (level != SupportLevel::kNative && level != SupportLevel::kCast) {
-      const Opened opened = check_.open(node);
-      factor = opened.cost_factor;
-      // Opening beats a fallback and a plugin; a table's own word on decomposing stands as it is.
-      if (opened.possible && level != SupportLevel::kCustom && level != SupportLevel::kDecompose) {
-        entry.reason =
-            fmt::format("opened into operations that are native there; as one it is {} ({})",
-                        support_level_name(level), entry.reason);
-        level = SupportLevel::kDecompose;
-      }
-    }
+    improve(node, verdict, factor);
+    const SupportLevel level = verdict.level;
+    entry.reason = std::move(verdict.reason);
     const bool runs_there = level == SupportLevel::kNative || level == SupportLevel::kCast ||
                             level == SupportLevel::kDecompose || level == SupportLevel::kCustom;
     if (runs_there) choices.accelerator_us = accelerator_us * factor;

@@ -216,10 +216,18 @@ int max_opset(const Target& target) {
   return opset;
 }
 
-const SupportRow* find_support(const Target& target, const Node& node) {
-  const std::string op = full_operator_name(node.domain, node.op);
+DType main_dtype(const Node& node) {
   const Value* value = main_value(node);
-  const std::string_view type = value == nullptr ? "undefined" : dtype_name(value->type.dtype);
+  return value == nullptr ? DType::kUndefined : value->type.dtype;
+}
+
+const SupportRow* find_support(const Target& target, const Node& node) {
+  return find_support(target, node, main_dtype(node));
+}
+
+const SupportRow* find_support(const Target& target, const Node& node, DType as) {
+  const std::string op = full_operator_name(node.domain, node.op);
+  const std::string_view type = dtype_name(as);
   for (const SupportRow& row : target.table.rows) {
     // "*" speaks of the standard's operators only: nobody knows what others mean.
     const bool named = node.domain.empty()
@@ -234,6 +242,21 @@ const SupportRow* find_support(const Target& target, const Node& node) {
     if (fits) return &row;
   }
   return nullptr;
+}
+
+std::optional<DType> type_that_runs(const Target& target, const Node& node) {
+  const DType dtype = main_dtype(node);
+  const bool is_other_float =
+      dtype == DType::kFloat64 || dtype == DType::kFloat16 || dtype == DType::kBfloat16;
+  if (!is_other_float || node.is("Cast")) return std::nullopt;
+  const SupportRow* row = find_support(target, node);
+  if (row != nullptr && (row->level == SupportLevel::kNative || row->level == SupportLevel::kCast ||
+                         row->level == SupportLevel::kDecompose)) {
+    return std::nullopt;
+  }
+  const SupportRow* there = find_support(target, node, DType::kFloat32);
+  if (there == nullptr || there->level != SupportLevel::kNative) return std::nullopt;
+  return DType::kFloat32;
 }
 
 }  // namespace edgewright

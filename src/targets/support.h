@@ -76,5 +76,14 @@ int max_opset(const Target& target);
 
 // The row that decides on a node; null when the table has none for it.
 const SupportRow* find_support(const Target& target, const Node& node);
+// The same if the node computed on another type.
+const SupportRow* find_support(const Target& target, const Node& node, DType as);
+
+// The type that stands for a node's: that of its first data input.
+DType main_dtype(const Node& node);
+// The type that holds all numbers of the node's own and in which the target has the node, where it
+// has it not, nor casts it by itself, in that one. float64 is computed in float32 there: what that
+// loses is the comparison's to judge.
+std::optional<DType> type_that_runs(const Target& target, const Node& node);
 
 }  // namespace edgewright

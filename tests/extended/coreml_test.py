@@ -7,7 +7,9 @@ coremltools reads specification and weights into its own program, whose operator
 arguments and infer their types; these must be the ones declared. Core ML itself runs on Apple's
 machines only: in its place the zoo's programs are computed here, by the meaning that coremltools
 documents for each operator, and compared with ONNX Runtime: within 1e-4 relative; int8 models on
-some images, where values between two steps fall either way: the same answers but for one.
+some images, where values between two steps fall either way: the same answers but for one. They are
+compared with ONNX Runtime without its optimiser: with it, it differs from itself by 1.5 % on
+mobilenetv2, and in 2 of 20 answers.
 """
 
 import collections
@@ -217,7 +219,7 @@ def check_int8(edgewright, zoo, folder):
     ):
         _, program = program_of(package)
         operators = collections.Counter(o.op_type for o in program.functions["main"].operations)
-        wanted = written_models.predictions(integer, images[:IMAGES])
+        wanted = written_models.predictions(integer, images[:IMAGES], as_it_stands=True)
         runs = [compute(program, {"input": image[None]}) for image in images[:IMAGES]]
         found = numpy.concatenate([run[0] for run in runs])
         error = written_models.relative_l2(found, wanted)

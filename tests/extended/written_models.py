@@ -129,10 +129,13 @@ def quantised_networks(edgewright, zoo, folder, ending, failures, *arguments):
             yield name, integer, written, images, labels
 
 
-def predictions(path, images):
-    """The logits of a network for CIFAR-10 by ONNX Runtime, image by image."""
+def predictions(path, images, as_it_stands=False):
+    """The logits of a network for CIFAR-10 by ONNX Runtime, image by image. As it stands: without
+    its optimiser, which joins roundings with the layers around them and rounds in other places."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    if as_it_stands:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return numpy.concatenate([session.run(None, {"input": image[None]})[0] for image in images])
 

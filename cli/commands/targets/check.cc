@@ -36,6 +36,18 @@ std::string fallback_table(const TargetReport& report) {
   return out;
 }
 
+std::string fixed_text(const FixedTargetModel& fixed) {
+  std::string out = fmt::format("wrote {}, which computes the same within {:.2g}:\n", fixed.path,
+                                fixed.relative_l2);
+  for (const std::string& change : fixed.changes) out += fmt::format("  {}\n", change);
+  out += "there as it is:";
+  for (const auto& [placement, nodes] : fixed.counts) {
+    out += fmt::format(" {} {}", nodes, placement);
+  }
+  return out + fmt::format(", {} values cross, predicted {:.1f} us\n", fixed.transitions,
+                           fixed.predicted_us);
+}
+
 std::string summary(const TargetReport& report) {
   std::string out = fmt::format("{} {} on {}: {}\n", report.framework, report.version,
                                 report.hardware, report.description);
@@ -50,6 +62,7 @@ std::string summary(const TargetReport& report) {
       "the target had every operator\n",
       report.transitions, report.hardware, with_prefix(report.bytes_moved), report.predicted_us,
       report.unconstrained_us);
+  if (report.fixed) out += fixed_text(*report.fixed);
   for (const std::string& assumption : report.assumptions) out += "assumed: " + assumption + "\n";
   out += warnings_text(report.warnings);
   return out + (report.passed ? "PASSED: every node runs\n"
@@ -72,6 +85,11 @@ Action declare_targets_check(CLI::App& app, CommonOptions&) {
   app.add_option("--gelu-error", target.gelu_max_error, "largest error of a decomposed GELU");
   app.add_option("--gelu-low", target.gelu_low, "observed range of GELU's input");
   app.add_option("--gelu-high", target.gelu_high, "observed range of GELU's input");
+  app.add_option("--data", target.data, "samples that show the range of every GELU's input")
+      ->type_name("DATA");
+  app.add_flag("--as-is", target.as_is, "do not optimise the model first");
+  app.add_option("--fix", target.fix, "write the model with the plan applied, as ONNX")
+      ->type_name("OUT.onnx");
   return [options]() -> Result<Outcome> {
     EDGEWRIGHT_ASSIGN(options->target.shapes, parse_shapes(options->shapes));
     EDGEWRIGHT_ASSIGN(const TargetReport report, check_target(options->model, options->target));

@@ -33,6 +33,23 @@ struct Segment {
   Block block;
 };
 
+// "mixed:native,openvino" as engines, one a segment; none for "mixed".
+Result<std::vector<Engine>> wanted_engines(std::string_view backend) {
+  std::vector<Engine> engines;
+  std::string_view rest = backend.substr(std::min(backend.size(), kMixedPrefix.size()));
+  while (!rest.empty()) {
+    const std::string_view name = rest.substr(0, rest.find(','));
+    rest = name.size() == rest.size() ? "" : rest.substr(name.size() + 1);
+    const auto* it = std::ranges::find(kEngines, name);
+    if (it == kEngines.end()) {
+      return usage_error("found '{}' in --backend {}, expected engines out of {}", name, backend,
+                         fmt::join(kEngines, ", "));
+    }
+    engines.push_back(static_cast<Engine>(it - kEngines.begin()));
+  }
+  return engines;
+}
+
 Result<double> time_of(BackendSession& session, std::span<const Datum> inputs, double budget_us) {
   return median_us([&] { return session.run(inputs, nullptr); }, budget_us);
 }
@@ -43,8 +60,10 @@ class MixPlanner {
       : original_(std::move(graph)), options_(options) {}
 
   Result<OpenedModel> run() {
-    EDGEWRIGHT_TRY(prepare());
+    EDGEWRIGHT_ASSIGN(const auto engines, wanted_engines(options_.backend));
+    EDGEWRIGHT_TRY(prepare(std::max(kMostBlocks, engines.size())));
     EDGEWRIGHT_TRY(time_wholes());
+    if (!engines.empty()) return open_wanted(engines);
     const Engine best = best_whole();
     if (library_ != nullptr || blocks_.size() > 1) {
       auto mixed = try_mix(best);
@@ -65,7 +84,7 @@ class MixPlanner {
   }
 
  private:
-  Status prepare() {
+  Status prepare(size_t most_blocks) {
     std::vector<std::string> warnings;
     EDGEWRIGHT_TRY(close_shapes(*original_, warnings));
     report_.notes = std::move(warnings);
@@ -75,7 +94,7 @@ class MixPlanner {
     if (model_.graph->nodes().empty()) return unsupported("the model has no nodes to place");
     const auto inputs = ports_of(model_.graph->inputs());
     EDGEWRIGHT_ASSIGN(inputs_, session_inputs(inputs, {}, options_.shapes, 0));
-    blocks_ = blocks_of(*model_.graph, kMostBlocks);
+    blocks_ = blocks_of(*model_.graph, most_blocks);
     auto library = openvino_library(options_.openvino_library);
     if (library.ok()) {
       library_ = *std::move(library);
@@ -239,45 +258,81 @@ class MixPlanner {
     return segments;
   }
 
+  // Segments that are open, how long each takes alone, and all together.
+  struct Mix {
+    std::unique_ptr<MixedSession> session;
+    std::vector<MixSegment> parts;
+    double predicted_us = 0;
+  };
+  Result<Mix> open_mix(const std::vector<Segment>& segments) const {
+    Mix mix;
+    EDGEWRIGHT_ASSIGN(mix.session, open_segments(segments));
+    EDGEWRIGHT_TRY(mix.session->run(inputs_, nullptr));
+    for (size_t i = 0; i < segments.size(); ++i) {
+      const std::vector<Datum> inputs = mix.session->part_inputs(i);
+      EDGEWRIGHT_ASSIGN(const double time_us,
+                        time_of(mix.session->part(i), inputs, kWholeBudgetUs));
+      mix.predicted_us += time_us;
+      const Block& block = segments[i].block;
+      mix.parts.push_back({std::string(kEngines[segments[i].engine]),
+                           node_label(*model_.graph, block.first),
+                           node_label(*model_.graph, block.end - 1),
+                           static_cast<int64_t>(block.end - block.first), time_us});
+    }
+    return mix;
+  }
+
+  OpenedModel opened_with(Mix mix) {
+    report_.transitions = std::ssize(mix.parts) - 1;
+    report_.bytes_moved = mix.session->bytes_moved();
+    report_.segments = std::move(mix.parts);
+    report_.predicted_us = mix.predicted_us;
+    OpenedModel opened;
+    opened.session = std::move(mix.session);
+    opened.mix = std::move(report_);
+    return opened;
+  }
+
+  // The engines that the user asks for, one a segment, each of about as many blocks.
+  Result<OpenedModel> open_wanted(const std::vector<Engine>& engines) {
+    if (engines.size() > blocks_.size()) {
+      return usage_error("found {} engines in --backend {}, the graph can be cut into {} segments",
+                         engines.size(), options_.backend, blocks_.size());
+    }
+    const bool asks_openvino = std::ranges::find(engines, kOpenvino) != engines.end();
+    if (asks_openvino && library_ == nullptr) {
+      return unsupported("{}", fmt::join(report_.notes, "; "));
+    }
+    wholes_ = {};  // their memory is given back first
+    std::vector<Segment> segments;
+    for (size_t i = 0; i < engines.size(); ++i) {
+      const size_t first = i * blocks_.size() / engines.size();
+      const size_t last = (i + 1) * blocks_.size() / engines.size() - 1;
+      segments.push_back({engines[i], {blocks_[first].first, blocks_[last].end}});
+    }
+    EDGEWRIGHT_ASSIGN(Mix mix, open_mix(segments));
+    return opened_with(std::move(mix));
+  }
+
   // The mix, or a model without a session where one backend alone is as good.
   Result<OpenedModel> try_mix(Engine best) {
     EDGEWRIGHT_ASSIGN(const auto times, time_blocks());
     const std::vector<Segment> segments = join(choose(times));
     if (segments.size() < 2) return OpenedModel();
-    EDGEWRIGHT_ASSIGN(auto session, open_segments(segments));
-    EDGEWRIGHT_TRY(session->run(inputs_, nullptr));
-    std::vector<MixSegment> parts;
-    double predicted_us = 0;
-    for (size_t i = 0; i < segments.size(); ++i) {
-      const std::vector<Datum> inputs = session->part_inputs(i);
-      EDGEWRIGHT_ASSIGN(const double time_us, time_of(session->part(i), inputs, kWholeBudgetUs));
-      predicted_us += time_us;
-      const Block& block = segments[i].block;
-      parts.push_back({std::string(kEngines[segments[i].engine]),
-                       node_label(*model_.graph, block.first),
-                       node_label(*model_.graph, block.end - 1),
-                       static_cast<int64_t>(block.end - block.first), time_us});
-    }
+    EDGEWRIGHT_ASSIGN(Mix mix, open_mix(segments));
     const double best_us = whole_us_[best];
-    if (predicted_us > kWorthwhile * best_us) {
+    if (mix.predicted_us > kWorthwhile * best_us) {
       report_.notes.push_back(
           fmt::format("a mix of {} segments would take {:.1f} us, {} alone {:.1f}", segments.size(),
-                      predicted_us, kEngines[best], best_us));
+                      mix.predicted_us, kEngines[best], best_us));
       return OpenedModel();
     }
-    EDGEWRIGHT_ASSIGN(const bool holds, holds_its_promise(*session, *wholes_[best].session));
+    EDGEWRIGHT_ASSIGN(const bool holds, holds_its_promise(*mix.session, *wholes_[best].session));
     if (!holds) {
       report_.notes.push_back("a mix was predicted quicker and was not, side by side");
       return OpenedModel();
     }
-    report_.segments = std::move(parts);
-    report_.predicted_us = predicted_us;
-    report_.transitions = std::ssize(segments) - 1;
-    report_.bytes_moved = session->bytes_moved();
-    OpenedModel opened;
-    opened.session = std::move(session);
-    opened.mix = std::move(report_);
-    return opened;
+    return opened_with(std::move(mix));
   }
 
   // Both run in turns, so that whatever else the machine does meets both.

@@ -1,8 +1,13 @@
 #pragma once
 
+#include <string_view>
+
 #include "api/open_backend.h"
 
 namespace edgewright {
+
+// What a backend's name begins with that gives the engines of its segments.
+inline constexpr std::string_view kMixedPrefix = "mixed:";
 
 // Opens a model in the mix of backends (native, reference, OpenVINO where there is one) that
 // measures as the quickest here; one of them alone where no mix is quicker. Dimensions that are
@@ -13,6 +18,9 @@ namespace edgewright {
 // out. Native and reference kernels share memory, OpenVINO has its own: which block goes where is
 // then a placement on two sides, as `targets check` solves it, exactly. The segments of the answer
 // are opened and timed again, alone, and their sum is the predicted time.
+//
+// The backend "mixed:native,openvino,..." runs that many segments of about as many blocks each, in
+// these engines, whatever it costs: for seeing what a mix does. kUsage when there are not so many.
 Result<OpenedModel> open_mixed(std::unique_ptr<Graph> graph, const InferenceOptions& options);
 
 }  // namespace edgewright

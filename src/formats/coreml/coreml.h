@@ -23,4 +23,10 @@ bool coreml_has(const Node& node);
 Result<std::vector<std::string>> export_coreml(const Model& model, const std::string& path,
                                                const CoremlOptions& options = {});
 
+// Reads a package (docs/formats/coreml.md): ML programs of the operations that the writer has and
+// some more. What Core ML holds as int32 stays int32. kBadInput with the place for a damaged
+// package (an operation that Core ML has not is damage), kUnsupported naming operations that it has
+// and that are not read, and models that are no ML programs.
+Result<Model> import_coreml(const std::string& path);
+
 }  // namespace edgewright

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "formats/coreml/protobuf_reader.h"
 #include "formats/coreml/protobuf_writer.h"
 #include "formats/coreml/weights_file.h"
 #include "graph/text.h"
@@ -114,6 +115,86 @@ TEST_F(ExportCoreml, RefusesByName) {
   ASSERT_FALSE(scalar.ok());
   EXPECT_THAT(scalar.error().message,
               HasSubstr("input 'x' is float32[], which Core ML interfaces"));
+}
+
+TEST(ProtobufReader, ReadsTheWireFormat) {
+  const auto fields = coreml::fields_of(Message().number(1, 150).text(2, "testing").bytes());
+  ASSERT_TRUE(fields.ok()) << fields.error().message;
+  ASSERT_EQ(fields->size(), 2u);
+  EXPECT_EQ((*fields)[0].value, 150u);
+  EXPECT_EQ((*fields)[1].bytes, "testing");
+  EXPECT_EQ(coreml::packed_varints("\x03\x8e\x02\x9e\xa7\x05").ok(), true);
+}
+
+TEST(ProtobufReader, RefusesWhatReachesBeyondTheEnd) {
+  for (const std::string text : {"\x08", "\x12\x07test", "\x0d\x01", "\x0b", "\x08\xff\xff"}) {
+    const auto fields = coreml::fields_of(text);
+    ASSERT_FALSE(fields.ok()) << text;
+    EXPECT_EQ(fields.error().kind, ErrorKind::kBadInput);
+  }
+}
+
+class ImportCoreml : public ExportCoreml {
+ protected:
+  // What reading says of a package whose file is `text`.
+  Result<Model> read_with(const std::string& file, const std::string& text) {
+    const auto package = folder_ / "m.mlpackage";
+    EXPECT_TRUE(write(kConvolution, "m.mlpackage").ok());
+    std::ofstream(package / file, std::ios::binary) << text;
+    return import_coreml(package.string());
+  }
+  static constexpr const char* kProgram = "Data/com.apple.CoreML/model.mlmodel";
+  static constexpr const char* kConvolution = R"(graph %main(%x: float32[1,2,4,4]) -> (%y) {
+  %w: float32[4,2,2,2] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32}
+  %c: float32[1,4,3,3] = Conv(%x, %w)
+  %y: float32[1,4,3,3] = Relu(%c)
+}
+)";
+};
+
+TEST_F(ImportCoreml, ReadsWhatIsWritten) {
+  ASSERT_TRUE(write(kConvolution, "m.mlpackage").ok());
+  const auto model = import_coreml((folder_ / "m.mlpackage").string());
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  const Graph& graph = *model->graph;
+  EXPECT_TRUE(violations(graph).empty());
+  ASSERT_EQ(graph.nodes().size(), 2u);
+  const Node& conv = graph.nodes().front();
+  EXPECT_TRUE(conv.is("Conv"));
+  ASSERT_NE(conv.constant_input(1), nullptr);
+  EXPECT_EQ(conv.constant_input(1)->elements<float>()[31], 32.0f);
+  EXPECT_EQ(type_text(graph.outputs()[0]->type), "float32[1,4,3,3]");
+}
+
+TEST_F(ImportCoreml, TellsDamageFromWhatIsNotRead) {
+  ASSERT_TRUE(write(kConvolution, "m.mlpackage").ok());
+  std::string program = specification("m.mlpackage");
+  const size_t at = program.find("relu");
+  ASSERT_NE(at, std::string::npos);
+  // "lstm" is an operation of Core ML, "relv" is none.
+  program.replace(at, 4, "lstm");
+  auto model = read_with(kProgram, program);
+  ASSERT_FALSE(model.ok());
+  EXPECT_EQ(model.error().kind, ErrorKind::kUnsupported);
+  EXPECT_THAT(model.error().message, HasSubstr("no counterpart for lstm"));
+  program.replace(at, 4, "relv");
+  model = read_with(kProgram, program);
+  ASSERT_FALSE(model.ok());
+  EXPECT_EQ(model.error().kind, ErrorKind::kBadInput);
+}
+
+TEST_F(ImportCoreml, RefusesDamagedPackages) {
+  const std::string manifest = R"({"rootModelIdentifier": "a", "itemInfoEntries": {"a": {"path":
+      "../../../etc/passwd"}}})";
+  auto model = read_with("Manifest.json", manifest);
+  ASSERT_FALSE(model.ok());
+  EXPECT_THAT(model.error().message, HasSubstr("the root item lies at"));
+  model = read_with("Data/com.apple.CoreML/weights/weight.bin", std::string(64, '\0'));
+  ASSERT_FALSE(model.ok());
+  EXPECT_THAT(model.error().message, HasSubstr("found no blob storage"));
+  model = read_with(kProgram, "");
+  ASSERT_FALSE(model.ok());
+  EXPECT_EQ(model.error().kind, ErrorKind::kBadInput);
 }
 
 }  // namespace

@@ -138,7 +138,7 @@ Message Emitter::value_of(const Tensor& tensor) {
   value.message(2, tensor_type(tensor.dtype(), tensor.dims()));
   if (tensor.element_count() >= kLeastBlobElements && WeightsFile::has(tensor.dtype())) {
     const uint64_t offset = weights_.add(tensor);
-    return value.message(5, Message().text(1, "@model_path/weights/weight.bin").number(2, offset));
+    return value.message(5, Message().text(1, kWeightsReference).number(2, offset));
   }
   return value.message(3, Message().message(1, elements_of(tensor)));
 }

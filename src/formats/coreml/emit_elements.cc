@@ -3,53 +3,23 @@
 #include <limits>
 
 #include "formats/coreml/emit.h"
+#include "formats/coreml/names.h"
 
 namespace edgewright::coreml {
 namespace {
-
-struct NameRow {
-  std::string_view op, operation;
-};
-// One input "x", same type out.
-constexpr NameRow kUnary[] = {
-    {"Abs", "abs"},   {"Atan", "atan"},         {"Ceil", "ceil"},         {"Cos", "cos"},
-    {"Erf", "erf"},   {"Exp", "exp"},           {"Floor", "floor"},       {"Identity", "identity"},
-    {"Relu", "relu"}, {"Round", "round"},       {"Sigmoid", "sigmoid"},   {"Sign", "sign"},
-    {"Sin", "sin"},   {"Softplus", "softplus"}, {"Softsign", "softsign"}, {"Sqrt", "sqrt"},
-    {"Tan", "tan"},   {"Tanh", "tanh"},         {"Not", "logical_not"},
-};
-// Inputs "x" and "y".
-constexpr NameRow kBinary[] = {
-    {"Add", "add"},
-    {"Sub", "sub"},
-    {"Mul", "mul"},
-    {"Div", "real_div"},
-    {"Pow", "pow"},
-    {"Max", "maximum"},
-    {"Min", "minimum"},
-    {"Equal", "equal"},
-    {"Greater", "greater"},
-    {"Less", "less"},
-    {"And", "logical_and"},
-    {"Or", "logical_or"},
-    {"Xor", "logical_xor"},
-    {"GreaterOrEqual", "greater_equal"},
-    {"LessOrEqual", "less_equal"},
-    {"Sum", "add"},
-};
 
 std::string_view operation_of(std::span<const NameRow> rows, const Node& node) {
   return std::ranges::find(rows, node.op, &NameRow::op)->operation;
 }
 
 Status emit_unary(Emitter& emitter, const Node& node) {
-  emitter.finish(node, operation_of(kUnary, node), {{"x", {emitter.input(node, 0)}}});
+  emitter.finish(node, operation_of(unary_names(), node), {{"x", {emitter.input(node, 0)}}});
   return {};
 }
 
 // Max, Min and Sum take any number of inputs, one after the other.
 Status emit_binary(Emitter& emitter, const Node& node) {
-  const std::string_view operation = operation_of(kBinary, node);
+  const std::string_view operation = operation_of(binary_names(), node);
   std::string left = emitter.input(node, 0);
   if (node.inputs.size() == 1) {
     emitter.finish(node, "identity", {{"x", {left}}});

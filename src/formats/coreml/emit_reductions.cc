@@ -3,26 +3,10 @@
 #include <numeric>
 
 #include "formats/coreml/emit.h"
+#include "formats/coreml/names.h"
 
 namespace edgewright::coreml {
 namespace {
-
-struct NameRow {
-  std::string_view op, operation;
-};
-constexpr NameRow kReductions[] = {
-    {"ReduceMean", "reduce_mean"},
-    {"ReduceSum", "reduce_sum"},
-    {"ReduceMax", "reduce_max"},
-    {"ReduceMin", "reduce_min"},
-    {"ReduceProd", "reduce_prod"},
-    {"ReduceL1", "reduce_l1_norm"},
-    {"ReduceL2", "reduce_l2_norm"},
-    {"ReduceSumSquare", "reduce_sum_square"},
-    {"ReduceLogSumExp", "reduce_log_sum_exp"},
-    {"GlobalAveragePool", "reduce_mean"},
-    {"GlobalMaxPool", "reduce_max"},
-};
 
 bool reduces_known_axes(const Node& node) {
   return is_float(node) && (node.input(1) == nullptr || has_constant(node, 1)) &&
@@ -38,7 +22,7 @@ Status emit_reduction(Emitter& emitter, const Node& node) {
   }
   for (int64_t& axis : axes) axis = axis < 0 ? axis + rank : axis;
   const bool keeps = is_pool || node.attributes.get_int("keepdims", 1) != 0;
-  emitter.finish(node, std::ranges::find(kReductions, node.op, &NameRow::op)->operation,
+  emitter.finish(node, std::ranges::find(reduction_names(), node.op, &NameRow::op)->operation,
                  {{"axes", {emitter.ints(axes)}},
                   {"keep_dims", {emitter.flag(keeps)}},
                   {"x", {emitter.input(node, 0)}}});

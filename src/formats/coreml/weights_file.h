@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 
+#include "base/file.h"
 #include "tensor/tensor.h"
 
 namespace edgewright::coreml {
@@ -22,6 +25,23 @@ class WeightsFile {
  private:
   std::string bytes_;
   uint32_t count_ = 0;
+};
+
+// How a specification names the file.
+inline constexpr std::string_view kWeightsReference = "@model_path/weights/weight.bin";
+
+// Such a file, read. Tensors point into it.
+class WeightsReader {
+ public:
+  // Without a file, which programs of small constants do without.
+  WeightsReader() = default;
+  // kBadInput when it is no such file.
+  static Result<WeightsReader> open(const std::string& path);
+  // The blob that is described at `offset`; kBadInput unless it is of this type and size.
+  Result<Tensor> at(uint64_t offset, DType dtype, const Dims& dims) const;
+
+ private:
+  std::shared_ptr<const MappedFile> file_;
 };
 
 }  // namespace edgewright::coreml

@@ -83,4 +83,11 @@ Result<bool> expand_function(Graph& graph, Node& node) {
   return true;
 }
 
+int first_opset(const std::string& op) {
+  for (int opset = 1; opset <= kCanonicalOpset; ++opset) {
+    if (onnx::OpSchemaRegistry::Schema(op, opset, "") != nullptr) return opset;
+  }
+  return 0;
+}
+
 }  // namespace edgewright

@@ -298,16 +298,20 @@ Status Importer::read_layer(const Layer& layer) {
 Result<Model> Importer::run() {
   model_.graph->name = ir_.name;
   model_.producer_name = "OpenVINO IR";
-  std::set<std::string> unknown;
+  std::set<std::string> missing, unknown;
   for (const Layer& layer : ir_.layers) {
     constexpr std::string_view kOwn[] = {"Parameter", "Result", "ReadValue", "Assign", "Const"};
     if (std::ranges::find(kOwn, layer.type) == std::end(kOwn) &&
         find_reader(layer.type) == nullptr) {
-      unknown.insert(layer.type);
+      (is_known_type(layer.type) ? missing : unknown).insert(layer.type);
     }
   }
   if (!unknown.empty()) {
-    return unsupported("no counterpart for layers of type {}", fmt::join(unknown, ", "));
+    return bad_input("found layers of type '{}', which OpenVINO has not",
+                     fmt::join(unknown, "', '"));
+  }
+  if (!missing.empty()) {
+    return unsupported("no counterpart for layers of type {}", fmt::join(missing, ", "));
   }
   for (index_ = 0; index_ < ir_.layers.size(); ++index_) {
     layer_ = &ir_.layers[index_];

@@ -1,5 +1,7 @@
 #include "formats/openvino/names.h"
 
+#include <algorithm>
+
 #include <array>
 
 namespace edgewright::openvino_ir {
@@ -50,10 +52,111 @@ constexpr std::array kReductions = std::to_array<NameRow>({
     {"ReduceSum", "ReduceSum", "opset1"},
 });
 
+// The other layer types of opset1 to opset16 (openvino 2026.4.1), which are not read.
+constexpr std::string_view kOthers[] = {
+    "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
+    "BatchToSpace",
+    "BinaryConvolution",
+    "BitwiseAnd",
+    "BitwiseLeftShift",
+    "BitwiseNot",
+    "BitwiseOr",
+    "BitwiseRightShift",
+    "BitwiseXor",
+    "Bucketize",
+    "CTCGreedyDecoder",
+    "CTCGreedyDecoderSeqLen",
+    "CTCLoss",
+    "Col2Im",
+    "ConvertPromoteTypes",
+    "DFT",
+    "DeformableConvolution",
+    "DeformablePSROIPooling",
+    "DetectionOutput",
+    "EmbeddingBagOffsets",
+    "EmbeddingBagOffsetsSum",
+    "EmbeddingBagPacked",
+    "EmbeddingBagPackedSum",
+    "EmbeddingSegmentsSum",
+    "ExperimentalDetectronDetectionOutput",
+    "ExperimentalDetectronGenerateProposalsSingleImage",
+    "ExperimentalDetectronPriorGridGenerator",
+    "ExperimentalDetectronROIFeatureExtractor",
+    "ExperimentalDetectronTopKROIs",
+    "ExtractImagePatches",
+    "Eye",
+    "FakeConvert",
+    "GRN",
+    "GRUCell",
+    "GRUSequence",
+    "GatherTree",
+    "GenerateProposals",
+    "GridSample",
+    "I420toBGR",
+    "I420toRGB",
+    "IDFT",
+    "IRDFT",
+    "ISTFT",
+    "If",
+    "Inverse",
+    "IsFinite",
+    "IsInf",
+    "LSTMCell",
+    "LSTMSequence",
+    "Loop",
+    "MatrixNms",
+    "MulticlassNms",
+    "Multinomial",
+    "NMSRotated",
+    "NV12toBGR",
+    "NV12toRGB",
+    "NonMaxSuppression",
+    "NormalizeL2",
+    "OneHot",
+    "PRelu",
+    "PSROIPooling",
+    "PriorBox",
+    "PriorBoxClustered",
+    "Proposal",
+    "RDFT",
+    "RNNCell",
+    "RNNSequence",
+    "ROIAlign",
+    "ROIAlignRotated",
+    "ROIPooling",
+    "RandomUniform",
+    "ReduceLogicalAnd",
+    "ReduceLogicalOr",
+    "RegionYolo",
+    "Relu",
+    "ReorgYolo",
+    "ReverseSequence",
+    "Roll",
+    "STFT",
+    "ScaledDotProductAttention",
+    "ScatterUpdate",
+    "SearchSorted",
+    "SegmentMax",
+    "ShuffleChannels",
+    "SliceScatter",
+    "Softmax",
+    "SpaceToBatch",
+    "SparseFillEmptyRows",
+    "StringTensorPack",
+    "StringTensorUnpack",
+    "TensorIterator",
+    "Unique",
+};
+
 }  // namespace
 
 std::span<const NameRow> unary_names() { return kUnary; }
 std::span<const NameRow> binary_names() { return kBinary; }
 std::span<const NameRow> reduction_names() { return kReductions; }
+
+bool is_known_type(std::string_view type) {
+  return std::ranges::find(kOthers, type) != std::end(kOthers);
+}
 
 }  // namespace edgewright::openvino_ir

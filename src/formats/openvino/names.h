@@ -17,4 +17,7 @@ std::span<const NameRow> binary_names();
 // Axes as input 1.
 std::span<const NameRow> reduction_names();
 
+// Whether OpenVINO has a layer of this type at all; asked for those that are not read.
+bool is_known_type(std::string_view type);
+
 }  // namespace edgewright::openvino_ir

@@ -7,6 +7,7 @@
 #include "formats/tflite/emit.h"
 #include "formats/tflite/weights.h"
 #include "formats/tflite/window.h"
+#include "graph/window_facts.h"
 
 namespace edgewright::tflite_io {
 
@@ -16,23 +17,19 @@ bool WindowAxis::is_same() const {
   return begin == missing / 2;
 }
 
-Window window_of(const Node& node, int64_t kernel_height, int64_t kernel_width) {
-  const Attributes& attributes = node.attributes;
-  const auto strides = attributes.get_ints("strides", {1, 1});
-  const auto dilations = attributes.get_ints("dilations", {1, 1});
-  const auto pads = attributes.get_ints("pads", {0, 0, 0, 0});
-  const std::string mode = attributes.get_string("auto_pad", "NOTSET");
+std::optional<Window> window_of(const Node& node, int64_t kernel_height, int64_t kernel_width) {
   const Dims in = dims_of(node.inputs[0]), out = dims_of(node.outputs[0]);
-  const auto axis_of = [&](size_t i, int64_t kernel) {
-    WindowAxis axis{in[i + 2], out[i + 2], kernel, strides[i], dilations[i]};
-    const int64_t missing = (axis.output - 1) * axis.stride + axis.extent() - axis.input;
-    if (mode == "NOTSET") axis.begin = pads[i];
-    if (mode == "SAME_UPPER") axis.begin = std::max<int64_t>(missing, 0) / 2;
-    if (mode == "SAME_LOWER") axis.begin = (std::max<int64_t>(missing, 0) + 1) / 2;
-    axis.end = missing - axis.begin;
+  const auto facts = window_facts(node, in, {kernel_height, kernel_width});
+  if (!facts || out.size() != in.size()) return std::nullopt;
+  const auto axis_of = [&](size_t i) {
+    WindowAxis axis{in[i + 2], out[i + 2], facts->kernel[i], facts->strides[i],
+                    facts->dilations[i]};
+    axis.begin = facts->pads_begin[i];
+    // With ceil_mode the windows may reach further than the padding says, else less far.
+    axis.end = (axis.output - 1) * axis.stride + axis.extent() - axis.input - axis.begin;
     return axis;
   };
-  return {axis_of(0, kernel_height), axis_of(1, kernel_width)};
+  return Window{axis_of(0), axis_of(1)};
 }
 
 namespace {
@@ -81,6 +78,8 @@ bool is_depthwise(const Node& node, const Dims& weights) {
 
 bool is_conv(const Node& node) {
   if (!is_image(node.input(0)) || !has_weights(node.input(1))) return false;
+  const Dims weights = dims_of(node.inputs[1]);
+  if (weights.size() != 4 || !window_of(node, weights[2], weights[3])) return false;
   return node.input(2) == nullptr || has_bias(node.input(2));
 }
 
@@ -113,7 +112,7 @@ int emit_convolution(Emitter& emitter, const Node& node, std::vector<int> inputs
 Status emit_conv(Emitter& emitter, const Node& node) {
   const Value* x = node.inputs[0];
   const Dims dims = dims_of(node.inputs[1]);
-  const Window window = window_of(node, dims[2], dims[3]);
+  const Window window = *window_of(node, dims[2], dims[3]);
   const bool depthwise = is_depthwise(node, dims);
   // O I H W becomes O H W I; of a depthwise convolution 1 H W O.
   const std::vector<int64_t> order =
@@ -199,19 +198,20 @@ bool is_pool(const Node& node) {
   const auto kernel = node.attributes.get_ints("kernel_shape");
   const auto dilations = node.attributes.get_ints("dilations", {1, 1});
   if (kernel.size() != 2 || dilations != std::vector<int64_t>{1, 1}) return false;
-  const Window window = window_of(node, kernel[0], kernel[1]);
+  const auto window = window_of(node, kernel[0], kernel[1]);
+  if (!window) return false;
   if (node.op == "MaxPool") return true;
   // Elements of the padding count in ONNX or not; in SAME they never do.
   const bool counts = node.attributes.get_int("count_include_pad", 0) != 0;
-  if (window.is_valid()) return true;
-  return counts ? node.attributes.get_int("ceil_mode", 0) == 0 : window.is_same();
+  if (window->is_valid()) return true;
+  return counts ? node.attributes.get_int("ceil_mode", 0) == 0 : window->is_same();
 }
 
 Status emit_pool(Emitter& emitter, const Node& node) {
   const Value* x = node.inputs[0];
   const bool max = node.op == "MaxPool";
   const auto kernel = node.attributes.get_ints("kernel_shape");
-  const Window window = window_of(node, kernel[0], kernel[1]);
+  const Window window = *window_of(node, kernel[0], kernel[1]);
   const bool counts = !max && node.attributes.get_int("count_include_pad", 0) != 0;
   Tail tail{node.outputs[0]};
   // The kernels have one scale for input and output: the largest of integers keeps its own, a mean

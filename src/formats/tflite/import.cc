@@ -450,10 +450,15 @@ Result<Model> Importer::run() {
   if (graph_->tensors() == nullptr) return bad_input("found no tensors, expected at least one");
   EDGEWRIGHT_TRY(check_graph());
   std::set<std::string> unknown;
+  // STABLEHLO_CASE, the last code of the schema module of ai-edge-litert 2.3.0.
+  constexpr int kNewest = 209;
   const unsigned count = graph_->operators() == nullptr ? 0 : graph_->operators()->size();
   for (unsigned i = 0; i < count; ++i) {
     const auto* code = schema_.operator_codes()->Get(graph_->operators()->Get(i)->opcode_index());
     const int number = std::max<int>(code->deprecated_builtin_code(), code->builtin_code());
+    if (number < 0 || number > kNewest) {
+      return bad_input("operator {} has the code {}, TFLite has 0 to {}", i, number, kNewest);
+    }
     if (find_reader(number) == nullptr) unknown.insert(code_name(number));
   }
   if (!unknown.empty()) return unsupported("no counterpart for {}", fmt::join(unknown, ", "));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "graph/graph.h"
 
 namespace edgewright::tflite_io {
@@ -22,6 +24,7 @@ struct Window {
   bool is_valid() const { return height.is_valid() && width.is_valid(); }
   bool is_same() const { return height.is_same() && width.is_same(); }
 };
-Window window_of(const Node& node, int64_t kernel_height, int64_t kernel_width);
+// Nothing where the attributes do not fit it.
+std::optional<Window> window_of(const Node& node, int64_t kernel_height, int64_t kernel_width);
 
 }  // namespace edgewright::tflite_io
