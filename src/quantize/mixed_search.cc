@@ -122,7 +122,7 @@ class MixedSearch {
   }
 
   double sensitivity(size_t layer, size_t type) const {
-    return problem_.sensitivity[layer * problem_.types + type];
+    return type == 0 ? 0 : problem_.sensitivity[layer * problem_.types + type];
   }
 
   // Of the types that add less error to the layer the one that adds most; else the original.
