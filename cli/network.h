@@ -3,6 +3,7 @@
 #include <string>
 
 #include "command.h"
+#include "edgewright/language.h"
 #include "edgewright/serve.h"
 
 namespace edgewright::cli {

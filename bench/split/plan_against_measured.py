@@ -2,6 +2,10 @@
 """Is what `split run` plans what it then measures, and is the cut that it takes the best?
 
 usage: bench/split/plan_against_measured.py [--model NAME=FILE] [--rates 1,3,10] [--build DIR]
+         [--results FILE [--next]]
+
+--results keeps what was measured; what is there is not measured again. --next measures one rate of
+one model, so that the whole can be done in short windows of a quiet machine.
 
 For every rate of an emulated link (round trip 6 ms) every cut that the server has is planned and
 measured. The server answers from memory, as one far quicker than this machine would. Targets: the
@@ -64,41 +68,75 @@ def measure(program, model, url, data, cut=None):
                     REQUESTS, "--in-flight", 1, "--deadline-ms", 60000, *chosen)
 
 
-def compare(program, name, model, rates, build):
-    good = True
+class Halves:
+    """The server's halves of a model, and a server that has them."""
+
+    def __init__(self, program, model, work):
+        if not (work / "halves").exists():
+            for rate, bits in PLANS:
+                document(program, "split", "plan", model, "--device", "10GFLOP/s", "--server",
+                         "10TFLOP/s", "--bandwidth-mbit-s", rate, "--codec", bits, "-o",
+                         work / "halves")
+        if not (work / "data").exists():
+            data_file(work / "data", document(program, "inspect", model)["inputs"][0]["name"])
+        self.data = work / "data"
+        self.server = Background(sys.executable, STUB, work / "halves" / "repository", program)
+
+
+def measure_rate(program, model, halves, rate, build):
+    """The cut that was planned, and planned and measured times of every cut."""
+    link = Background(build / "link_emulator", halves.server.port, f"up-mbit-s={rate}",
+                      f"down-mbit-s={rate}", "delay-ms=3")
+    url = f"http://127.0.0.1:{link.port}"
+    free = measure(program, model, url, halves.data)
+    found = {}
+    for row in free["cuts"]:
+        again = measure(program, model, url, halves.data, row["cut"])["cuts"][0]
+        found[row["cut"]] = (again["planned_us"], again["measured_us"])
+    link.stop()
+    return {"planned": min(free["cuts"], key=lambda row: row["planned_us"])["cut"], "cuts": found}
+
+
+def show(name, rate, measured):
+    planned, found = measured["planned"], measured["cuts"]
+    best = min(found, key=lambda cut: found[cut][1])
+    errors = {cut: time / plan - 1 for cut, (plan, time) in found.items()}
+    loss = found[planned][1] / found[best][1] - 1
+    fits = abs(errors[planned]) <= 0.10 and loss <= 0.05
+    print(f"{name} at {rate:g} Mbit/s: planned {planned}, measured best {best} "
+          f"({100 * loss:+.1f} %) {'ok' if fits else 'MISSED'}")
+    for cut, (plan, time) in found.items():
+        print(f"    {cut:32} planned {plan / 1e3:8.2f} ms, measured {time / 1e3:8.2f} "
+              f"({100 * errors[cut]:+.1f} %)")
+    worst = statistics.mean(abs(error) for error in errors.values())
+    print(f"    mean error {100 * worst:.1f} %", flush=True)
+    return fits
+
+
+def compare(program, models, rates, build, results, only_next):
+    """Whether every target is kept; None when something is still to be measured."""
+    kept = json.loads(results.read_text()) if results and results.exists() else {}
+    good, done = True, 0
     with tempfile.TemporaryDirectory() as folder:
-        work = pathlib.Path(folder)
-        for rate, bits in PLANS:
-            document(program, "split", "plan", model, "--device", "10GFLOP/s", "--server",
-                     "10TFLOP/s", "--bandwidth-mbit-s", rate, "--codec", bits, "-o",
-                     work / "halves")
-        inputs = document(program, "inspect", model)["inputs"]
-        data = data_file(work / "data", inputs[0]["name"])
-        server = Background(sys.executable, STUB, work / "halves" / "repository", program)
-        for rate in rates:
-            link = Background(build / "link_emulator", server.port, f"up-mbit-s={rate}",
-                              f"down-mbit-s={rate}", "delay-ms=3")
-            url = f"http://127.0.0.1:{link.port}"
-            free = measure(program, model, url, data)
-            planned = min(free["cuts"], key=lambda row: row["planned_us"])["cut"]
-            found = {}
-            for row in free["cuts"]:
-                again = measure(program, model, url, data, row["cut"])["cuts"][0]
-                found[row["cut"]] = (again["planned_us"], again["measured_us"])
-            link.stop()
-            best = min(found, key=lambda cut: found[cut][1])
-            errors = {cut: measured / plan - 1 for cut, (plan, measured) in found.items()}
-            loss = found[planned][1] / found[best][1] - 1
-            fits = abs(errors[planned]) <= 0.10 and loss <= 0.05
-            good = good and fits
-            print(f"{name} at {rate:g} Mbit/s: planned {planned}, measured best {best} "
-                  f"({100 * loss:+.1f} %) {'ok' if fits else 'MISSED'}")
-            for cut, (plan, measured) in found.items():
-                print(f"    {cut:32} planned {plan / 1e3:8.2f} ms, measured {measured / 1e3:8.2f} "
-                      f"({100 * errors[cut]:+.1f} %)")
-            worst = statistics.mean(abs(error) for error in errors.values())
-            print(f"    mean error {100 * worst:.1f} %", flush=True)
-        server.stop()
+        for name, model in models.items():
+            work = results.with_suffix("") / name if results else pathlib.Path(folder) / name
+            work.mkdir(parents=True, exist_ok=True)
+            halves = None
+            for rate in rates:
+                key = f"{name}@{rate:g}"
+                if key not in kept:
+                    if only_next and done > 0:
+                        if halves:
+                            halves.server.stop()
+                        return None
+                    halves = halves or Halves(program, model, work)
+                    kept[key] = measure_rate(program, model, halves, rate, build)
+                    done += 1
+                    if results:
+                        results.write_text(json.dumps(kept, indent=1))
+                good = show(name, rate, kept[key]) and good
+            if halves:
+                halves.server.stop()
     return good
 
 
@@ -107,6 +145,8 @@ def main():
     parser.add_argument("--model", action="append", default=[])
     parser.add_argument("--rates", default="1,3,10,30,100")
     parser.add_argument("--build", default=ROOT / "build", type=pathlib.Path)
+    parser.add_argument("--results", type=pathlib.Path)
+    parser.add_argument("--next", action="store_true")
     arguments = parser.parse_args()
     models = dict(row.split("=") for row in arguments.model) or {
         "resnet20": ZOO / "resnet20.onnx", "vit20": ZOO / "vit20.onnx"}
@@ -116,8 +156,9 @@ def main():
         return 77
     rates = [float(rate) for rate in arguments.rates.split(",")]
     program = arguments.build / "edgewright"
-    good = all([compare(program, name, model, rates, arguments.build)
-                for name, model in models.items()])
+    good = compare(program, models, rates, arguments.build, arguments.results, arguments.next)
+    if good is None:
+        return 0
     print("targets kept" if good else "targets MISSED")
     return 0 if good else 1
 

@@ -11,6 +11,7 @@
 
 #include "edgewright/power.h"
 #include "edgewright/result.h"
+#include "edgewright/serve.h"
 
 namespace edgewright {
 
@@ -206,5 +207,50 @@ class LanguageModel {
   explicit LanguageModel(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// ---- split generate ----
+
+struct SplitGenerateOptions {
+  std::string model;  // the whole language model, here; the server has it as well
+  ServerOptions server;
+  // Its names there (docs/commands/split-generate.md): one for each way that the server has.
+  std::vector<std::string> targets;
+  std::string draft;  // a small model here for the way "draft"; empty: none
+  std::string prompt;
+  // "device": no server. "prompt": the server computes the prompt, the device everything after it.
+  // "layers": the first layers here, the others there, for every token. "draft": tokens are drafted
+  // here and checked there. "auto": the quickest by what is measured first.
+  std::string way = "auto";
+  int device_layers = 0;  // of "layers"; 0: the best number
+  int max_tokens = 128;
+  float temperature = 0;
+  double deadline_ms = 30000;  // of each question
+  bool fallback = true;        // the device goes on alone when the server does not answer
+  int threads = 1;
+  uint64_t seed = 0;
+};
+// A way to share the work, and what it was predicted to take for the whole answer.
+struct SplitGenerateWay {
+  std::string way;
+  int device_layers = 0;
+  double predicted_ms = 0;
+};
+struct SplitGenerateReport {
+  std::string text, finish;
+  std::vector<int> tokens;
+  int prompt_tokens = 0;
+  double ttft_ms = 0, ms_per_token = 0, server_ms = 0;
+  int64_t questions = 0, repeated_sequences = 0;
+  double sent_bytes = 0, received_bytes = 0;
+  std::string failure;  // why the device went on alone; empty: it did not
+  int tokens_before_failure = 0;
+  std::string way;  // that was taken
+  int device_layers = 0;
+  std::vector<SplitGenerateWay> ways;
+  std::vector<std::string> warnings;
+};
+std::string to_json(const SplitGenerateReport& report);
+// Text from a language model of which a server does a part. The text is that of the model alone.
+Result<SplitGenerateReport> generate_split(const SplitGenerateOptions& options);
 
 }  // namespace edgewright

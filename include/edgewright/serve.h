@@ -94,6 +94,34 @@ struct ServerOptions {
 
 // ---- split run ----
 
+// How the cut of a request is chosen among those that the server has.
+struct SplitRunChoice {
+  // "latency" or "throughput" by what was measured of link and server; or a policy that learns from
+  // every request: "lin-ucb", "tabular", "dqn".
+  std::string by = "latency";
+  std::string state;  // file of what a policy has learned; read if it exists, written at the end
+  // A policy's cost of a request: ms of latency and so much for each of these.
+  double per_energy_mj = 0, per_device_ms = 0, per_price = 0;
+  double device_power_mw = 3000, radio_power_mw = 1500, price_per_gb = 0, server_price_per_hour = 0;
+};
+
+// What is done to activations before they leave.
+struct SplitRunPrivacy {
+  double epsilon = 0, delta = 1e-5;  // of each request, by Gaussian noise; 0: none
+  double clip = 0;                   // L2 bound of what is sent; 0: the samples' median norm
+  std::string budget;                // file of what all requests may spend; empty: no end
+  double total_epsilon = 0;          // of a budget that does not exist yet
+  std::string key;                   // file of the key (64 hexadecimal digits) for what is sealed
+  std::vector<std::string> sealed;   // names of values; "all"
+};
+struct SplitRunPrivacyReport {
+  double sigma = 0;          // of the last cut's noise
+  int64_t releases = 0;      // in this run
+  double spent_epsilon = 0;  // of all releases in the budget, or of this run
+  double total_epsilon = 0;  // 0: no end
+  int64_t kept_here = 0;     // requests that were not sent because the budget was spent
+};
+
 struct SplitRunOptions {
   std::string model;  // the whole ONNX model; its server halves are in the server's repository
   InputShapes shapes;
@@ -101,15 +129,18 @@ struct SplitRunOptions {
   // The last layer on the device ("input": none, "output": all); empty: whatever of the cuts that
   // the server has is quickest, which is looked at again while it runs.
   std::string cut;
-  // "fp16", "int8", "int4": forms in which activations may be sent where the server has halves that
-  // take them, and the share of top answers that they must keep, measured before the run.
+  // Forms in which activations may be sent where the server has halves that take them ("fp16",
+  // "int8", "int4"; and all of CodecOptions, which only `edgewright serve` takes), and the share of
+  // top answers that they must keep, measured before the run.
   std::vector<std::string> codecs;
   double floor = 0.99;
+  SplitRunChoice choice;
+  SplitRunPrivacy privacy;
   std::string data;  // inputs (DATA); empty: seeded random ones
   int64_t requests = 50;
   double interval_ms = 0;  // between arrivals; 0: one after another, as the device has room
   double deadline_ms = 1000;
-  int in_flight = 2;     // requests beyond the device at one time
+  int in_flight = 0;     // requests beyond the device at one time; 0: 2, or what a pipeline needs
   bool fallback = true;  // the device finishes what the server does not answer in time
   std::string output;    // folder for the outputs of the last request; empty: none
   int threads = 1;
@@ -127,12 +158,13 @@ struct SplitRunCut {
   double device_us = 0, rest_us = 0, server_us = 0;  // measured; rest: on the device instead
   double sent_bytes = 0, result_bytes = 0;
   double planned_us = 0;              // of a request, on the link as measured
+  double planned_per_s = 0;           // of a pipeline of requests
   std::optional<double> measured_us;  // median of its requests, where there were any
   int64_t requests = 0;
 };
 struct SplitRunEvent {
   double time_ms = 0;
-  std::string what, from, to, why;  // "cut", "down" or "up"
+  std::string what, from, to, why;  // "cut", "down", "up" or "budget"
 };
 struct SplitRunAnswer {
   double arrived_ms = 0, latency_ms = 0;  // from the beginning of the run; of the answer
@@ -152,7 +184,9 @@ struct SplitRunReport {
   std::vector<std::string> failures;     // at most 10 different ones
   std::optional<double> accuracy;        // where DATA has labels
   std::vector<RunOutput> outputs;
-  std::string server;  // name and version as it says
+  std::string server;    // name and version as it says
+  double mean_cost = 0;  // by a policy's weights
+  std::optional<SplitRunPrivacyReport> privacy;
   bool passed = true;  // every request was answered before its deadline
   std::vector<std::string> warnings;
 };
@@ -220,39 +254,6 @@ struct RemoteSpeculateReport {
 std::string to_json(const RemoteSpeculateReport& report);
 // Text from a model behind a link, with drafts made here; the same text as without.
 Result<RemoteSpeculateReport> speculate_remotely(const RemoteSpeculateOptions& options);
-
-// ---- split generate ----
-
-struct SplitGenerateOptions {
-  std::string model;  // the whole language model, here; the server has it as well
-  ServerOptions server;
-  std::string target;  // its name there (docs/commands/split-generate.md)
-  std::string prompt;
-  // Layers on the device for every token, the others at the server; 0: the server computes the
-  // prompt, and the device everything after it.
-  int device_layers = 0;
-  int max_tokens = 128;
-  float temperature = 0;
-  double deadline_ms = 30000;  // of each question
-  bool fallback = true;        // the device goes on alone when the server does not answer
-  int threads = 1;
-  uint64_t seed = 0;
-};
-struct SplitGenerateReport {
-  std::string text, finish;
-  std::vector<int> tokens;
-  int prompt_tokens = 0;
-  double ttft_ms = 0, ms_per_token = 0, server_ms = 0;
-  int64_t questions = 0, repeated_sequences = 0;
-  double sent_bytes = 0, received_bytes = 0;
-  std::string failure;  // why the device went on alone; empty: it did not
-  int tokens_before_failure = 0;
-  std::vector<std::string> warnings;
-};
-std::string to_json(const SplitGenerateReport& report);
-// Text from a language model of which a server does the prompt, or the last layers of every token.
-// The text is that of the model alone.
-Result<SplitGenerateReport> generate_split(const SplitGenerateOptions& options);
 
 // ---- link probe ----
 

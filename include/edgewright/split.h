@@ -42,8 +42,7 @@ struct SplitOptions {
   std::string data;
   double server_price_per_hour = 0;  // in the currency of the link's price per GB
   bool map = false;                  // also the best cut over bandwidth x latency
-  // Folder for device.onnx, server.onnx, and repository/ with the server's halves for `split run`
-  // in Triton's layout; empty: none.
+  // Folder for both halves and a repository of server halves for `split run`; empty: none.
   std::string output;
   uint64_t seed = 0;
 };
@@ -208,12 +207,19 @@ struct PrivacyOptions {
   double epsilon = 1, delta = 1e-5, sensitivity = 1;
   int64_t releases = 1;  // of the noise below
   double sigma = 0;      // of each release; 0: the one for the bound
+  // Layers that are released together and share the bound by their weights.
+  struct Layer {
+    std::string name;
+    double sensitivity = 1, weight = 1, sigma = 0;  // sigma: only in the report
+  };
+  std::vector<Layer> layers;
 };
 struct PrivacyReport {
   double analytic_sigma = 0;
   std::optional<double> classical_sigma;  // absent from epsilon 1 on, where it is not proven
   double sigma = 0;
   double exact_epsilon = 0, rdp_epsilon = 0, zcdp_epsilon = 0;  // of all releases, at delta
+  std::vector<PrivacyOptions::Layer> layers;
   std::vector<std::string> warnings;
 };
 std::string to_json(const PrivacyReport& report);
@@ -268,9 +274,9 @@ Result<ShareReport> share_model(const ShareOptions& options);
 
 // How policies that choose per request between device, server and both fare on a recorded link.
 struct OffloadOptions {
-  std::string trace;  // a recorded uplink
+  std::string trace, downlink;  // recorded; the downlink carries answers and may be empty
   double local_ms = 150, head_ms = 40, server_ms = 15, tail_ms = 10, latency_ms = 50;
-  double input_kb = 60, cut_kb = 15;
+  double input_kb = 60, cut_kb = 15, answer_kb = 0;
   double patience_ms = 200;  // then the device does all of the work after all
   double interval_ms = 400;
   double per_energy_mj = 0, per_device_ms = 0;  // weights beside 1 for each ms of latency

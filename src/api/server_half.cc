@@ -87,6 +87,17 @@ Result<std::vector<std::string>> write_to_repository(const Model& model, const s
   return std::vector<std::string>{config_file, file};
 }
 
+Result<std::vector<std::string>> write_coded_half(const Model& model, const std::string& name,
+                                                  const std::string& folder) {
+  const auto place = std::filesystem::path(folder) / name / "1";
+  std::error_code error;
+  std::filesystem::create_directories(place, error);
+  if (error) return usage_error("cannot make the folder {}: {}", place.string(), error.message());
+  std::string file = (place / "coded.onnx").string();
+  EDGEWRIGHT_TRY(export_onnx(model, file));
+  return std::vector<std::string>{std::move(file)};
+}
+
 Result<std::vector<std::string>> write_echo_model(const std::string& folder) {
   EDGEWRIGHT_ASSIGN(Model model, parse_model("graph %echo(%input: uint8[n]) -> (%data, %size) {\n"
                                              "  %data: uint8[n] = Identity(%input)\n"

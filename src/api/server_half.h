@@ -5,7 +5,7 @@
 
 #include "api/cut_model.h"
 #include "graph/graph.h"
-#include "split/codec/wire.h"
+#include "split/codec/coded.h"
 
 namespace edgewright {
 
@@ -24,6 +24,9 @@ struct HalfNames {
 // FOLDER/NAME/1/model.onnx. Returns the files.
 Result<std::vector<std::string>> write_to_repository(const Model& model, const std::string& name,
                                                      const std::string& folder);
+// FOLDER/NAME/1/coded.onnx: `edgewright serve` decodes activations before it (serve/coded_half.h).
+Result<std::vector<std::string>> write_coded_half(const Model& model, const std::string& name,
+                                                  const std::string& folder);
 // The echo model of link probes.
 Result<std::vector<std::string>> write_echo_model(const std::string& folder);
 

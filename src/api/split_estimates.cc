@@ -33,6 +33,7 @@ OffloadScenario scenario_of(const OffloadOptions& options) {
   work.round_trip_ms = options.latency_ms;
   work.input_bytes = 1e3 * options.input_kb;
   work.cut_bytes = 1e3 * options.cut_kb;
+  work.answer_bytes = 1e3 * options.answer_kb;
   work.patience_ms = options.patience_ms;
   work.weights.per_energy_mj = options.per_energy_mj;
   work.weights.per_device_ms = options.per_device_ms;
@@ -61,6 +62,15 @@ Result<PrivacyReport> reckon_privacy(const PrivacyOptions& options) {
   report.exact_epsilon = composed_epsilon(Accounting::kExact, loss, options.delta);
   report.rdp_epsilon = composed_epsilon(Accounting::kRdp, loss, options.delta);
   report.zcdp_epsilon = composed_epsilon(Accounting::kZcdp, loss, options.delta);
+  if (options.layers.empty()) return report;
+  std::vector<double> sensitivities, weights;
+  for (const auto& layer : options.layers) {
+    sensitivities.push_back(layer.sensitivity);
+    weights.push_back(layer.weight);
+  }
+  EDGEWRIGHT_ASSIGN(const auto sigmas, allocate_noise(bound, sensitivities, weights));
+  report.layers = options.layers;
+  for (size_t i = 0; i < sigmas.size(); ++i) report.layers[i].sigma = sigmas[i];
   return report;
 }
 
@@ -105,7 +115,11 @@ Result<OffloadReport> compare_offloading(const OffloadOptions& options) {
                        options.requests, options.interval_ms, kWarmUp + 1);
   }
   EDGEWRIGHT_ASSIGN(const LinkTrace trace, read_link_trace(options.trace));
-  const auto steps = steps_on_trace(trace, scenario_of(options));
+  std::optional<LinkTrace> downlink;
+  if (!options.downlink.empty()) {
+    EDGEWRIGHT_ASSIGN(downlink, read_link_trace(options.downlink));
+  }
+  const auto steps = steps_on_trace(trace, scenario_of(options), downlink ? &*downlink : nullptr);
   OffloadReport report;
   report.mean_mbit_s = trace.mean_mbit_s();
   const auto lin_ucb = make_lin_ucb(kOffloadWays, kOffloadFeatures);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <random>
 
 #include "api/median_time.h"
 #include "api/split_subject.h"
@@ -68,6 +69,7 @@ Status SplitParts::add_cut(const std::string& name, const std::string& server_mo
   cuts_.push_back(std::move(cut));
   accuracies_.emplace_back();
   samples_.clear();
+  noise_ = {};
   return measure(cuts_.size() - 1, inputs);
 }
 
@@ -96,10 +98,8 @@ Status SplitParts::measure(size_t index, const NamedValues& inputs) {
   return {};
 }
 
-Result<bool> SplitParts::add_variant(WireForm form, const std::string& server_model,
-                                     const std::vector<NamedValues>& inputs, double floor) {
+Status SplitParts::take_samples(const std::vector<NamedValues>& inputs) {
   constexpr size_t kMostSamples = 100;
-  constexpr double kEnoughSampleUs = 2e6;
   const size_t plain = cuts_.size() - 1;
   for (size_t i = samples_.size(); i < std::min(inputs.size(), kMostSamples); ++i) {
     EDGEWRIGHT_ASSIGN(const NamedValues made, run_head(plain, inputs[i]));
@@ -108,27 +108,66 @@ Result<bool> SplitParts::add_variant(WireForm form, const std::string& server_mo
       sent[name] = made.contains(name) ? made.at(name) : inputs[i].at(name);
     }
   }
+  return {};
+}
+
+Result<WireAccuracy> SplitParts::accuracy_of(const SentForm& form) {
+  constexpr double kEnoughSampleUs = 2e6;
+  const size_t plain = cuts_.size() - 1;
   const SecondHalf rest = [&](const NamedTensors& sent) { return run_rest(plain, sent); };
-  EDGEWRIGHT_ASSIGN(const WireAccuracy accuracy,
-                    wire_accuracy(form, samples_, rest, kEnoughSampleUs));
-  if (accuracy.agreement < floor) return false;
-  RunnableCut cut = cuts_[plain];
+  return wire_accuracy(form, samples_, rest, kEnoughSampleUs, noise_);
+}
+
+Status SplitParts::set_noise(const NoiseFor& noise, const std::vector<NamedValues>& inputs) {
+  EDGEWRIGHT_TRY(take_samples(inputs));
+  EDGEWRIGHT_ASSIGN(noise_, noise(cuts_.back(), samples_));
+  if (!options_.fallback) return {};
+  EDGEWRIGHT_ASSIGN(accuracies_.back(), accuracy_of({}));
+  return {};
+}
+
+Result<bool> SplitParts::add_variant(const SentForm& form, std::shared_ptr<CodedSender> sender,
+                                     const std::string& server_model,
+                                     const std::vector<NamedValues>& inputs, double floor) {
+  EDGEWRIGHT_TRY(take_samples(inputs));
+  EDGEWRIGHT_ASSIGN(const WireAccuracy accuracy, accuracy_of(form));
+  if (!noise_ && accuracy.agreement < floor) return false;
+  RunnableCut cut = cuts_.back();
   cut.form = form;
+  cut.sender = std::move(sender);
   cut.server_model = server_model;
-  cut.times.name = fmt::format("{}+{}", cut.cut, wire_form_name(form));
+  cut.times.name = fmt::format("{}+{}", cut.cut, sent_form_name(form));
   cut.times.device_us += accuracy.encode_us;
-  cut.times.sent_bytes = 0;
-  for (const auto& [name, tensor] : cut.sample) {
-    EDGEWRIGHT_ASSIGN(const WireTensors wire, encode_wire(form, name, tensor));
-    for (const auto& part : wire) {
-      cut.times.sent_bytes += static_cast<double>(part.second.size_bytes());
-    }
-  }
+  cut.times.sent_bytes = accuracy.sent_bytes;
   // Before the plain one, which is still the last.
   cuts_.insert(cuts_.end() - 1, std::move(cut));
   accuracies_.insert(accuracies_.end() - 1, accuracy);
   part_of_.push_back(part_of_.back());
   return true;
+}
+
+void SplitParts::drop_plain() {
+  cuts_.pop_back();
+  accuracies_.pop_back();
+  part_of_.pop_back();
+  samples_.clear();
+}
+
+Status SplitParts::hide_samples(uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<float> normal;
+  for (RunnableCut& cut : cuts_) {
+    for (auto& [name, tensor] : cut.sample) {
+      if (tensor.dtype() != DType::kFloat32) {
+        EDGEWRIGHT_ASSIGN(tensor, Tensor::allocate(tensor.dtype(), tensor.dims()));
+        continue;
+      }
+      std::vector<float> values(static_cast<size_t>(tensor.element_count()));
+      std::ranges::generate(values, [&] { return normal(random); });
+      tensor = Tensor::of<float>(tensor.dims(), values);
+    }
+  }
+  return {};
 }
 
 Result<NamedValues> SplitParts::run_head(size_t cut, const NamedValues& inputs) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <functional>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +21,9 @@ class SplitParts : public DeviceParts {
     int threads = 1;
     bool fallback = true;  // also second halves and the whole model
   };
+  // Bound to the cut's sent values of these samples, adds noise to what is sent of them.
+  using NoiseFor =
+      std::function<Result<SentNoise>(const RunnableCut& cut, std::span<const NamedTensors> sent)>;
   static Result<std::unique_ptr<SplitParts>> open(const std::string& path, const Options& options);
 
   const std::vector<std::string>& layers() const { return layers_; }
@@ -32,8 +38,17 @@ class SplitParts : public DeviceParts {
   // The last cut again, with its activations sent in a form that another model of the server takes.
   // `inputs` are samples to measure what that does to the answers; false when fewer than `floor` of
   // the top answers stay, and then it is not added.
-  Result<bool> add_variant(WireForm form, const std::string& server_model,
-                           const std::vector<NamedValues>& inputs, double floor);
+  // With noise the floor is not asked for: it is what the noise leaves that is measured.
+  Result<bool> add_variant(const SentForm& form, std::shared_ptr<CodedSender> sender,
+                           const std::string& server_model, const std::vector<NamedValues>& inputs,
+                           double floor);
+  // What is measured from now on is measured with this noise, also of the last cut's plain form.
+  Status set_noise(const NoiseFor& noise, const std::vector<NamedValues>& inputs);
+  // Takes the last cut back, and keeps what was added of its forms.
+  void drop_plain();
+  // Random values in place of those that would be sent of a sample when the server is only looked
+  // at.
+  Status hide_samples(uint64_t seed);
   std::vector<RunnableCut>& cuts() { return cuts_; }
   // What the forms of cuts() do to the answers, cut by cut.
   const std::vector<WireAccuracy>& accuracies() const { return accuracies_; }
@@ -46,6 +61,9 @@ class SplitParts : public DeviceParts {
     OpenedModel head, rest;  // without a session where a half is empty or not wanted
   };
   Status measure(size_t cut, const NamedValues& inputs);
+  // What the last cut sends of the samples.
+  Status take_samples(const std::vector<NamedValues>& inputs);
+  Result<WireAccuracy> accuracy_of(const SentForm& form);
 
   Options options_;
   Model model_;
@@ -57,6 +75,7 @@ class SplitParts : public DeviceParts {
   std::vector<RunnableCut> cuts_;
   std::vector<WireAccuracy> accuracies_;
   std::vector<NamedValues> samples_;  // what the last cut sends of the samples
+  SentNoise noise_;                   // of the last cut
 };
 
 }  // namespace edgewright

@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "api/server_half.h"
 #include "api/split_plan_codec.h"
 #include "api/split_subject.h"
+#include "api/split_tiers.h"
 #include "edgewright/split.h"
 #include "formats/onnx/onnx.h"
 #include "split/choose.h"
@@ -151,7 +153,6 @@ Status choose_by_percentile(const SplitProblem& problem, const Reporter& reporte
 Status write_halves(const SplitSubject& subject, const Placement& placement,
                     const std::string& folder, SplitReport& report) {
   if (!subject.model) return usage_error("--output needs an ONNX model to cut");
-  if (subject.problem.tiers() > 2) return usage_error("--output cuts in two; leave out --tier");
   EDGEWRIGHT_ASSIGN(const ModelHalves halves,
                     split_model(*subject.model, *subject.graph_work, placement));
   std::error_code error;
@@ -189,7 +190,9 @@ Status write_server_half(const ModelHalves& halves, WireForm form, const std::st
                          const std::string& folder, SplitReport& report) {
   Model half = clone(halves.server);
   EDGEWRIGHT_TRY(take_wire_form(*half.graph, halves.sent, form));
-  EDGEWRIGHT_ASSIGN(const auto files, write_to_repository(half, name, folder));
+  EDGEWRIGHT_ASSIGN(const auto files, form == WireForm::kCoded
+                                          ? write_coded_half(half, name, folder)
+                                          : write_to_repository(half, name, folder));
   report.files.insert(report.files.end(), files.begin(), files.end());
   return {};
 }
@@ -205,9 +208,13 @@ Status write_repository(const SplitSubject& subject, const SplitOptions& options
                       split_model(*subject.model, *subject.graph_work, placement));
     if (halves.server.graph->nodes().empty()) continue;
     EDGEWRIGHT_TRY(write_server_half(halves, WireForm::kPlain, names.at(cut), folder, report));
+    std::set<WireForm> written;
     for (const std::string& codec : options.codecs) {
-      EDGEWRIGHT_ASSIGN(const WireForm form, parse_wire_form(codec));
-      EDGEWRIGHT_TRY(write_server_half(halves, form, names.at(cut, form), folder, report));
+      EDGEWRIGHT_ASSIGN(const SentForm form, parse_sent_form(codec));
+      // Everything that is coded is decoded by one model.
+      if (!written.insert(form.form).second) continue;
+      EDGEWRIGHT_TRY(
+          write_server_half(halves, form.form, names.at(cut, form.form), folder, report));
     }
   }
   EDGEWRIGHT_ASSIGN(const auto files, write_echo_model(folder));
@@ -244,7 +251,9 @@ Status fill_report(const SplitSubject& subject, const SplitGoal& goal, const Spl
   if (options.map) {
     EDGEWRIGHT_ASSIGN(report.map, map_of(problem));
   }
-  if (!options.output.empty()) {
+  if (!options.output.empty() && problem.tiers() > 2) {
+    EDGEWRIGHT_TRY(write_tiers(subject, options, choice.best.placement, report));
+  } else if (!options.output.empty()) {
     EDGEWRIGHT_TRY(write_halves(subject, choice.best.placement, options.output, report));
     EDGEWRIGHT_TRY(write_repository(subject, options, report));
   }

@@ -237,7 +237,10 @@ Result<ProtectReport> protect_cut(const ProtectOptions& options) {
                     }));
   report.blind_ssim = blind.ssim;
   report.blind_psnr_db = blind.psnr_db;
-  const DefenceTools tools(bench.rows[0].size(), report.clip, report.sigma);
+  constexpr size_t kComponents = 32;
+  DefenceTools tools(bench.rows[0].size(), report.clip, report.sigma);
+  tools.basis = input_prior({bench.rows.begin(), bench.rows.begin() + std::ptrdiff_t(bench.known)},
+                            kComponents);
   for (const Defence& defence : defences()) {
     EDGEWRIGHT_ASSIGN(report.defences.emplace_back(), try_defence(bench, defence, tools, bound));
   }

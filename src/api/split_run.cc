@@ -5,6 +5,8 @@
 #include "api/server_connection.h"
 #include "api/server_half.h"
 #include "api/split_parts.h"
+#include "api/split_run_policy.h"
+#include "api/split_run_privacy.h"
 #include "edgewright/serve.h"
 #include "serve/link_probe.h"
 #include "serve/protocol/datatype.h"
@@ -30,22 +32,31 @@ double median(std::vector<double> values) {
 // A cut by name, the model that the server has for it, and those for forms of the activations.
 struct CutNames {
   std::string cut, model;
-  std::vector<std::pair<WireForm, std::string>> variants;
+  std::vector<std::pair<SentForm, std::string>> variants;
 };
 
-Result<std::vector<WireForm>> forms_of(const SplitRunOptions& options) {
-  std::vector<WireForm> forms;
+// What is sealed travels as bytes of our own, also where no codec was asked for.
+Result<std::vector<SentForm>> forms_of(const SplitRunOptions& options) {
+  const bool is_sealed = !options.privacy.sealed.empty();
+  std::vector<SentForm> forms;
   for (const std::string& name : options.codecs) {
-    EDGEWRIGHT_ASSIGN(forms.emplace_back(), parse_wire_form(name));
+    EDGEWRIGHT_ASSIGN(const SentForm form, parse_sent_form(name));
+    if (!is_sealed || form.is_coded()) {
+      forms.push_back(form);
+      continue;
+    }
+    EDGEWRIGHT_ASSIGN(const ActivationCodec codec, parse_codec(name));
+    forms.push_back({WireForm::kCoded, codec});
   }
+  if (forms.empty() && is_sealed) forms.push_back({WireForm::kCoded, {}});
   return forms;
 }
 
 CutNames names_of(const std::string& cut, const HalfNames& names,
-                  const std::vector<WireForm>& forms, const std::set<std::string>* ready) {
+                  const std::vector<SentForm>& forms, const std::set<std::string>* ready) {
   CutNames found{cut, names.at(cut), {}};
-  for (const WireForm form : forms) {
-    const std::string model = names.at(cut, form);
+  for (const SentForm& form : forms) {
+    const std::string model = names.at(cut, form.form);
     if (ready == nullptr || ready->contains(model)) found.variants.emplace_back(form, model);
   }
   return found;
@@ -108,6 +119,7 @@ Status check_half(InferenceClient& client, const RunnableCut& cut) {
 
 // Everything that is ready before the first request.
 struct Ready {
+  RunPrivacy privacy;
   std::unique_ptr<SplitParts> parts;
   CutSamples samples;
   LinkEstimate link;
@@ -120,17 +132,49 @@ struct Ready {
 Status add_variants(InferenceClient& client, const SplitRunOptions& options, const CutNames& names,
                     Ready& ready) {
   for (const auto& [form, model] : names.variants) {
+    auto sender =
+        form.is_coded() ? std::make_shared<CodedSender>(form.codec, ready.privacy.seal()) : nullptr;
     EDGEWRIGHT_ASSIGN(const bool is_kept,
-                      ready.parts->add_variant(form, model, ready.samples.inputs, options.floor));
+                      ready.parts->add_variant(form, std::move(sender), model, ready.samples.inputs,
+                                               options.floor));
     if (!is_kept) {
       ready.warnings.push_back(
           fmt::format("{} after {} keeps fewer than {:g} % of the top answers and is not used",
-                      wire_form_name(form), names.cut, 100 * options.floor));
+                      sent_form_name(form), names.cut, 100 * options.floor));
       continue;
     }
     const auto& cuts = ready.parts->cuts();
     EDGEWRIGHT_TRY(check_half(client, cuts[cuts.size() - 2]));
   }
+  return {};
+}
+
+Status protect(const SplitRunOptions& options, Ready& ready) {
+  EDGEWRIGHT_TRY(ready.privacy.check(ready.parts->cuts().back()));
+  if (!ready.privacy.has_noise()) return {};
+  EDGEWRIGHT_TRY(ready.parts->set_noise(
+      [&ready](const RunnableCut& cut, std::span<const NamedTensors> sent) {
+        return ready.privacy.noise_for(cut, sent);
+      },
+      ready.samples.inputs));
+  const WireAccuracy& accuracy = ready.parts->accuracies().back();
+  if (accuracy.samples > 0 && accuracy.agreement < options.floor) {
+    ready.warnings.push_back(fmt::format("after {} the noise leaves {:.1f} % of the top answers",
+                                         ready.parts->cuts().back().cut, 100 * accuracy.agreement));
+  }
+  return {};
+}
+
+// Where values are sealed only the forms that seal them may be used.
+Status drop_unsealed(const CutNames& names, Ready& ready) {
+  if (!ready.privacy.has_seal()) return {};
+  if (names.variants.empty()) {
+    return unsupported(
+        "the server has no half that opens sealed activations after {}; write it with split plan "
+        "--codec fp32+zstd -o and serve it with edgewright",
+        names.cut);
+  }
+  ready.parts->drop_plain();
   return {};
 }
 
@@ -143,7 +187,9 @@ Status add_cuts(InferenceClient& client, const SplitRunOptions& options, Ready& 
     for (const CutNames& cut : cuts) {
       EDGEWRIGHT_TRY(ready.parts->add_cut(cut.cut, cut.model, first));
       EDGEWRIGHT_TRY(check_half(client, ready.parts->cuts().back()));
+      EDGEWRIGHT_TRY(protect(options, ready));
       EDGEWRIGHT_TRY(add_variants(client, options, cut, ready));
+      EDGEWRIGHT_TRY(drop_unsealed(cut, ready));
     }
   }
   if (options.fallback || options.cut == "output") {
@@ -159,12 +205,27 @@ void fix_cut(const SplitRunOptions& options, Ready& ready) {
   size_t best = cuts.size();
   for (size_t i = 0; i < cuts.size(); ++i) {
     if (cuts[i].cut != options.cut) continue;
-    if (best == cuts.size() ||
-        latency_us(cuts[i].times, ready.link) < latency_us(cuts[best].times, ready.link)) {
+    if (best == cuts.size() || goal_us(ready.runner.goal, cuts[i].times, ready.link) <
+                                   goal_us(ready.runner.goal, cuts[best].times, ready.link)) {
       best = i;
     }
   }
   ready.runner.fixed_cut = best;
+}
+
+// So many under way that the slowest step never waits; two where answers one by one are wanted.
+void fix_in_flight(const SplitRunOptions& options, Ready& ready) {
+  constexpr size_t kPlain = 2, kMost = 16;
+  size_t wanted = kPlain;
+  if (ready.runner.goal == CutGoal::kThroughput) {
+    for (const RunnableCut& cut : ready.parts->cuts()) {
+      const double steps =
+          latency_us(cut.times, ready.link) / std::max(1.0, bottleneck_us(cut.times, ready.link));
+      wanted = std::max(wanted, static_cast<size_t>(std::ceil(steps)) + 1);
+    }
+  }
+  ready.runner.schedule.in_flight =
+      options.in_flight > 0 ? static_cast<size_t>(options.in_flight) : std::min(wanted, kMost);
 }
 
 // How long the idle server takes for its half: what an exchange takes beyond the link.
@@ -216,28 +277,36 @@ Result<LinkEstimate> measure_link(InferenceClient& client, const SplitRunOptions
 
 Result<Ready> make_ready(const SplitRunOptions& options, const ServerConnection& server) {
   Ready ready;
+  EDGEWRIGHT_ASSIGN(ready.privacy, RunPrivacy::of(options.privacy));
+  EDGEWRIGHT_ASSIGN(ready.runner.goal, cut_goal(options.choice));
+  const bool also_rest = options.fallback || !options.codecs.empty() || ready.privacy.has_noise() ||
+                         ready.privacy.has_seal();
   EDGEWRIGHT_ASSIGN(ready.parts,
-                    SplitParts::open(options.model, {options.shapes, options.threads,
-                                                     options.fallback || !options.codecs.empty()}));
+                    SplitParts::open(options.model, {options.shapes, options.threads, also_rest}));
   EDGEWRIGHT_ASSIGN(ready.samples,
                     input_samples(ready.parts->inputs(), ready.parts->input_dims(), options.data,
                                   static_cast<size_t>(options.requests), options.seed));
   ready.runner.seed = options.seed;
-  ready.runner.schedule.in_flight = static_cast<size_t>(options.in_flight);
   ready.runner.schedule.has_fallback = options.fallback;
   EDGEWRIGHT_ASSIGN(const auto client, server.open());
   if (options.cut == "output") {
     ready.link = {1, 1, 1, 1};
     EDGEWRIGHT_TRY(add_cuts(*client, options, ready));
     fix_cut(options, ready);
+    fix_in_flight(options, ready);
     return ready;
   }
   EDGEWRIGHT_ASSIGN(const auto facts, client->server(deadline_in(kSetUpUs)));
   ready.server = facts.name + " " + facts.version;
   EDGEWRIGHT_TRY(add_cuts(*client, options, ready));
+  if (ready.privacy.has_noise() || ready.privacy.has_seal()) {
+    EDGEWRIGHT_TRY(ready.parts->hide_samples(options.seed));
+  }
   EDGEWRIGHT_ASSIGN(ready.link, measure_link(*client, options));
   EDGEWRIGHT_TRY(measure_server(*client, ready));
   fix_cut(options, ready);
+  fix_in_flight(options, ready);
+  EDGEWRIGHT_ASSIGN(ready.runner.ways, way_choice(options, ready.parts->cuts().size()));
   return ready;
 }
 
@@ -276,9 +345,7 @@ void fill_timeline(const RunnerResult& result, SplitRunReport& report) {
   }
 }
 
-std::string codec_text(const RunnableCut& cut) {
-  return cut.form == WireForm::kPlain ? "none" : std::string(wire_form_name(cut.form));
-}
+std::string codec_text(const RunnableCut& cut) { return sent_form_name(cut.form); }
 
 void fill_times(const RunnerResult& result, double total_us, const Ready& ready,
                 SplitRunReport& report) {
@@ -313,6 +380,7 @@ void fill_times(const RunnerResult& result, double total_us, const Ready& ready,
     row.sent_bytes = cut.times.sent_bytes;
     row.result_bytes = cut.times.result_bytes;
     row.planned_us = latency_us(cut.times, ready.link);
+    row.planned_per_s = 1e6 / std::max(1.0, bottleneck_us(cut.times, ready.link));
     row.requests = std::ssize(by_cut[i]);
     if (!by_cut[i].empty()) row.measured_us = median(by_cut[i]);
   }
@@ -349,11 +417,11 @@ Status write_outputs(const NamedValues& outputs, const std::string& folder,
 
 Status check(const SplitRunOptions& options) {
   if (options.requests < 1 || options.requests > 1000000 || !(options.interval_ms >= 0) ||
-      !(options.deadline_ms > 0) || options.in_flight < 1 || options.in_flight > 64 ||
+      !(options.deadline_ms > 0) || options.in_flight < 0 || options.in_flight > 64 ||
       !(options.floor >= 0) || options.floor > 1) {
     return usage_error(
         "found {} requests every {} ms with deadlines of {} ms and {} in flight; expected 1 to "
-        "1000000 requests, deadlines above 0, 1 to 64 in flight, and a floor of 0 to 1",
+        "1000000 requests, deadlines above 0, at most 64 in flight, and a floor of 0 to 1",
         options.requests, options.interval_ms, options.deadline_ms, options.in_flight);
   }
   return {};
@@ -366,6 +434,11 @@ Result<SplitRunReport> run_split(const SplitRunOptions& options) {
   EDGEWRIGHT_ASSIGN(const ServerConnection server, ServerConnection::of(options.server));
   EDGEWRIGHT_ASSIGN(Ready ready, make_ready(options, server));
   const auto& cuts = ready.parts->cuts();
+  if (ready.privacy.has_noise()) {
+    ready.runner.guard = [&ready](const RunnableCut& cut, const NamedValues& values) {
+      return ready.privacy.guard(cut, values);
+    };
+  }
   SplitRunner runner(
       *ready.parts, cuts, [&server] { return server.open(); }, ready.link, ready.runner);
   if (options.progress) options.progress("ready");
@@ -391,6 +464,11 @@ Result<SplitRunReport> run_split(const SplitRunOptions& options) {
   for (const RunnerEvent& event : result.events) {
     report.events.push_back({event.time_us / 1e3, event.what, event.from, event.to, event.why});
   }
+  if (ready.privacy.has_noise()) {
+    report.privacy = ready.privacy.report();
+    report.privacy->kept_here = static_cast<int64_t>(result.kept_here);
+  }
+  EDGEWRIGHT_TRY(keep_ways(options.choice, ready.runner.ways.get(), report));
   if (!ready.runner.binary) {
     report.warnings.emplace_back("the server takes no binary tensors; numbers travel as text");
   }

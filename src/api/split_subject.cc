@@ -68,7 +68,8 @@ Result<Tiers> tiers_of(const SplitOptions& options, const Link& last_link, Split
   }
   Tiers tiers;
   EDGEWRIGHT_ASSIGN(tiers.speeds.emplace_back(), speed_of_tier(options.device, options));
-  for (const std::string& text : options.tiers) {
+  for (const std::string& tier : options.tiers) {
+    const std::string text = without_address(tier).text;
     const size_t at = text.rfind('@');
     if (at == std::string::npos) {
       return usage_error("found --tier {}, expected SPEED@LINK, for example 5TFLOP/s@wifi6", text);
@@ -80,7 +81,8 @@ Result<Tiers> tiers_of(const SplitOptions& options, const Link& last_link, Split
     subject.assumptions.push_back(link_text(link));
   }
   if (tiers.hops.empty()) subject.link = last_link;
-  EDGEWRIGHT_ASSIGN(tiers.speeds.emplace_back(), speed_of_tier(options.server, options));
+  EDGEWRIGHT_ASSIGN(tiers.speeds.emplace_back(),
+                    speed_of_tier(without_address(options.server).text, options));
   tiers.hops.push_back(hop_of(last_link));
   for (size_t i = 0; i < tiers.speeds.size(); ++i) {
     subject.assumptions.push_back(
@@ -146,6 +148,14 @@ Status add_fixed_inputs(const Graph& graph, std::vector<std::string>& names,
     dims.push_back(*known);
   }
   return {};
+}
+
+AddressedText without_address(const std::string& text) {
+  for (const char* scheme : {"@http://", "@https://", "@grpc://", "@grpcs://"}) {
+    const size_t at = text.find(scheme);
+    if (at != std::string::npos) return {text.substr(0, at), text.substr(at + 1)};
+  }
+  return {text, ""};
 }
 
 Result<Model> model_to_cut(const std::string& path, const InputShapes& shapes) {

@@ -23,6 +23,13 @@ struct SplitSubject {
   std::vector<std::string> assumptions, warnings;
 };
 
+// "SPEED@http://HOST:PORT" (or grpc, https, grpcs): the text before the address, and the address
+// (empty where there is none).
+struct AddressedText {
+  std::string text, url;
+};
+AddressedText without_address(const std::string& text);
+
 Result<SplitSubject> split_subject(const SplitOptions& options);
 // The model as it is cut: standard operators, optimised, shapes known.
 Result<Model> model_to_cut(const std::string& path, const InputShapes& shapes);

@@ -11,6 +11,13 @@ std::string to_json(const PrivacyReport& report) {
   json["exact_epsilon"] = report.exact_epsilon;
   json["rdp_epsilon"] = report.rdp_epsilon;
   json["zcdp_epsilon"] = report.zcdp_epsilon;
+  json["layers"] = Json::array();
+  for (const auto& layer : report.layers) {
+    json["layers"].push_back({{"name", layer.name},
+                              {"sensitivity", layer.sensitivity},
+                              {"weight", layer.weight},
+                              {"sigma", layer.sigma}});
+  }
   return finish_document(json);
 }
 

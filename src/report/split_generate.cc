@@ -1,4 +1,4 @@
-#include "edgewright/serve.h"
+#include "edgewright/language.h"
 #include "report/document.h"
 
 namespace edgewright {
@@ -18,6 +18,14 @@ std::string to_json(const SplitGenerateReport& report) {
   json["received_bytes"] = report.received_bytes;
   json["failure"] = report.failure;
   json["tokens_before_failure"] = report.tokens_before_failure;
+  json["way"] = report.way;
+  json["device_layers"] = report.device_layers;
+  json["ways"] = Json::array();
+  for (const SplitGenerateWay& way : report.ways) {
+    json["ways"].push_back({{"way", way.way},
+                            {"device_layers", way.device_layers},
+                            {"predicted_ms", way.predicted_ms}});
+  }
   return finish_document(json);
 }
 

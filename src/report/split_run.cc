@@ -20,6 +20,7 @@ Json cut_json(const SplitRunCut& cut) {
           {"sent_bytes", cut.sent_bytes},
           {"result_bytes", cut.result_bytes},
           {"planned_us", cut.planned_us},
+          {"planned_per_s", cut.planned_per_s},
           {"measured_us", optional_json(cut.measured_us)},
           {"requests", cut.requests}};
 }
@@ -61,6 +62,14 @@ std::string to_json(const SplitRunReport& report) {
   for (const SplitRunAnswer& answer : report.timeline) {
     json["timeline"].push_back(
         {{"arrived_ms", answer.arrived_ms}, {"latency_ms", answer.latency_ms}, {"by", answer.by}});
+  }
+  json["mean_cost"] = report.mean_cost;
+  if (report.privacy) {
+    json["privacy"] = {{"sigma", report.privacy->sigma},
+                       {"releases", report.privacy->releases},
+                       {"spent_epsilon", report.privacy->spent_epsilon},
+                       {"total_epsilon", report.privacy->total_epsilon},
+                       {"kept_here", report.privacy->kept_here}};
   }
   json["failures"] = report.failures;
   json["accuracy"] = optional_json(report.accuracy);

@@ -80,7 +80,7 @@ class Machine {
   virtual Status run(std::span<const int> tokens, Phase phase, std::span<float> logits) = 0;
 };
 
-// The server computes the prompt, the device everything after it.
+// The server computes the prompt (or the device does that too), the device everything after it.
 class PromptThere : public Machine {
  public:
   PromptThere(Partner& partner, std::shared_ptr<const PackedModel> model, ThreadPool& pool,
@@ -94,7 +94,7 @@ class PromptThere : public Machine {
 
   Status run(std::span<const int> tokens, Phase phase, std::span<float> logits) override {
     // The last token of the prompt makes logits, and that is the device's.
-    if (phase == Phase::kPrefill && tokens.size() > 1) {
+    if (phase == Phase::kPrefill && tokens.size() > 1 && !options_.is_alone) {
       EDGEWRIGHT_TRY(fetch(tokens.first(tokens.size() - 1)));
       tokens = tokens.last(1);
     }

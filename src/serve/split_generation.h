@@ -18,6 +18,7 @@ struct SplitGenerationOptions {
   // Layers on the device for every token, the others at the server. 0: all of them, and the server
   // computes the prompt.
   int device_layers = 0;
+  bool is_alone = false;      // the device does everything, and no server is asked
   double deadline_us = 30e6;  // of each question
   bool fallback = true;       // the device goes on alone when the server does not answer
   RetryPolicy retry;

@@ -1,6 +1,7 @@
 #include "serve/split_runner.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "serve/link_probe.h"
 #include "serve/remote_workers.h"
@@ -29,15 +30,12 @@ Result<NamedValues> outputs_of(const RunnableCut& cut, const oip::InferResponse&
 }  // namespace
 
 Result<oip::InferRequest> request_for(const RunnableCut& cut, const NamedValues& values,
-                                      bool binary) {
+                                      bool binary, std::optional<uint64_t> frame) {
   oip::InferRequest request;
   request.model = cut.server_model;
-  for (const std::string& name : cut.sent) {
-    EDGEWRIGHT_ASSIGN(const WireTensors sent, encode_wire(cut.form, name, values.at(name)));
-    for (const auto& [wire_name, tensor] : sent) {
-      request.inputs.push_back({wire_name, tensor, {}, binary});
-    }
-  }
+  EDGEWRIGHT_ASSIGN(const WireTensors wire,
+                    to_wire(cut.form, cut.sent, values, cut.sender.get(), frame));
+  for (const auto& [name, tensor] : wire) request.inputs.push_back({name, tensor, {}, binary});
   for (const std::string& name : cut.server_outputs) {
     oip::RequestedOutput& output = request.outputs.emplace_back();
     output.name = name;
@@ -91,7 +89,7 @@ class SplitRunner::Machine {
       : parts_(parts),
         cuts_(std::move(cuts)),
         options_(options),
-        choice_(times_of(cuts_), link, options.hysteresis, options.fixed_cut),
+        choice_(times_of(cuts_), link, options.hysteresis, options.fixed_cut, options.goal),
         monitor_(options.monitor),
         workers_(cuts_, std::move(connect), options) {}
 
@@ -102,6 +100,7 @@ class SplitRunner::Machine {
     result_ = {};
     result_.answers.resize(count);
     values_.assign(count, {});
+    chosen_.assign(count, std::nullopt);
     size_t added = 0;
     while (true) {
       while (added < count && is_due(added, interval_us)) {
@@ -114,7 +113,7 @@ class SplitRunner::Machine {
       }
       handle(workers_.wait_until(Clock::now()));
       look_if_needed();
-      const ScheduleStep step = schedule_.next(now(), present_cut(), local_cut());
+      const ScheduleStep step = schedule_.next(now(), wanted_cut(), local_cut());
       if (step.kind == ScheduleStep::Kind::kDone && added == count) break;
       EDGEWRIGHT_TRY(take(step, added < count && interval_us > 0
                                     ? interval_us * static_cast<double>(added)
@@ -140,9 +139,25 @@ class SplitRunner::Machine {
     const auto it = std::ranges::find_if(cuts_, [](const auto& cut) { return cut.times.is_local; });
     return it == cuts_.end() ? cuts_.front().times : it->times;
   }
-  const ReadyCut& present_cut() const {
-    const bool may_send = monitor_.is_up() || !options_.schedule.has_fallback;
-    return may_send ? choice_.cut() : local_cut();
+  bool may_send() const {
+    return (monitor_.is_up() && !is_guard_closed_) || !options_.schedule.has_fallback;
+  }
+  const ReadyCut& present_cut() const { return may_send() ? choice_.cut() : local_cut(); }
+  // The cut of the next request. A policy is asked once for each, and its word holds until the
+  // request is begun.
+  const ReadyCut& wanted_cut() {
+    if (!options_.ways || options_.fixed_cut || !may_send()) return present_cut();
+    if (!drawn_) drawn_ = options_.ways->choose(choice_.cuts(), choice_.link());
+    return choice_.cuts()[drawn_->way];
+  }
+  // A policy learns of what it chose itself, not of what a deadline or a lost server chose.
+  void note_choice(uint64_t id, size_t cut) {
+    if (drawn_ && drawn_->way == cut) chosen_[id] = std::exchange(drawn_, std::nullopt);
+  }
+  void learn(uint64_t id, double latency_us, std::optional<double> exchange_us) {
+    if (!chosen_[id]) return;
+    options_.ways->learn(*chosen_[id], choice_.cuts(), choice_.link(), latency_us, exchange_us);
+    chosen_[id].reset();
   }
   size_t index_of(const ReadyCut& cut) const {
     return static_cast<size_t>(
@@ -186,6 +201,8 @@ class SplitRunner::Machine {
     const size_t cut = index_of(begun_with);
     SplitAnswer& answer = result_.answers[id];
     answer.cut = cut;
+    answer.begun_us = now();
+    note_choice(id, cut);
     auto made = parts_.run_head(cut, values_[id]);
     if (!made.ok()) return std::move(made).error();
     if (!schedule_.head_done(id, now())) {
@@ -195,7 +212,7 @@ class SplitRunner::Machine {
     }
     NamedValues& values = values_[id];
     for (auto& [name, value] : *made) values[name] = std::move(value);
-    auto message = request_for(cuts_[cut], values, options_.binary);
+    auto message = message_for(cut, values, id);
     if (!message.ok()) {
       // The form has no room for these values; that says nothing of the server.
       answer.failure = std::move(message).error().message;
@@ -206,6 +223,20 @@ class SplitRunner::Machine {
     job.message.id = fmt::format("{}", id);
     workers_.submit(std::move(job));
     return {};
+  }
+
+  // What leaves of the values, as a question to the server.
+  Result<oip::InferRequest> message_for(size_t cut, const NamedValues& values, uint64_t id) {
+    if (!options_.guard) return request_for(cuts_[cut], values, options_.binary, id);
+    auto guarded = options_.guard(cuts_[cut], values);
+    if (guarded.ok()) return request_for(cuts_[cut], *guarded, options_.binary, id);
+    ++result_.kept_here;
+    if (guarded.error().kind == ErrorKind::kCheckFailed && !is_guard_closed_) {
+      is_guard_closed_ = true;
+      result_.events.push_back(
+          {now(), "budget", cuts_[cut].times.name, local_cut().name, guarded.error().message});
+    }
+    return std::move(guarded).error();
   }
 
   Status run_rest(uint64_t id) {
@@ -231,6 +262,8 @@ class SplitRunner::Machine {
     answer.is_late = request.is_late;
     answer.latency_us = now() - request.arrived_us;
     values_[id].clear();
+    learn(id, now() - answer.begun_us,
+          answer.by == AnsweredBy::kServer ? std::optional(answer.exchange_us) : std::nullopt);
   }
 
   void handle(std::vector<RemoteEvent> events) {
@@ -250,6 +283,12 @@ class SplitRunner::Machine {
     answer.attempts = event.answer.attempts;
     Result<NamedValues> outputs = NamedValues();
     if (event.answer.ok()) outputs = outputs_of(cut, event.answer.response);
+    if (cut.sender != nullptr) {
+      // After a refusal the server may lack what frames are differences to.
+      if (event.answer.ok()) cut.sender->acknowledged(id);
+      if (event.answer.outcome == RemoteOutcome::kRefused) cut.sender->forget();
+    }
+    answer.exchange_us = event.answer.elapsed_us;
     if (!event.answer.ok() || !outputs.ok()) {
       const bool is_malformed = event.answer.ok();
       answer.failure = is_malformed ? outputs.error().message : event.answer.message;
@@ -310,6 +349,8 @@ class SplitRunner::Machine {
       if (request.stage == RequestStage::kFailed && answer.failure.empty()) {
         answer.failure = "its deadline passed before the device could begin it";
       }
+      // What nobody answered cost all the time that it had.
+      learn(id, request.deadline_us - request.arrived_us, std::nullopt);
     }
     EDGEWRIGHT_CHECK(schedule_.violations().empty());
   }
@@ -322,6 +363,9 @@ class SplitRunner::Machine {
   SplitSchedule schedule_{ScheduleOptions{}};
   RunnerResult result_;
   std::vector<NamedValues> values_;
+  std::optional<WayChoice::Choice> drawn_;                // for the next request
+  std::vector<std::optional<WayChoice::Choice>> chosen_;  // of those under way
+  bool is_guard_closed_ = false;
   Clock::time_point start_;
   RemoteWorkers workers_;
 };

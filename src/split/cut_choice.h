@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,8 +30,16 @@ struct ReadyCut {
 double exchange_us(const ReadyCut& cut, const LinkEstimate& link);
 // The device's part and the exchange.
 double latency_us(const ReadyCut& cut, const LinkEstimate& link);
-// The quickest; `cuts` must not be empty.
-size_t best_cut(std::span<const ReadyCut> cuts, const LinkEstimate& link);
+// Of a pipeline of many requests the slowest step: the device, either way of the link, the server.
+double bottleneck_us(const ReadyCut& cut, const LinkEstimate& link);
+
+enum class CutGoal : uint8_t { kLatency, kThroughput };
+// What the goal makes small: latency_us(), or bottleneck_us() and a thousandth of the latency,
+// which tells those of one bottleneck apart.
+double goal_us(CutGoal goal, const ReadyCut& cut, const LinkEstimate& link);
+// The best; `cuts` must not be empty.
+size_t best_cut(std::span<const ReadyCut> cuts, const LinkEstimate& link,
+                CutGoal goal = CutGoal::kLatency);
 
 // Keeps to a cut until another is better by a share of its latency, so that noise does not make it
 // flutter between two that are nearly the same.
@@ -38,7 +47,7 @@ class CutChoice {
  public:
   // `fixed`: the only one to take, whatever the link is like.
   CutChoice(std::vector<ReadyCut> cuts, const LinkEstimate& link, double hysteresis = 0.1,
-            std::optional<size_t> fixed = std::nullopt);
+            std::optional<size_t> fixed = std::nullopt, CutGoal goal = CutGoal::kLatency);
 
   const std::vector<ReadyCut>& cuts() const { return cuts_; }
   const ReadyCut& cut() const { return cuts_[current_]; }
@@ -51,6 +60,7 @@ class CutChoice {
   std::vector<ReadyCut> cuts_;
   LinkEstimate link_;
   double hysteresis_;
+  CutGoal goal_;
   bool is_fixed_;
   size_t current_;
 };

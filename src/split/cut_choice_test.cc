@@ -43,5 +43,21 @@ TEST(CutChoice, StaysWhereLittleIsGained) {
   EXPECT_FALSE(choice.update({15.5, 15.5, 100, 1}));
 }
 
+TEST(CutChoice, ThroughputIsThatOfTheSlowestStep) {
+  // Sending the input takes 9.8 ms a request, the device's half of the middle cut 5 ms.
+  const LinkEstimate link{10, 10, 100, 1};
+  EXPECT_DOUBLE_EQ(bottleneck_us(cuts()[0], link), 8 * 12288 / 10.0);
+  EXPECT_DOUBLE_EQ(bottleneck_us(cuts()[1], link), 5000);
+  EXPECT_DOUBLE_EQ(bottleneck_us(cuts()[2], link), 10000);
+  // On a long way one answer comes soonest from the device, and most a second by the middle cut.
+  const LinkEstimate far{10, 10, 50000, 1};
+  EXPECT_EQ(best_cut(cuts(), far, CutGoal::kLatency), 2U);
+  EXPECT_EQ(best_cut(cuts(), far, CutGoal::kThroughput), 1U);
+  CutChoice choice(cuts(), far, 0.1, std::nullopt, CutGoal::kThroughput);
+  EXPECT_EQ(choice.cut().name, "middle");
+  EXPECT_TRUE(choice.update({1, 1, 50000, 1}));
+  EXPECT_EQ(choice.cut().name, "output");
+}
+
 }  // namespace
 }  // namespace edgewright

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A language model between a device and a real server: the prompt there and the answer here, or the
-first layers here and the others there. The tokens are those of the model alone, also when the
-server goes away in the middle.
+"""A language model between a device and a real server: the prompt there and the answer here, the
+first layers here and the others there, or drafts here and checks there. The tokens are those of the
+model alone, also when the server goes away in the middle.
 
-usage: generate_test.py EDGEWRIGHT ROOT
+usage: generate_test.py EDGEWRIGHT ROOT LINK_EMULATOR
 """
 
 import json
@@ -19,7 +19,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "serve"))
 import server as serving
 
-PROGRAM, ROOT = sys.argv[1:3]
+PROGRAM, ROOT, EMULATOR = sys.argv[1:4]
 MODEL = f"{ROOT}/examples/models/novel-7m-int8.ewlm"
 PROMPT = "It was a cold evening in November, and the old man sat down before the fire. He said that"
 TOKENS = 40
@@ -43,7 +43,8 @@ class SplitGenerateTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.work = pathlib.Path(folder.name)
-        for name, file in (("prompts", "prompt.ewlm"), ("halves", "layers.ewlm")):
+        for name, file in (("prompts", "prompt.ewlm"), ("halves", "layers.ewlm"),
+                           ("checks", "checker.ewlm")):
             version = cls.work / "repository" / name / "1"
             version.mkdir(parents=True)
             (version / file).symlink_to(MODEL)
@@ -57,7 +58,7 @@ class SplitGenerateTest(unittest.TestCase):
                         "--prompt", PROMPT, "--max-tokens", TOKENS, *arguments)
 
     def test_the_prompt_there_the_answer_here(self):
-        found = self.split("prompts")
+        found = self.split("prompts", "--way", "prompt")
         self.assertEqual(found["tokens"], self.alone["tokens"])
         self.assertEqual(found["text"], self.alone["text"])
         self.assertEqual((found["questions"], found["failure"]), (1, ""))
@@ -76,13 +77,17 @@ class SplitGenerateTest(unittest.TestCase):
         alone = document("generate", MODEL, "--prompt", PROMPT, "--max-tokens", TOKENS, *drawn)
         self.assertNotEqual(alone["tokens"], self.alone["tokens"])
         self.assertEqual(self.split("halves", "--layers", 3, *drawn)["tokens"], alone["tokens"])
-        self.assertEqual(self.split("prompts", *drawn)["tokens"], alone["tokens"])
+        for way in ("prompt", "auto", "device"):
+            found = self.split("prompts", "--way", way, *drawn)
+            self.assertEqual(found["tokens"], alone["tokens"])
 
     def test_a_server_that_goes_away(self):
-        for target, layers in (("prompts", 0), ("halves", 4)):
-            found = self.split(target, "--layers", layers, "--deadline-ms", 500, port=1)
+        for target, words in (("prompts", ("--way", "prompt")), ("halves", ("--layers", 4)),
+                              ("prompts", ())):
+            found = self.split(target, *words, "--deadline-ms", 500, port=1)
             self.assertEqual(found["tokens"], self.alone["tokens"])
             self.assertTrue(found["failure"])
+            self.assertEqual(found["way"], "device")
         edgewright("split", "generate", MODEL, "--server", "http://127.0.0.1:1", "--target",
                    "halves", "--prompt", PROMPT, "--no-fallback", "--deadline-ms", 500, code=1)
 
@@ -114,8 +119,41 @@ class SplitGenerateTest(unittest.TestCase):
         self.assertTrue(found["failure"])
         self.assertGreater(found["tokens_before_failure"], 0)
 
+    def test_the_way_is_chosen_by_what_is_measured(self):
+        def chosen(*settings):
+            link = subprocess.Popen([EMULATOR, str(self.server.http_port), *settings],
+                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            port = int(link.stdout.readline().split()[1])
+            found = document("split", "generate", MODEL, "--server", f"http://127.0.0.1:{port}",
+                             "--target", "prompts", "--target", "halves", "--target", "checks",
+                             "--draft", MODEL, "--prompt", PROMPT, "--max-tokens", 12)
+            link.stdin.close()
+            link.wait(timeout=10)
+            link.stdout.close()
+            self.assertEqual(found["tokens"], self.alone["tokens"][:12])
+            self.assertEqual(found["ways"][0]["way"], found["way"])
+            times = [row["predicted_ms"] for row in found["ways"]]
+            self.assertEqual(times, sorted(times))
+            self.assertEqual(sorted(row["way"] for row in found["ways"]),
+                             ["device", "draft", "layers", "prompt"])
+            return found["way"]
+
+        # One round trip takes longer than the answer: everything stays here.
+        self.assertEqual(chosen("up-mbit-s=2", "down-mbit-s=2", "delay-ms=150"), "device")
+        self.assertIn(chosen("up-mbit-s=1000", "down-mbit-s=1000"),
+                      ("device", "draft", "layers", "prompt"))
+        drafted = self.split("checks", "--way", "draft", "--draft", MODEL)
+        self.assertEqual(drafted["tokens"], self.alone["tokens"])
+        self.assertEqual(drafted["way"], "draft")
+
     def test_misuse_is_refused(self):
         url = f"http://127.0.0.1:{self.server.http_port}"
+        for words, code in ((("--target", "halves", "--way", "prompt"), 2),
+                            (("--target", "checks", "--way", "draft"), 2),
+                            (("--target", "prompts", "--way", "guess"), 2), ((), 2),
+                            (("--target", "nobody"), 4)):
+            edgewright("split", "generate", MODEL, "--server", url, *words, "--prompt", PROMPT,
+                       code=code)
         edgewright("split", "generate", MODEL, "--server", url, "--target", "halves", "--layers",
                    8, "--prompt", PROMPT, code=2)
         for question in ({"sequence": ("UINT64", [1], [5]), "position": ("INT32", [1], [3])},

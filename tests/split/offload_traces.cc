@@ -12,10 +12,13 @@ namespace {
 
 constexpr size_t kWarmUp = 500;
 
-void run_on(const std::string& name, const LinkTrace& trace, double* worst_share) {
+// `downlink`: brings back answers of this size; null: they take no time.
+void run_on(const std::string& name, const LinkTrace& trace, const LinkTrace* downlink,
+            double answer_bytes, double* worst_share) {
   OffloadScenario scenario;
   scenario.steps = 2500;
-  const auto steps = steps_on_trace(trace, scenario);
+  scenario.workload.answer_bytes = answer_bytes;
+  const auto steps = steps_on_trace(trace, scenario, downlink);
   LinUcbOptions unforced;
   unforced.forced_period = 0;
   const std::unique_ptr<OffloadPolicy> policies[] = {
@@ -26,7 +29,7 @@ void run_on(const std::string& name, const LinkTrace& trace, double* worst_share
       make_fixed(kLocal, "always-local"),
       make_fixed(kRemote, "always-remote"),
       make_fixed(kSplit, "always-split")};
-  std::printf("%-26s %5.2f Mbit/s:", name.c_str(), trace.mean_mbit_s());
+  std::printf("%-36s %5.2f Mbit/s:", name.c_str(), trace.mean_mbit_s());
   for (size_t i = 0; i < std::size(policies); ++i) {
     const OffloadResult result = run_policy(steps, *policies[i], kWarmUp);
     std::printf("  %s%s %.2f %%", i == 1 ? "unforced-" : "", result.policy.c_str(),
@@ -41,20 +44,37 @@ int run(const std::string& folder) {
     std::printf("skipped: %s is not here\n", folder.c_str());
     return 77;
   }
-  // Requests go up, so the uplinks are the ones that count; a downlink used as an uplink is a link
-  // of another kind, shown for comparison.
+  // Requests go up, so the uplinks are the ones that count. Answers that come down the downlink of
+  // the same record, and downlinks used as uplinks, are shown for comparison: on two of those not
+  // even a boosted forest that is trained on all outcomes of four fifths of the requests comes
+  // below 5 % (docs/decisions/0085).
   double uplinks = 0, others = 0;
-  for (const char* name : {"ATT-LTE-driving.up", "TMobile-LTE-short.up", "ATT-LTE-driving.down",
-                           "TMobile-LTE-driving.down", "TMobile-LTE-short.down"}) {
-    const auto trace = read_link_trace(folder + "/" + name);
-    if (!trace.ok()) {
-      std::printf("%s\n", trace.error().message.c_str());
+  const struct {
+    const char *up, *down;
+    double answer_bytes;
+    double* worst;
+  } links[] = {{"ATT-LTE-driving.up", "", 0, &uplinks},
+               {"TMobile-LTE-short.up", "", 0, &uplinks},
+               {"ATT-LTE-driving.up", "ATT-LTE-driving.down", 1000, &others},
+               {"TMobile-LTE-short.up", "TMobile-LTE-short.down", 1000, &others},
+               {"ATT-LTE-driving.up", "ATT-LTE-driving.down", 20000, &others},
+               {"TMobile-LTE-short.up", "TMobile-LTE-short.down", 20000, &others},
+               {"ATT-LTE-driving.down", "", 0, &others},
+               {"TMobile-LTE-driving.down", "", 0, &others},
+               {"TMobile-LTE-short.down", "", 0, &others}};
+  for (const auto& link : links) {
+    const auto uplink = read_link_trace(folder + "/" + link.up);
+    const bool has_downlink = link.down[0] != '\0';
+    const auto downlink = read_link_trace(folder + "/" + (has_downlink ? link.down : link.up));
+    if (!uplink.ok() || !downlink.ok()) {
+      std::printf("%s\n", (uplink.ok() ? downlink : uplink).error().message.c_str());
       return 1;
     }
-    run_on(name, *trace, std::string_view(name).ends_with(".up") ? &uplinks : &others);
+    run_on(link.up + (has_downlink ? fmt::format(" + {:g} B down", link.answer_bytes) : ""),
+           *uplink, has_downlink ? &*downlink : nullptr, link.answer_bytes, link.worst);
   }
-  std::printf("lin-ucb: at most %.2f %% on LTE uplinks, %.2f %% on downlinks used as uplinks\n",
-              100 * uplinks, 100 * others);
+  std::printf("lin-ucb: at most %.2f %% on LTE uplinks, %.2f %% on the others\n", 100 * uplinks,
+              100 * others);
   return uplinks < 0.05 ? 0 : 1;
 }
 

@@ -134,7 +134,7 @@ class SplitRunTest(unittest.TestCase):
         norm = sum(value * value for value in expected) ** 0.5
         for codec, share in (("fp16", 2), ("int8", 3.9), ("int4", 7.5)):
             with self.subTest(codec=codec):
-                found = self.run_split("--cut", "input", "--codec", codec, "--floor", 0,
+                found = self.run_split("--cut", "input", "--codec", codec, "--choose", "floor=0",
                                        "--requests", 2, "--deadline-ms", 60000, "--in-flight", 1,
                                        "-o", self.work / codec, url=link.url)
                 self.assertEqual((found["cut"], found["codec"]), ("input", codec))
@@ -150,14 +150,15 @@ class SplitRunTest(unittest.TestCase):
                 self.assertAlmostEqual(error, row["output_relative_l2"], delta=1e-3)
 
     def test_a_codec_below_the_floor_is_not_used(self):
-        found = self.run_split("--cut", "input", "--codec", "int4", "--floor", 1, "--requests", 1,
+        found = self.run_split("--cut", "input", "--codec", "int4", "--choose", "floor=1",
+                               "--requests", 1,
                                "--deadline-ms", 60000)
         kept = [row for row in found["cuts"] if row["codec"] == "int4"]
         # One sample: its top answer stays, or it does not.
         self.assertEqual(bool(kept), not found["warnings"])
         ran = edgewright("split", "run", MODEL, "--server", self.server.url, "--codec", "zip",
                          code=2)
-        self.assertIn("fp16, int8 or int4", ran.stderr)
+        self.assertIn("fp16, int8, int4", ran.stderr)
         edgewright("split", "plan", MODEL, "--device", "1GFLOP/s", "--server", "1TFLOP/s",
                    "--bandwidth-mbit-s", "5", "--limit", "agreement=2", "--codec", "int8", code=2)
 

@@ -1,3 +1,4 @@
+#include "edgewright/language.h"
 #include "network.h"
 
 namespace edgewright::cli {
@@ -11,6 +12,11 @@ std::string summary(const SplitGenerateReport& report) {
       report.tokens.size(), report.prompt_tokens, report.ttft_ms, report.ms_per_token,
       report.questions, report.server_ms, with_prefix(report.sent_bytes),
       with_prefix(report.received_bytes));
+  for (const SplitGenerateWay& way : report.ways) {
+    out += fmt::format("{}{}: {:.1f} ms predicted{}\n", way.way,
+                       way.device_layers > 0 ? fmt::format(" ({} here)", way.device_layers) : "",
+                       way.predicted_ms, way.way == report.way ? ", taken" : "");
+  }
   return out + warnings_text(report.warnings);
 }
 
@@ -28,12 +34,16 @@ Action declare_split_generate(CLI::App& app, CommonOptions& common) {
   app.add_option("--server", generate.server.url, "does a part of the work")
       ->type_name("http|grpc://HOST:PORT")
       ->required();
-  app.add_option("--target", generate.target, "the model's name there")
-      ->type_name("NAME")
-      ->required();
+  app.add_option("--target", generate.targets,
+                 "the model's name there; may be repeated, one for each way that the server has")
+      ->type_name("NAME");
+  app.add_option("--way", generate.way,
+                 "device, prompt, layers, draft; default auto: the quickest by what is measured");
+  app.add_option("--draft", generate.draft, "a small model here, for the way draft")
+      ->type_name("MODEL");
   app.add_option("--prompt", generate.prompt, "text to go on with")->required();
   app.add_option("--layers", generate.device_layers,
-                 "so many here, the others there; 0: the prompt there, the answer here (default)");
+                 "so many here, the others there, for every token (the way layers)");
   app.add_option("--max-tokens", generate.max_tokens, "of the answer");
   app.add_option("--temperature", generate.temperature, "0: the likeliest token");
   app.add_option("--deadline-ms", generate.deadline_ms, "of each question to the server");

@@ -32,6 +32,8 @@ Action declare_split_offload(CLI::App& app, CommonOptions& common) {
   app.add_option("--tail-ms", options->tail_ms, "the server's part of a cut request");
   app.add_option("--input-kb", options->input_kb, "sent for the server");
   app.add_option("--cut-kb", options->cut_kb, "sent for a cut request");
+  app.add_option("--downlink", options->downlink, "a recorded downlink, for large answers");
+  app.add_option("--answer-kb", options->answer_kb, "sent back on it");
   app.add_option("--latency-ms", options->latency_ms, "round trip");
   app.add_option("--patience-ms", options->patience_ms, "then the device does the work after all");
   app.add_option("--interval-ms", options->interval_ms, "between requests");

@@ -4,6 +4,10 @@
 
 #include "api/language_open.h"
 #include "api/open_backend.h"
+#include "api/serve/relay_file.h"
+#include "api/server_connection.h"
+#include "base/file.h"
+#include "serve/coded_half.h"
 #include "serve/draft_checked_model.h"
 #include "serve/language/partner_models.h"
 
@@ -79,12 +83,7 @@ using OpenLanguageAsTensors = Result<std::unique_ptr<ServedModel>> (*)(const Lan
 constexpr std::pair<std::string_view, OpenLanguageAsTensors> kTensorLanguageModels[] = {
     {"checker", draft_checked_model}, {"prompt", prompt_model}, {"layers", layers_model}};
 
-Result<std::unique_ptr<ServedModel>> open_tensors(const std::string& path, int threads) {
-  for (const auto& [stem, open] : kTensorLanguageModels) {
-    if (std::filesystem::path(path).stem() != stem) continue;
-    EDGEWRIGHT_ASSIGN(const LanguageParts parts, open_language(path, threads));
-    return open(parts, threads);
-  }
+Result<std::unique_ptr<ServedModel>> open_graph(const std::string& path, int threads) {
   InferenceOptions options;
   options.threads = threads;
   EDGEWRIGHT_ASSIGN(OpenedModel model, open_backend(path, options));
@@ -92,6 +91,49 @@ Result<std::unique_ptr<ServedModel>> open_tensors(const std::string& path, int t
   EDGEWRIGHT_ASSIGN(std::vector<ServedPort> outputs, served_ports(model->outputs()));
   return std::unique_ptr<ServedModel>(
       std::make_unique<OpenedServedModel>(std::move(model), std::move(inputs), std::move(outputs)));
+}
+
+// seal.key beside the model, or that of the whole repository; absent where there is neither.
+Result<std::optional<SealKey>> seal_key_for(const std::filesystem::path& model) {
+  constexpr size_t kMaxKeyBytes = 4096;
+  const auto version = model.parent_path();
+  const std::filesystem::path places[] = {version / "seal.key",
+                                          version.parent_path().parent_path() / "seal.key"};
+  for (const auto& place : places) {
+    std::error_code error;
+    if (!std::filesystem::exists(place, error)) continue;
+    EDGEWRIGHT_ASSIGN(const std::string text, read_file(place.string(), kMaxKeyBytes));
+    auto key = parse_seal_key(text);
+    if (!key.ok()) return std::move(key).error().at(place.string());
+    return std::optional(*key);
+  }
+  return std::optional<SealKey>();
+}
+
+Result<std::unique_ptr<ServedModel>> open_relay(const std::filesystem::path& path, int threads) {
+  EDGEWRIGHT_ASSIGN(const RelayFile relay,
+                    read_relay_file((path.parent_path() / "relay.json").string()));
+  ServerOptions next;
+  next.url = relay.server;
+  next.token_file = relay.token_file;
+  EDGEWRIGHT_ASSIGN(const ServerConnection connection, ServerConnection::of(next));
+  EDGEWRIGHT_ASSIGN(auto here, open_graph(path.string(), threads));
+  return relay_model(std::move(here), relay.plan, [connection] { return connection.open(); });
+}
+
+Result<std::unique_ptr<ServedModel>> open_tensors(const std::string& path, int threads,
+                                                  const std::shared_ptr<CodedStreams>& streams) {
+  const std::filesystem::path file(path);
+  for (const auto& [stem, open] : kTensorLanguageModels) {
+    if (file.stem() != stem) continue;
+    EDGEWRIGHT_ASSIGN(const LanguageParts parts, open_language(path, threads));
+    return open(parts, threads);
+  }
+  if (file.filename() == "relay.onnx") return open_relay(file, threads);
+  EDGEWRIGHT_ASSIGN(auto model, open_graph(path, threads));
+  if (file.filename() != "coded.onnx") return model;
+  EDGEWRIGHT_ASSIGN(const auto key, seal_key_for(file));
+  return coded_half(std::move(model), streams, key);
 }
 
 }  // namespace
@@ -108,7 +150,11 @@ Result<ModelOpener> model_opener(const std::string& phases, const std::string& a
     if (!advice.empty()) parts.advice = advice_file(advice);
     return parts;
   };
-  return ModelOpener{open_tensors, language};
+  const auto tensors = [streams = std::make_shared<CodedStreams>()](const std::string& path,
+                                                                    int threads) {
+    return open_tensors(path, threads, streams);
+  };
+  return ModelOpener{tensors, language};
 }
 
 }  // namespace edgewright

@@ -19,6 +19,10 @@ constexpr std::pair<const char*, bool> kFiles[] = {
     {"model.ewlm", true},
     {"model.gguf", true},
     {"model", true},
+    // A half whose activations come as bytes of docs/formats/activation.md.
+    {"coded.onnx", false},
+    // A part of a model that leaves what comes after it to the next server (relay.json says where).
+    {"relay.onnx", false},
     // Language models that check drafts made elsewhere: tensors in, tensors out.
     {"checker.ewlm", false},
     {"checker.gguf", false},

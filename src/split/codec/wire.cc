@@ -12,7 +12,7 @@ struct FormName {
   std::string_view name;
   int bits;
 };
-constexpr FormName kNames[] = {{"", 32}, {"fp16", 16}, {"int8", 8}, {"int4", 4}};
+constexpr FormName kNames[] = {{"", 32}, {"fp16", 16}, {"int8", 8}, {"int4", 4}, {"coded", 32}};
 
 // value = scale (level - zero), levels 0 to 2^bits - 1.
 struct Grid {
@@ -146,7 +146,7 @@ Value* dequantised(Decoder& decoder, const std::string& name, const Dims& dims, 
 }  // namespace
 
 Result<WireForm> parse_wire_form(std::string_view name) {
-  for (size_t i = 1; i < std::size(kNames); ++i) {
+  for (size_t i = 1; i < static_cast<size_t>(WireForm::kCoded); ++i) {
     if (kNames[i].name == name) return static_cast<WireForm>(i);
   }
   return usage_error("found codec '{}', expected fp16, int8 or int4, which servers can read", name);
@@ -157,6 +157,7 @@ std::string_view wire_form_name(WireForm form) { return kNames[static_cast<size_
 int wire_bits(WireForm form) { return kNames[static_cast<size_t>(form)].bits; }
 
 Result<WireTensors> encode_wire(WireForm form, const std::string& name, const Tensor& tensor) {
+  EDGEWRIGHT_CHECK(form != WireForm::kCoded);
   if (form == WireForm::kPlain || tensor.dtype() != DType::kFloat32) {
     return WireTensors{{name, tensor}};
   }
@@ -206,7 +207,8 @@ Tensor decode_wire(WireForm form, const WireTensors& sent, const Dims& dims) {
 }
 
 Status take_wire_form(Graph& graph, const std::vector<std::string>& inputs, WireForm form) {
-  if (form == WireForm::kPlain) return {};
+  // What is coded is decoded before it reaches the model.
+  if (form == WireForm::kPlain || form == WireForm::kCoded) return {};
   for (const std::string& name : inputs) {
     Value* plain = graph.find_value(name);
     if (plain == nullptr || !plain->is_graph_input()) {

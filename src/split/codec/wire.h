@@ -17,7 +17,8 @@ namespace edgewright {
 //   int8: NAME as uint8, NAME.scale float32 and NAME.zero uint8 of one element a channel.
 //   int4: NAME as uint8 [half the elements, rounded up]: element i in the low half of byte i, the
 //         second half of the elements in the high halves; scale and zero as with int8.
-enum class WireForm : uint8_t { kPlain, kFloat16, kInt8, kInt4 };
+//   coded: not one of these: bytes that only `edgewright serve` decodes (split/codec/coded.h).
+enum class WireForm : uint8_t { kPlain, kFloat16, kInt8, kInt4, kCoded };
 // "fp16", "int8", "int4"; kUsage for another name.
 Result<WireForm> parse_wire_form(std::string_view name);
 std::string_view wire_form_name(WireForm form);  // "" for plain

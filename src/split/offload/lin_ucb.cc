@@ -78,7 +78,9 @@ class LinUcb : public OffloadPolicy {
       : options_(options),
         models_(actions, LinearModel(features)),
         waited_(actions, 0),
-        wait_(actions, options.forced_period) {}
+        wait_(actions, options.forced_period),
+        expected_best_(actions, 0),
+        forced_(actions, 0) {}
 
   std::string_view name() const override { return "lin-ucb"; }
 
@@ -95,14 +97,18 @@ class LinUcb : public OffloadPolicy {
       }
       greedy_cost = action == 0 ? expected : std::min(greedy_cost, expected);
     }
-    expected_best_ = std::max(0.0, greedy_cost);
-    forced_ = false;
+    bool is_forced = false;
     for (size_t action = 0; action < models_.size(); ++action) {
       if (waited_[action] > waited_[best] && must_try(context, action)) {
         best = action;
-        forced_ = true;
+        is_forced = true;
       }
     }
+    // What it costs may be known only after others have been chosen.
+    for (int64_t& waited : waited_) ++waited;
+    waited_[best] = 0;
+    expected_best_[best] = std::max(0.0, greedy_cost);
+    forced_[best] = is_forced ? 1 : 0;
     return best;
   }
 
@@ -112,11 +118,10 @@ class LinUcb : public OffloadPolicy {
       models_[action].learn(x, cost - context.known_cost[action], options_.forgetting);
     }
     total_cost_ += cost;
-    for (int64_t& waited : waited_) ++waited;
-    waited_[action] = 0;
-    if (!forced_) return;
-    explored_cost_ += std::max(0.0, cost - expected_best_);
-    const bool lost = cost > expected_best_;
+    if (forced_[action] == 0) return;
+    forced_[action] = 0;
+    explored_cost_ += std::max(0.0, cost - expected_best_[action]);
+    const bool lost = cost > expected_best_[action];
     wait_[action] = lost ? std::min<int64_t>(2 * wait_[action], 16 * options_.forced_period)
                          : options_.forced_period;
   }
@@ -208,8 +213,11 @@ class LinUcb : public OffloadPolicy {
   LinUcbOptions options_;
   std::vector<LinearModel> models_;
   std::vector<int64_t> waited_, wait_;  // requests since an action's last, and until its next trial
-  double total_cost_ = 0, explored_cost_ = 0, expected_best_ = 0;
-  bool forced_ = false;
+  double total_cost_ = 0, explored_cost_ = 0;
+  // By action, of its last choice that has not been learned from: what the greedy choice was
+  // expected to cost, and whether it was a forced trial.
+  std::vector<double> expected_best_;
+  std::vector<uint8_t> forced_;
 };
 
 }  // namespace

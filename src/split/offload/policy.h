@@ -37,7 +37,8 @@ struct OffloadContext {
   size_t actions() const { return known_cost.size(); }
 };
 
-// Chooses where a request runs, and learns from what that cost. Not for several threads at once.
+// Chooses where a request runs, and learns from what that cost; several requests may be under way.
+// Not for several threads at once.
 class OffloadPolicy {
  public:
   virtual ~OffloadPolicy() = default;
@@ -53,9 +54,9 @@ class OffloadPolicy {
 
 struct LinUcbOptions {
   // How many standard errors of hope an action gets.
-  double optimism = 0.6;
+  double optimism = 0.3;
   // Observations lose this share of their weight with each new one of the same action.
-  double forgetting = 0.02;
+  double forgetting = 0.005;
   // An action that was not tried for this many requests is tried again; after each trial that
   // loses the wait doubles, up to 16 times; 0: never.
   int forced_period = 24;

@@ -11,6 +11,9 @@ namespace {
 struct Transfer {
   double input_ms = 0, cut_ms = 0;              // what it took
   double recent_mbit_s = 0, latest_mbit_s = 0;  // what was known before
+  // Of the way back.
+  double input_answer_ms = 0, cut_answer_ms = 0;
+  double recent_down_mbit_s = 0, latest_down_mbit_s = 0;
 };
 
 double slowdown_at(const OffloadScenario& scenario, size_t step) {
@@ -41,15 +44,21 @@ OffloadStep step_of(const OffloadScenario& scenario, const Transfer& transfer, s
     return cost(device_ms + local_ms, radio_ms, work.patience_ms - radio_ms);
   };
   OffloadStep result;
-  result.costs = {cost(local_ms, 0, 0), sent(0, transfer.input_ms, work.round_trip_ms + server_ms),
-                  sent(head_ms, transfer.cut_ms, work.round_trip_ms + tail_ms)};
+  result.costs = {
+      cost(local_ms, 0, 0),
+      sent(0, transfer.input_ms, work.round_trip_ms + server_ms + transfer.input_answer_ms),
+      sent(head_ms, transfer.cut_ms, work.round_trip_ms + tail_ms + transfer.cut_answer_ms)};
   result.context.known_cost = {cost(work.local_ms, 0, 0), 0, cost(work.head_ms, 0, 0)};
-  const auto expected = [&](double bytes, double mbit_s) {
-    return std::min(work.patience_ms, bytes * 8e-3 / std::max(0.01, mbit_s)) / 100;
+  const bool has_answer = transfer.input_answer_ms > 0;
+  const auto expected = [&](double bytes, double mbit_s, double down_mbit_s) {
+    const double up_ms = bytes * 8e-3 / std::max(0.01, mbit_s);
+    const double down_ms = has_answer ? work.answer_bytes * 8e-3 / std::max(0.01, down_mbit_s) : 0;
+    return std::min(work.patience_ms, up_ms + down_ms) / 100;
   };
   // Features near one condition the least squares well.
   const auto features = [&](double bytes) -> std::vector<double> {
-    return {1, expected(bytes, transfer.recent_mbit_s), expected(bytes, transfer.latest_mbit_s)};
+    return {1, expected(bytes, transfer.recent_mbit_s, transfer.recent_down_mbit_s),
+            expected(bytes, transfer.latest_mbit_s, transfer.latest_down_mbit_s)};
   };
   result.context.features = {{0, 0, 0}, features(work.input_bytes), features(work.cut_bytes)};
   return result;
@@ -62,18 +71,32 @@ double weighted_cost(const OffloadWeights& weights, const OffloadOutcome& outcom
          weights.per_price * outcome.price + weights.per_device_ms * outcome.device_ms;
 }
 
-std::vector<OffloadStep> steps_on_trace(const LinkTrace& uplink, const OffloadScenario& scenario) {
+std::vector<OffloadStep> steps_on_trace(const LinkTrace& uplink, const OffloadScenario& scenario,
+                                        const LinkTrace* downlink) {
   constexpr double kRecentMs = 500, kLatestMs = 100;
   std::mt19937_64 random(scenario.seed);
+  const OffloadWorkload& work = scenario.workload;
+  const auto answer_ms = [&](double begun_ms) {
+    return downlink == nullptr || work.answer_bytes <= 0
+               ? 0
+               : delivered_ms(*downlink, begun_ms, work.answer_bytes) - begun_ms;
+  };
   std::vector<OffloadStep> steps;
   for (size_t i = 0; i < scenario.steps; ++i) {
     const double now_ms = kRecentMs + static_cast<double>(i) * scenario.interval_ms;
-    const OffloadWorkload& work = scenario.workload;
-    const Transfer transfer{
-        delivered_ms(uplink, now_ms, work.input_bytes) - now_ms,
-        delivered_ms(uplink, now_ms + work.head_ms, work.cut_bytes) - now_ms - work.head_ms,
-        mbit_s_at(uplink, now_ms - kRecentMs, kRecentMs),
-        mbit_s_at(uplink, now_ms - kLatestMs, kLatestMs)};
+    const double cut_ms = now_ms + work.head_ms;
+    Transfer transfer{delivered_ms(uplink, now_ms, work.input_bytes) - now_ms,
+                      delivered_ms(uplink, cut_ms, work.cut_bytes) - cut_ms,
+                      mbit_s_at(uplink, now_ms - kRecentMs, kRecentMs),
+                      mbit_s_at(uplink, now_ms - kLatestMs, kLatestMs)};
+    if (downlink != nullptr) {
+      transfer.input_answer_ms =
+          answer_ms(now_ms + transfer.input_ms + work.round_trip_ms + work.server_ms);
+      transfer.cut_answer_ms =
+          answer_ms(cut_ms + transfer.cut_ms + work.round_trip_ms + work.tail_ms);
+      transfer.recent_down_mbit_s = mbit_s_at(*downlink, now_ms - kRecentMs, kRecentMs);
+      transfer.latest_down_mbit_s = mbit_s_at(*downlink, now_ms - kLatestMs, kLatestMs);
+    }
     steps.push_back(step_of(scenario, transfer, i, random));
   }
   return steps;

@@ -13,6 +13,7 @@ struct OffloadWorkload {
   double local_ms = 150;  // all of it on the device
   double head_ms = 40;    // the device's part of a cut
   double input_bytes = 60000, cut_bytes = 15000;
+  double answer_bytes = 0;              // back from the server, where there is a downlink
   double server_ms = 15, tail_ms = 10;  // all of it, or the rest, on an idle server
   double round_trip_ms = 50;
   // The answer of the server is waited for this long; then the device does all of the work itself.
@@ -23,8 +24,8 @@ struct OffloadWorkload {
 
 enum OffloadWay : uint8_t { kLocal = 0, kRemote = 1, kSplit = 2 };
 inline constexpr size_t kOffloadWays = 3;
-// 1; the expected transfer times from the link's rate in the last half second and tenth of a
-// second.
+// 1; the expected transfer times, both ways, from the link's rate in the last half second and tenth
+// of a second.
 inline constexpr size_t kOffloadFeatures = 3;
 
 // What a request sees and what each way would have cost it.
@@ -43,7 +44,9 @@ struct OffloadScenario {
   std::vector<std::pair<size_t, double>> slowdowns;
   uint64_t seed = 0;
 };
-std::vector<OffloadStep> steps_on_trace(const LinkTrace& uplink, const OffloadScenario& scenario);
+// `downlink`: of the answers, or null where they are small.
+std::vector<OffloadStep> steps_on_trace(const LinkTrace& uplink, const OffloadScenario& scenario,
+                                        const LinkTrace* downlink = nullptr);
 // On a generated link: the rate's logarithm is an autoregressive process.
 std::vector<OffloadStep> generated_steps(const OffloadScenario& scenario, double mean_mbit_s,
                                          double log_deviation, double correlation);

@@ -68,6 +68,28 @@ Result<Row> take_projected(const DefenceTools& tools, const Protected& sent) {
   return tools.projection.restore(sent.numbers);
 }
 
+// Which components there are the server knows, so that it can go on; whoever has pairs learns them.
+Result<Protected> send_components(const DefenceTools& tools, const Row& row) {
+  Row weights;
+  for (const Row& component : tools.basis.components) {
+    double weight = 0;
+    for (size_t i = 0; i < row.size(); ++i) {
+      weight += static_cast<double>(component[i]) *
+                (static_cast<double>(row[i]) - static_cast<double>(tools.basis.mean[i]));
+    }
+    weights.push_back(static_cast<float>(weight));
+  }
+  return as_numbers(std::move(weights));
+}
+Result<Row> take_components(const DefenceTools& tools, const Protected& sent) {
+  Row row = tools.basis.mean;
+  for (size_t k = 0; k < sent.numbers.size(); ++k) {
+    const Row& component = tools.basis.components[k];
+    for (size_t i = 0; i < row.size(); ++i) row[i] += sent.numbers[k] * component[i];
+  }
+  return row;
+}
+
 Result<Protected> send_noisy(const DefenceTools& tools, const Row& row) {
   return as_numbers(noisy(tools, row));
 }
@@ -94,6 +116,7 @@ constexpr Defence kDefences[] = {
     {"int8", Guarantee::kNone, false, send_rounded, take_plain},
     {"rotation", Guarantee::kObfuscation, false, send_rotated, take_rotated},
     {"projection", Guarantee::kObfuscation, false, send_projected, take_projected},
+    {"pca", Guarantee::kObfuscation, false, send_components, take_components},
     {"noise", Guarantee::kDifferential, false, send_noisy, take_plain},
     {"encryption", Guarantee::kSecrecy, true, send_sealed, opened},
     {"projection+noise+encryption", Guarantee::kBoth, true, send_everything, take_everything},

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "split/privacy/attack.h"
 #include "split/privacy/noise.h"
 #include "split/privacy/seal.h"
 
@@ -39,6 +40,8 @@ class DefenceTools {
   SketchProjection sketch;
   SealKey key;
   double clip, sigma;
+  // Principal components of known activations, that the defence "pca" keeps.
+  InputPrior basis;
   // Of a norm that a projection of random signs keeps: clip and noise of the light scheme are so
   // much smaller, and their ratio, which is what the guarantee rests on, is the same.
   double sketch_share;
@@ -65,7 +68,7 @@ struct Defence {
   Result<std::vector<float>> (*receive)(const DefenceTools& tools, const Protected& sent) = nullptr;
 };
 
-// none, int8, rotation, projection, noise, encryption, projection+noise+encryption (the light
+// none, int8, rotation, projection, pca, noise, encryption, projection+noise+encryption (the light
 // scheme: one pass, and noise and encryption of a sixteenth); the first is what the others are
 // compared with.
 std::span<const Defence> defences();
