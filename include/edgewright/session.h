@@ -67,7 +67,7 @@ struct InferenceOptions {
   std::string timing_cache;
 };
 
-// A run of a model's nodes in one backend, and how long it takes there alone, measured.
+// A run of a model's nodes in one backend, and how long it takes there, measured.
 struct MixSegment {
   std::string backend, first, last;  // first and last: names of nodes
   int64_t nodes = 0;

@@ -48,11 +48,7 @@ Result<std::vector<Datum>> MixedSession::run(std::span<const Datum> inputs,
   }
   const auto start = std::chrono::steady_clock::now();
   std::ranges::copy(inputs, values_.begin());
-  for (size_t i = 0; i < parts_.size(); ++i) {
-    Part& part = parts_[i];
-    EDGEWRIGHT_ASSIGN(auto made, part.model.session->run(part_inputs(i), observer));
-    for (size_t o = 0; o < made.size(); ++o) values_[part.outputs[o]] = std::move(made[o]);
-  }
+  for (size_t i = 0; i < parts_.size(); ++i) EDGEWRIGHT_TRY(run_part(i, observer));
   std::vector<Datum> outputs;
   outputs.reserve(output_places_.size());
   for (const size_t place : output_places_) outputs.push_back(values_[place]);
@@ -66,6 +62,38 @@ Result<std::vector<Datum>> MixedSession::run(std::span<const Datum> inputs,
     }
   }
   return outputs;
+}
+
+Status MixedSession::run_part(size_t index, const ValueObserver& observer) {
+  Part& part = parts_[index];
+  EDGEWRIGHT_ASSIGN(auto made, part.model.session->run(part_inputs(index), observer));
+  for (size_t o = 0; o < made.size(); ++o) values_[part.outputs[o]] = std::move(made[o]);
+  return {};
+}
+
+Result<std::vector<double>> MixedSession::time_parts(std::span<const Datum> inputs,
+                                                     double budget_us) {
+  constexpr size_t kLeastRounds = 3;
+  using Clock = std::chrono::steady_clock;
+  std::vector<std::vector<double>> times(parts_.size());
+  EDGEWRIGHT_TRY(run(inputs, nullptr));
+  double spent_us = 0;
+  while (times[0].size() < kLeastRounds || spent_us < budget_us) {
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      const auto start = Clock::now();
+      EDGEWRIGHT_TRY(run_part(i, nullptr));
+      const std::chrono::duration<double, std::micro> time = Clock::now() - start;
+      times[i].push_back(time.count());
+      spent_us += time.count();
+    }
+  }
+  std::vector<double> medians;
+  for (std::vector<double>& part : times) {
+    const auto middle = part.begin() + std::ssize(part) / 2;
+    std::ranges::nth_element(part, middle);
+    medians.push_back(*middle);
+  }
+  return medians;
 }
 
 std::vector<Datum> MixedSession::part_inputs(size_t part) const {

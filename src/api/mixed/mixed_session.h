@@ -19,6 +19,10 @@ class MixedSession : public BackendSession {
   Result<std::vector<Datum>> run(std::span<const Datum> inputs,
                                  const ValueObserver& observer) override;
 
+  // Runs again and again for about so long, at least three times; gives the median time of every
+  // part in its place, taking over what others made included.
+  Result<std::vector<double>> time_parts(std::span<const Datum> inputs, double budget_us);
+
   size_t part_count() const { return parts_.size(); }
   // What the part takes in the run that was last, in its order.
   std::vector<Datum> part_inputs(size_t part) const;
@@ -33,6 +37,7 @@ class MixedSession : public BackendSession {
   };
   MixedSession() = default;
   Status link(std::vector<OpenedModel> parts);
+  Status run_part(size_t part, const ValueObserver& observer);
 
   std::vector<Session::Port> inputs_, outputs_;
   std::vector<Part> parts_;

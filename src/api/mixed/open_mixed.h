@@ -17,7 +17,8 @@ inline constexpr std::string_view kMixedPrefix = "mixed:";
 // of two blocks in one backend saves is the time of all its blocks less that of the whole, shared
 // out. Native and reference kernels share memory, OpenVINO has its own: which block goes where is
 // then a placement on two sides, as `targets check` solves it, exactly. The segments of the answer
-// are opened and timed again, alone, and their sum is the predicted time.
+// are opened and timed again, each in its place behind the one before, and their sum is the
+// predicted time.
 //
 // The backend "mixed:native,openvino,..." runs that many segments of about as many blocks each, in
 // these engines, whatever it costs: for seeing what a mix does. kUsage when there are not so many.
