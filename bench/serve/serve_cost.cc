@@ -205,6 +205,7 @@ int main(int argc, char** argv) {
   }
   if (mode == "load" && argc == 8) return edgewright::measure_load(argv + 2);
   fprintf(stderr,
-          "usage: serve_cost latency [CALLS [anywhere]] | load ADDRESS PORT PATH BODY CONNECTIONS S\n");
+          "usage: serve_cost latency [CALLS [anywhere]]\n"
+          "       serve_cost load ADDRESS PORT PATH BODY CONNECTIONS SECONDS\n");
   return 2;
 }
