@@ -1,7 +1,7 @@
 // What an inference call costs over an echo of the same bytes by the same library, and how many
 // calls a server answers.
 //
-// usage: serve_cost latency [CALLS]
+// usage: serve_cost latency [CALLS [anywhere]]
 //        serve_cost load ADDRESS PORT PATH BODY_FILE CONNECTIONS SECONDS
 #include <grpcpp/grpcpp.h>
 #include <sched.h>
@@ -145,8 +145,8 @@ void stay_on_one_core() {
   ::sched_setaffinity(0, sizeof(one), &one);
 }
 
-int measure_latency(int calls) {
-  stay_on_one_core();
+int measure_latency(int calls, bool on_one_core) {
+  if (on_one_core) stay_on_one_core();
   const std::string root =
       std::filesystem::temp_directory_path() / fmt::format("edgewright_serve_cost_{}", ::getpid());
   std::filesystem::create_directories(root + "/adder/1");
@@ -199,9 +199,13 @@ int measure_load(char** words) {
 
 int main(int argc, char** argv) {
   const std::string_view mode = argc > 1 ? argv[1] : "";
-  if (mode == "latency") return edgewright::measure_latency(argc > 2 ? std::atoi(argv[2]) : 20000);
+  if (mode == "latency") {
+    const bool anywhere = argc > 3 && std::string_view(argv[3]) == "anywhere";
+    return edgewright::measure_latency(argc > 2 ? std::atoi(argv[2]) : 20000, !anywhere);
+  }
   if (mode == "load" && argc == 8) return edgewright::measure_load(argv + 2);
   fprintf(stderr,
-          "usage: serve_cost latency [CALLS] | load ADDRESS PORT PATH BODY CONNECTIONS S\n");
+          "usage: serve_cost latency [CALLS [anywhere]]\n"
+          "       serve_cost load ADDRESS PORT PATH BODY CONNECTIONS SECONDS\n");
   return 2;
 }
