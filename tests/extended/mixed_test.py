@@ -107,6 +107,8 @@ def outputs(model, words, backend, folder):
 
 
 def relative_l2(found, right):
+    if not numpy.issubdtype(right.dtype, numpy.number):  # labels
+        return 0.0 if numpy.array_equal(found, right) else numpy.inf
     difference = numpy.linalg.norm(found.astype(float).ravel() - right.astype(float).ravel())
     return difference / max(numpy.linalg.norm(right.astype(float)), 1e-12)
 
