@@ -48,6 +48,8 @@ FORCED = "mixed:native,openvino,native"
 FORCED_OF = {
     "third-party/silero-vad": "mixed:native,reference,native",
     "third-party/squeezenet": "mixed:native,reference,native",
+    # Its cache goes through all layers: two parts are all that it can be cut into.
+    "novel/novel-7m": "mixed:native,openvino",
 }
 # In a model that rounds, a number between two steps falls to either side; so much is what `convert`
 # allows there.
