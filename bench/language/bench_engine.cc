@@ -4,6 +4,12 @@
 //   decode@CONTEXT, batchN, prefillN   MODE tokens/s, the best of about two seconds, of the decoder
 //                                      alone (no sampling), as llama_steps.py measures llama.cpp
 //   requestsN     MODE tokens/s of N requests of 16 + 48 tokens through the batching engine
+//   stagedN@CPUS/CPUS
+//                 the same through a pipeline of layers on those CPUs
+//   queueN@TOKENS MODE tokens/s of N requests of 128 + 128 tokens of which one is decoded at a
+//   time,
+//                 with so many tokens of the next prompt beside it (0: prompts have their own
+//                 passes)
 //   firstN        MODE milliseconds from opening the file to the first token after a prompt of N
 //                 tokens, and the peak resident MiB above weights and cache; the first mode
 #include <fmt/format.h>
@@ -25,7 +31,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kBudgetS = 2.0;
-constexpr int kRequestPrompt = 16, kRequestTokens = 48;
+constexpr int kRequestPrompt = 16, kRequestTokens = 48, kQueueTokens = 128;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -102,24 +108,36 @@ class Bench {
            });
   }
 
-  double requests(int count) {
+  double requests(int count, int prompt_tokens, int tokens, EngineOptions options) {
+    options.context = prompt_tokens + tokens + 64;
+    options.cache_pages = count * (options.context / kPageTokens + 1);
+    options.reuse_prefixes = false;
     double best = 0;
     for (int round = 0; round < 2; ++round) {
-      Engine engine(model_, number_tokenizer(model_->config.vocabulary), pool_,
-                    {.context = 256, .cache_pages = 4 * count});
+      Engine engine(model_, number_tokenizer(model_->config.vocabulary), pool_, options);
       const auto start = Clock::now();
       for (int i = 0; i < count; ++i) {
         TextRequest request;
-        request.prompt = prompt(kRequestPrompt, i);
-        request.max_tokens = kRequestTokens;
+        request.prompt = prompt(prompt_tokens, i);
+        request.max_tokens = tokens;
         request.ignore_end = true;
         EDGEWRIGHT_CHECK(engine.submit(std::move(request)).ok());
       }
       while (engine.step()) {
       }
-      best = std::max(best, count * kRequestTokens / seconds_since(start));
+      best = std::max(best, count * tokens / seconds_since(start));
     }
     return best;
+  }
+
+  double staged(int count, const std::string& stages) {
+    auto cpus = parse_stages(stages);
+    EDGEWRIGHT_CHECK(cpus.ok());
+    return requests(count, kRequestPrompt, kRequestTokens, {.stages = *std::move(cpus)});
+  }
+
+  double queue(int count, int beside) {
+    return requests(count, kQueueTokens, kQueueTokens, {.max_running = 1, .beside_tokens = beside});
   }
 
   // `start`: when opening began.
@@ -138,10 +156,14 @@ class Bench {
 
   void measure(const std::string& mode) {
     const int number = number_in(mode);
-    const double rate = mode.starts_with("prefill")    ? prefill(number)
-                        : mode.starts_with("batch")    ? decode(number, 16)
-                        : mode.starts_with("requests") ? requests(number)
-                                                       : decode(1, number);
+    const std::string after = mode.substr(std::min(mode.size(), mode.find('@') + 1));
+    const double rate = mode.starts_with("prefill") ? prefill(number)
+                        : mode.starts_with("batch") ? decode(number, 16)
+                        : mode.starts_with("requests")
+                            ? requests(number, kRequestPrompt, kRequestTokens, {})
+                        : mode.starts_with("staged") ? staged(number, after)
+                        : mode.starts_with("queue")  ? queue(number, number_in(after))
+                                                     : decode(1, number);
     fmt::print("{} {:.1f}\n", mode, rate);
   }
 

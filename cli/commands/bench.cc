@@ -71,6 +71,7 @@ Action declare_bench(CLI::App& app, CommonOptions& common) {
     if (is_language_model(options->model)) {
       options->language.language.threads = common.threads;
       options->language.language.phase_file = environment_or(kPhaseFile, "");
+      options->language.language.stages = environment_or(kStages, "");
       options->language.language.power_root = environment_or(kPowerRoot, "/");
       options->language.seed = common.seed;
       return bench_language(options->model, options->language);

@@ -120,6 +120,7 @@ Action declare_generate(CLI::App& app, CommonOptions& common) {
     options->language.progress = progress_bar();
     options->language.phase_file = environment_or(kPhaseFile, "");
     options->language.advice_file = environment_or(kAdviceFile, "");
+    options->language.stages = environment_or(kStages, "");
     options->language.power_root = environment_or(kPowerRoot, "/");
     GenerateOptions& generate = options->generate;
     generate.sampling.seed = common.seed;

@@ -150,12 +150,16 @@ Action declare_verify(CLI::App& app, CommonOptions& common) {
                "find the layers that must be as in the reference to restore the outputs");
   app.add_option("--pareto", verify_options.pareto,
                  "more candidates: time, size and error of all, the front and its knee");
+  const auto backends = CLI::IsMember({"native", "reference", "openvino", "mixed"});
   app.add_option("--backend", verify_options.candidate_backend, "what runs the candidate")
-      ->check(CLI::IsMember({"native", "reference"}));
+      ->check(backends);
+  app.add_option("--reference-backend", verify_options.reference_backend, "what runs the reference")
+      ->check(backends);
   return [options, &common]() -> Result<Outcome> {
     EDGEWRIGHT_ASSIGN(options->verify.shapes, parse_shapes(options->shapes));
     options->verify.threads = common.threads;
     options->verify.seed = common.seed;
+    options->verify.openvino_library = openvino_library();
     options->verify.progress = progress_bar();
     EDGEWRIGHT_ASSIGN(const VerifyReport report,
                       verify(options->reference, options->candidate, options->verify));

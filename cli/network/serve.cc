@@ -69,6 +69,7 @@ Result<Outcome> serve(const ServerSettings& settings) {
   options.phase_file = environment_or(kPhaseFile, "");
   options.power_root = environment_or(kPowerRoot, "/");
   options.advice_file = environment_or(kAdviceFile, "");
+  options.stages = environment_or(kStages, "");
   options.on_event = [](const std::string& line) {
     std::fprintf(stderr, "edgewright: %s\n", line.c_str());
   };

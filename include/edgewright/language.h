@@ -36,6 +36,9 @@ struct LanguageOptions {
   // Told what the engine does, and asked how many sequences it may compute together and how much of
   // the time (power_govern); empty: none.
   std::string phase_file, advice_file;
+  // CPUs of the stages of a pipeline of layers, as in "0-3/4-7": pieces of a prompt are in several
+  // at once; empty: none.
+  std::string stages;
   std::string power_root = "/";  // the tree of sys whose energy counters and sensors are read
   std::function<void(std::string_view stage, size_t done, size_t total)> progress;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,7 +51,8 @@ Result<PowerEnergyReport> power_energy(const std::string& trace,
                                        const PowerEnergyOptions& options = {});
 
 // What is asked of a language model on a device. `model` is a Hugging Face folder or its
-// config.json, or a name of known_shapes(), "llama-1.1b".
+// config.json, a packed or GGUF file, what `profile --json` wrote of a language model, or
+// "llama-1.1b", a shape without weights.
 struct PowerSimulateOptions {
   std::string device;
   std::vector<std::string> policies = {"phase-aware"};  // power/policy.h names them
@@ -81,7 +83,9 @@ struct SimulatedRun {
   double sustained_tokens_per_s = 0, burst_tokens_per_s = 0, mean_tokens_per_s = 0;
   double peak_temperature_c = 0, peak_skin_c = 0;
   int64_t requests = 0, tokens = 0, setting_changes = 0;
-  double simulated_s = 0, request_p50_us = 0, request_p95_us = 0;
+  double simulated_s = 0, request_p50_us = 0;
+  double request_max_us = 0;  // of the slowest request: a fact, where a percentile is not
+  std::optional<double> request_p95_us;  // none with fewer requests than the claim needs
   std::vector<LatencyClaim> claims;
   std::vector<std::pair<std::string, double>> energy_j;  // by component
   struct Sample {

@@ -37,6 +37,8 @@ struct ServeOptions {
   // Told what language engines do, and asked how many sequences they may compute together and how
   // much of the time (power_govern); empty: none.
   std::string phase_file, advice_file;
+  // CPUs of the stages of a pipeline of layers in language engines, as in "0-3/4-7"; empty: none.
+  std::string stages;
   std::string power_root = "/";  // the tree of sys whose energy counters and sensors are read
 
   // What happens while it runs, one line each; called on any thread. May be empty.

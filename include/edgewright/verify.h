@@ -88,7 +88,9 @@ struct VerifyOptions {
   std::vector<std::string> pareto;  // more candidates to weigh against each other
   bool layers = true;
   int threads = 1;
+  // "native", "reference", "openvino" or "mixed", of a side that is a model.
   std::string reference_backend = "reference", candidate_backend = "native";
+  std::string openvino_library;  // as in InferenceOptions
   std::function<void(std::string_view stage, size_t done, size_t total)> progress;
 };
 

@@ -170,8 +170,8 @@ PipelineOptions pipeline_options(const Model& model, const ConvertOptions& optio
   result.pass.dialect = options.dialect == "ort" ? Dialect::kOrt : Dialect::kStandard;
   result.pass.lossy = options.lossy;
   result.pass.target_opset = options.opset > 0 ? options.opset : model.source_opset;
-  if (options.precision != "fp32") {
-    // Layers are quantised in the form of the standard; lowering comes afterwards.
+  if (options.precision != "fp32" || !options.quantize.empty()) {
+    // Layers are pruned and quantised in the form of the standard; lowering comes afterwards.
     result.pass.dialect = Dialect::kStandard;
     if (target == "plan") result.pass.target_opset = kCanonicalOpset;
   } else if (target == "plan") {

@@ -55,6 +55,13 @@ EnergyFigures EnergyWatch::end(int64_t units) {
   return so_far(units);
 }
 
+std::optional<double> EnergyWatch::joules() {
+  if (meter_ == nullptr) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  meter_->sample(now_s());
+  return meter_->working() ? std::optional(meter_->energy_j()) : std::nullopt;
+}
+
 EnergyFigures EnergyWatch::so_far(int64_t units) {
   EnergyFigures figures;
   if (meter_ == nullptr) {

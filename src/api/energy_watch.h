@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -25,6 +26,8 @@ class EnergyWatch {
   EnergyFigures end(int64_t units);
   // The same, and goes on.
   EnergyFigures so_far(int64_t units);
+  // Joules since begin(), and nothing else; none where they are not measured.
+  std::optional<double> joules();
 
  private:
   void sample();

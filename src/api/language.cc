@@ -90,6 +90,9 @@ Result<LanguageModel> LanguageModel::open(const std::string& path, const Languag
   if (!options.advice_file.empty()) {
     state->engine_options.advice = advice_file(options.advice_file);
   }
+  if (!options.stages.empty()) {
+    EDGEWRIGHT_ASSIGN(state->engine_options.stages, parse_stages(options.stages));
+  }
   EDGEWRIGHT_ASSIGN(state->engine_options.cache, cache_type_of(options.kv_cache));
   EDGEWRIGHT_ASSIGN(PackedModel packed, open_packed_model(path, usual, state->pool));
   state->model = std::make_shared<const PackedModel>(std::move(packed));

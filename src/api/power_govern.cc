@@ -32,32 +32,56 @@ PhaseHint read_hint(const std::string& file, PhaseHint last) {
   return hint.ok() ? *hint : last;
 }
 
-// What only the engine can do: batches, rests and threads. Written when it changes, as one line.
-void advise(const std::string& file, const Decision& decision, PowerGovernReport& report) {
+// "0-3/4,5" of a pipeline over clusters, "none" where all divide every product.
+std::string stages_text(const Device& device, const Setting& setting) {
+  std::string text;
+  for (size_t i = 0; setting.pipelined && i < setting.clusters.size(); ++i) {
+    const auto cores = static_cast<size_t>(setting.clusters[i].cores);
+    for (size_t core = 0; core < cores; ++core) {
+      text += core > 0 ? "," : text.empty() ? "" : "/";
+      text += fmt::format("{}", device.clusters[i].cpus[core]);
+    }
+  }
+  return text.empty() ? "none" : text;
+}
+
+// What only the engine can do: batches, rests, threads, prompts beside decoding and pipelines.
+// Written when it changes, as one line.
+void advise(const std::string& file, const Device& device, const Decision& decision,
+            PowerGovernReport& report) {
   if (file.empty()) return;
   int threads = 0;
   for (const ClusterSetting& used : decision.setting.clusters) threads += used.cores;
-  const std::string text =
+  std::string text =
       fmt::format("batch {} duty {:.3f} threads {}", decision.batch, decision.duty, threads);
+  // Without a setting it is the last word: the engine goes on as it was set to.
+  if (!decision.setting.clusters.empty()) {
+    text += fmt::format(" beside {:.0f} stages {}", decision.chunk_tokens,
+                        stages_text(device, decision.setting));
+  }
   if (text == report.advice) return;
   const Status written = write_file(file, text + "\n");
   if (written.ok()) report.advice = text;
 }
 
-void keep_rounds(const PowerGovernOptions& options, Governor& governor, PowerGovernReport& report) {
+void keep_rounds(const PowerGovernOptions& options, const Device& device, Governor& governor,
+                 PowerGovernReport& report) {
   const auto start = Clock::now();
   PhaseHint hint;
   // Rounds begin at fixed times, so that slow ones do not add up.
   for (int64_t round = 0;; ++round) {
     const double due_s = static_cast<double>(round) * options.period_ms * 1e-3;
-    if (options.seconds > 0 && due_s >= options.seconds) break;
+    const bool over = options.seconds > 0 && due_s >= options.seconds;
     if (options.stop != nullptr && options.stop()) break;
+    // What the last round set is held to the end.
+    const double wake_s = over ? options.seconds : due_s;
     std::this_thread::sleep_until(
-        start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(due_s)));
+        start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(wake_s)));
+    if (over) break;
     hint = read_hint(options.hint_file, hint);
     governor.step(std::chrono::duration<double>(Clock::now() - start).count(), hint);
     ++report.rounds;
-    advise(options.advice_file, governor.decision(), report);
+    advise(options.advice_file, device, governor.decision(), report);
     report.hottest_c = std::max(report.hottest_c, governor.hottest_c());
   }
   report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
@@ -77,9 +101,10 @@ Result<PowerGovernReport> power_govern(const PowerGovernOptions& options) {
                               .load = &load,
                               .network = &device.thermal_network,
                               .skin_limit_c = skin_limit_c};
-  EDGEWRIGHT_ASSIGN(const auto policy,
-                    make_policy(options.policy, context,
-                                {.slack = 1.2, .can_rest = !options.advice_file.empty()}));
+  EDGEWRIGHT_ASSIGN(const auto policy, make_policy(options.policy, context,
+                                                   {.slack = 1.2,
+                                                    .can_rest = !options.advice_file.empty(),
+                                                    .interleave = !options.advice_file.empty()}));
   EDGEWRIGHT_ASSIGN(const auto knobs, options.socket.empty()
                                           ? start_helper(options.root, frequency_bounds(device))
                                           : HelperClient::connect(options.socket));
@@ -88,7 +113,7 @@ Result<PowerGovernReport> power_govern(const PowerGovernOptions& options) {
   const auto process = options.pid > 0 ? knobs->control(options.pid) : nullptr;
   Governor governor(files, *knobs, *policy, machine, device, process.get(), options.pid);
   PowerGovernReport report{.device = device.name, .policy = options.policy};
-  keep_rounds(options, governor, report);
+  keep_rounds(options, device, governor, report);
   report.choice =
       governor.setting().clusters.empty() ? "none" : setting_text(machine, governor.setting());
   report.reached = governor.reached() && !governor.inventory().policies.empty();
@@ -100,7 +125,7 @@ Result<PowerGovernReport> power_govern(const PowerGovernOptions& options) {
   }
   report.warnings = governor.warnings();
   // An engine without a governor works as it is set to.
-  if (!options.advice_file.empty()) advise(options.advice_file, Decision{}, report);
+  if (!options.advice_file.empty()) advise(options.advice_file, device, Decision{}, report);
   const Status restored = knobs->restore();
   report.restored = restored.ok();
   if (!restored.ok()) {

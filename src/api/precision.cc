@@ -55,6 +55,11 @@ std::vector<std::string> precision_names() {
 int least_opset(const ConvertOptions& options) {
   const auto* precision = find_precision(options.precision);
   if (precision == nullptr) return 0;
+  // Conv takes bfloat16 since 22.
+  const auto brain = [](const std::string& one) {
+    return one.starts_with("types=") && one.find("bf16") != std::string::npos;
+  };
+  if (precision->name == "mixed" && std::ranges::any_of(options.quantize, brain)) return 22;
   return options.dialect == "ort" ? precision->ort_opset : precision->opset;
 }
 
@@ -68,7 +73,9 @@ Result<bool> apply_precision(Model& model, const ConvertOptions& options, Conver
   PrecisionContext context{model, options, details, report};
   context.original = clone(*model.graph);
   if (details.sparsity) EDGEWRIGHT_TRY(prune_weights(context));
-  return precision->apply(context);
+  EDGEWRIGHT_ASSIGN(const bool passed, precision->apply(context));
+  if (details.sparsity) EDGEWRIGHT_TRY(choose_sparse_kernels(context));
+  return passed;
 }
 
 }  // namespace edgewright

@@ -59,6 +59,9 @@ bool meets_goals(PrecisionContext& context, const QuantizationReport& result);
 
 // Zeros weights as --quantize sparsity= says.
 Status prune_weights(PrecisionContext& context);
+// Measures for the changed graph which layers run quicker on kernels that leave out zeros, and says
+// so in the report.
+Status choose_sparse_kernels(PrecisionContext& context);
 
 // One function per precision. The context has no data yet.
 Result<bool> to_int8(PrecisionContext& context);

@@ -1,7 +1,9 @@
 #include "api/precision_options.h"
 
+#include <algorithm>
 #include <charconv>
 
+#include "api/mixed_types.h"
 #include "quantize/calibrator.h"
 #include "quantize/weight_only.h"
 
@@ -110,10 +112,27 @@ constexpr Key kKeys[] = {
        o.refuse = v;
        return {};
      }},
-    {"objective", "latency, size",
+    {"objective", "latency, size, energy",
      [](PrecisionOptions& o, const std::string& v) -> Status {
-       EDGEWRIGHT_ASSIGN(const bool size, choice(v, "size", "latency"));
-       o.objective = size ? "size" : "latency";
+       if (v != "latency" && v != "size" && v != "energy") {
+         return usage_error("found '{}', expected latency, size or energy", v);
+       }
+       o.objective = v;
+       return {};
+     }},
+    {"device", "a device of the catalogue or a file: energies for objective=energy",
+     [](PrecisionOptions& o, const std::string& v) { return o.device = v, Status(); }},
+    {"types", "fp32, int8, int4, fp16, bf16 with commas: what a mix is made of",
+     [](PrecisionOptions& o, const std::string& v) -> Status {
+       for (size_t begin = 0; begin <= v.size();) {
+         const size_t end = std::min(v.find(',', begin), v.size());
+         o.mixed_types.push_back(v.substr(begin, end - begin));
+         if (!is_mixed_type(o.mixed_types.back())) {
+           return usage_error("found '{}', expected some of fp32, int8, int4, fp16, bf16",
+                              o.mixed_types.back());
+         }
+         begin = end + 1;
+       }
        return {};
      }},
     {"search", "auto, exhaustive",

@@ -23,11 +23,13 @@ struct PrecisionOptions {
   int weight_bits = 4;
   int64_t group = 32;  // rows of a column that share a scale; 0: the whole column
   std::optional<SparsityPattern> sparsity;
-  bool migrate_scales = true;   // int8: tried, and kept where it helps
-  std::string refuse = "auto";  // layers that measure slower in int8
-  std::string objective = "latency";
-  bool exhaustive = false;  // mixed: every mix is judged
-  double seconds = 120;     // for the search of a mix
+  bool migrate_scales = true;            // int8: tried, and kept where it helps
+  std::string refuse = "auto";           // layers that measure slower in int8
+  std::string objective = "latency";     // mixed: or "size", "energy"
+  std::string device;                    // whose energies count
+  std::vector<std::string> mixed_types;  // empty: those that suit objective and result
+  bool exhaustive = false;               // mixed: every mix is judged
+  double seconds = 120;                  // for the search of a mix
   std::vector<std::string> excluded;
   std::string cache;
   double max_error = 0.5;          // relative L2 of the outputs

@@ -70,11 +70,12 @@ struct Side {
 };
 
 Result<std::unique_ptr<Subject>> open_subject(const Graph& graph, const std::string& backend,
-                                              int threads) {
+                                              const VerifyOptions& options) {
   InferenceOptions session;
-  session.threads = threads;
+  session.threads = options.threads;
   session.optimise = false;
   session.backend = backend;
+  session.openvino_library = options.openvino_library;
   EDGEWRIGHT_ASSIGN(auto opened, open_backend(clone(graph), session));
   std::unique_ptr<Subject> subject = std::make_unique<BackendSubject>(std::move(opened));
   return subject;
@@ -98,7 +99,7 @@ Result<Side> open_side(const std::string& path, const std::string& backend,
   }
   EDGEWRIGHT_ASSIGN(Model model, load_model(path));
   EDGEWRIGHT_TRY(fix_shapes(*model.graph, options.shapes));
-  EDGEWRIGHT_ASSIGN(side.exact, open_subject(*model.graph, backend, options.threads));
+  EDGEWRIGHT_ASSIGN(side.exact, open_subject(*model.graph, backend, options));
   side.graph = std::move(model.graph);
   return side;
 }
@@ -167,9 +168,8 @@ class Verification {
     // which those samples have just vouched for, runs the reference as well.
     const bool long_work =
         data_.samples.size() > kLayerSamples || options_.boundary || options_.derivatives;
-    if (long_work && reference_.graph) {
-      EDGEWRIGHT_ASSIGN(reference_.quick,
-                        open_subject(*reference_.graph, "native", options_.threads));
+    if (long_work && reference_.graph && options_.reference_backend == "reference") {
+      EDGEWRIGHT_ASSIGN(reference_.quick, open_subject(*reference_.graph, "native", options_));
     }
     WatchedSubject left(*reference_.exact, quickest(reference_));
     EDGEWRIGHT_ASSIGN(const Comparison comparison,
@@ -268,8 +268,7 @@ class Verification {
   }
 
   Result<std::vector<Datum>> run_graph(std::unique_ptr<Graph> graph, const Sample& inputs) const {
-    EDGEWRIGHT_ASSIGN(auto subject,
-                      open_subject(*graph, options_.candidate_backend, options_.threads));
+    EDGEWRIGHT_ASSIGN(auto subject, open_subject(*graph, options_.candidate_backend, options_));
     return subject->run(inputs, nullptr);
   }
 

@@ -119,6 +119,16 @@ Trial& Trial::bytes(DType dtype, Dims dims, Layout layout, bool is_constant) {
   return *this;
 }
 
+Trial& Trial::zero_where(FunctionRef<bool(int64_t index)> drops) {
+  Tensor& value = values_.back();
+  const auto item = static_cast<size_t>(dtype_bits(value.dtype())) / 8;
+  std::byte* const bytes = value.mutable_bytes();
+  for (int64_t i = 0; i < value.element_count(); ++i) {
+    if (drops(i)) std::memset(bytes + static_cast<size_t>(i) * item, 0, item);
+  }
+  return *this;
+}
+
 Trial& Trial::output(Dims dims, Layout layout, DType dtype) {
   outputs_.push_back({dtype, std::move(dims), layout});
   return *this;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "kernels/implementation.h"
 
 namespace edgewright {
@@ -20,6 +21,8 @@ class Trial {
   Trial& omitted();
   // uint8 or int8 over their whole range.
   Trial& bytes(DType dtype, Dims dims, Layout layout = Layout::kPlain, bool is_constant = false);
+  // Zeros elements of the input that was added last, float32 or bytes.
+  Trial& zero_where(FunctionRef<bool(int64_t index)> drops);
   Trial& output(Dims dims, Layout layout = Layout::kPlain, DType dtype = DType::kFloat32);
 
   KernelRequest request(int threads = 1) const;

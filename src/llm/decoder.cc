@@ -98,7 +98,8 @@ void Decoder::run_layers(std::span<const DecoderRun> runs, language::Phase phase
     std::ranges::copy(state_, states.begin());
   }
   for (const DecoderRun& run : runs) {
-    run.cache->set_length(run.cache->length() + static_cast<int>(run.tokens.size()));
+    if (run.first >= 0) continue;
+    run.cache->set_length(run.place() + static_cast<int>(run.tokens.size()));
   }
 }
 
@@ -108,7 +109,7 @@ void Decoder::lay_out(std::span<const DecoderRun> runs) {
   positions_.clear();
   for (const DecoderRun& run : runs) {
     for (size_t i = 0; i < run.tokens.size(); ++i) {
-      positions_.push_back(run.cache->length() + static_cast<int>(i));
+      positions_.push_back(run.place() + static_cast<int>(i));
     }
   }
   rows_ = positions_.size();
@@ -156,7 +157,7 @@ void Decoder::make_angles(const RopeConfig& rope, std::span<const DecoderRun> ru
   angles.sines.resize(rows_ * pairs);
   size_t row = 0;
   for (const DecoderRun& run : runs) {
-    const int length = run.cache->length() + static_cast<int>(run.tokens.size());
+    const int length = run.place() + static_cast<int>(run.tokens.size());
     const bool by_length = rope.scaling == RopeScaling::kLongRope && length != angles.length;
     if (angles.frequencies.empty() || by_length) {
       angles.frequencies = rope_frequencies(rope, length);
@@ -223,7 +224,7 @@ void Decoder::turn_and_store(const Layer& layer, std::span<const DecoderRun> run
   for (const DecoderRun& run : runs) {
     const language::CacheView view{run.cache->pages().data(), run.cache->layer_offset(index)};
     const float* key = &projected_[row * step + heads * dims];
-    language::cache_append(run.cache->shape(), view, static_cast<size_t>(run.cache->length()),
+    language::cache_append(run.cache->shape(), view, static_cast<size_t>(run.place()),
                            run.tokens.size(), key, key + kv_heads * dims, step);
     row += run.tokens.size();
   }
@@ -241,7 +242,7 @@ void Decoder::ask_caches(int index, std::span<const DecoderRun> runs, size_t ste
     query.output = &attended_[row * attended];
     query.output_step = attended;
     query.rows = run.tokens.size();
-    query.first = static_cast<size_t>(run.cache->length());
+    query.first = static_cast<size_t>(run.place());
     query.begin = static_cast<size_t>(run.cache->begin());
     queries_.push_back(query);
     row += run.tokens.size();

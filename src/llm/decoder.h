@@ -18,8 +18,13 @@ namespace edgewright {
 // Consecutive tokens of one sequence to run through the model. Places in its cache are reserved.
 struct DecoderRun {
   SequenceCache* cache = nullptr;
-  std::span<const int> tokens;  // the first one comes at place cache->length()
-  int logits = 1;               // of the last so many tokens, 0 to tokens.size()
+  std::span<const int> tokens;
+  int logits = 1;  // of the last so many tokens, 0 to tokens.size()
+  // The first token's place, where others of its sequence are still computed before it: the cache's
+  // length is then left as it is. -1: cache->length(), which grows by the tokens.
+  int first = -1;
+
+  int place() const { return first < 0 ? cache->length() : first; }
 };
 
 // Runs a model on tokens. One call at a time. Scratch memory grows to the largest call.

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <thread>
 
-#include "llm/difficulty.h"
+#include "llm/engine_active.h"
 
 namespace edgewright {
 namespace {
@@ -29,17 +29,6 @@ bool keeps_all_tokens(const ModelConfig& config) {
 
 }  // namespace
 
-struct Engine::Active {
-  Active(TextRequest request, KvCache& kv, const Tokenizer& tokenizer, const std::vector<int>& ends,
-         double easy_below)
-      : cache(kv), answer(std::move(request), tokenizer, ends), difficulty(easy_below) {}
-
-  SequenceCache cache;
-  Answer answer;  // its sequence is what the cache stands for, and the tokens still to compute
-  Difficulty difficulty;
-  bool prompt_done = false;
-};
-
 struct Engine::Fewer {
   Fewer(const std::shared_ptr<const PackedModel>& model,
         const std::shared_ptr<const PackedModel>& easy, int threads)
@@ -60,9 +49,11 @@ Engine::Engine(std::shared_ptr<const PackedModel> model, std::shared_ptr<const T
       cache_(model->config, options.cache, pages_of(model->config, options)),
       decoder_(std::move(model), pool) {
   if (options.light) light_ = std::make_unique<Decoder>(options.light, pool);
+  take_stages(options.stages);
   schedule_.limits.max_running = options.max_running;
   schedule_.limits.max_waiting = options.max_waiting;
   schedule_.limits.prefill_tokens = options.prefill_tokens;
+  schedule_.limits.beside_tokens = options.beside_tokens;
   schedule_.limits.total_pages = cache_.max_pages();
 }
 
@@ -106,7 +97,12 @@ Result<int64_t> Engine::submit(TextRequest request) {
 
 void Engine::cancel(int64_t id) {
   const auto found = active_.find(id);
-  if (found != active_.end()) finish(*found->second, FinishReason::kCancelled);
+  if (found == active_.end()) return;
+  if (scheduled(id).in_flight > 0) {
+    found->second->cancelled = true;
+    return;
+  }
+  finish(*found->second, FinishReason::kCancelled);
   remove_finished();
 }
 
@@ -133,18 +129,28 @@ void Engine::take_threads(int threads) {
   }
 }
 
+void Engine::take_limits(const EngineAdvice& advice) {
+  // Who runs already goes on; fewer join until the advice is met.
+  const auto running =
+      static_cast<int>(std::ranges::count_if(schedule_.requests, [](const ScheduledRequest& r) {
+        return r.state != State::kWaiting && !r.ahead;
+      }));
+  const int advised = advice.batch > 0 ? advice.batch : options_.max_running;
+  schedule_.limits.max_running = std::min(std::max(advised, running), options_.max_running);
+  schedule_.limits.beside_tokens = advice.beside.value_or(options_.beside_tokens);
+  take_threads(advice.threads);
+  take_stages(advice.stages.value_or(options_.stages));
+}
+
 bool Engine::step() {
   if (!options_.advice) return compute_step();
   const EngineAdvice advice = options_.advice();
-  // Who runs already goes on; fewer join until the advice is met.
-  const auto running = static_cast<int>(std::ranges::count_if(
-      schedule_.requests, [](const ScheduledRequest& r) { return r.state != State::kWaiting; }));
-  const int advised = advice.batch > 0 ? advice.batch : options_.max_running;
-  schedule_.limits.max_running = std::min(std::max(advised, running), options_.max_running);
-  take_threads(advice.threads);
+  take_limits(advice);
   const auto begin = std::chrono::steady_clock::now();
   const bool worked = compute_step();
   if (worked && advice.duty < 1) {
+    while (!flights_.empty()) land();
+    remove_finished();
     // Between steps nobody waits for a thread, so that rest here idles every core.
     std::this_thread::sleep_for((std::chrono::steady_clock::now() - begin) * (1 / advice.duty - 1));
   }
@@ -152,31 +158,45 @@ bool Engine::step() {
 }
 
 bool Engine::compute_step() {
+  // A pipeline has prompts and tokens under way at once by itself.
+  if (pipeline_) schedule_.limits.beside_tokens = 0;
   const StepPlan plan = plan_step(schedule_);
   ++schedule_.turn;
-  for (const int64_t id : plan.admitted) admit(id);
-  if (!plan.prefill.empty()) prefill(plan);
-  if (!plan.decode.empty()) decode(plan.decode);
+  for (const int64_t id : plan.placed) scheduled(id).ahead = false;
+  for (const int64_t id : plan.admitted) {
+    admit(id, std::ranges::find(plan.ahead, id) != plan.ahead.end());
+  }
+  bool worked = !plan.empty();
+  if (pipeline_) {
+    worked = pipelined_step(plan);
+  } else {
+    prefill(plan.prefill, false);
+    prefill(plan.prefill, true);
+    if (!plan.decode.empty()) decode(plan);
+  }
   remove_finished();
   if (schedule_.requests.empty()) tell({});
-  return !plan.empty();
+  return worked;
 }
 
-void Engine::admit(int64_t id) {
+void Engine::admit(int64_t id, bool ahead) {
   ScheduledRequest& entry = scheduled(id);
   Active& request = active(id);
   entry.state = State::kPrefill;
   entry.pages_reserved = entry.pages_wanted;
-  if (options_.reuse_prefixes) adopt_prefix(request);
+  entry.ahead = ahead;
+  entry.beside = schedule_.limits.beside_tokens > 0;
+  if (options_.reuse_prefixes) adopt_prefix(request, entry.beside);
   entry.to_compute = static_cast<int>(request.answer.sequence().size()) - request.cache.length();
 }
 
 // The longest stored prefix of the prompt, in whole pages; the last token is always computed.
-void Engine::adopt_prefix(Active& request) {
+void Engine::adopt_prefix(Active& request, bool beside) {
   const std::vector<int>& sequence = request.answer.sequence();
   auto best = prefixes_.end();
   size_t longest = 0;
   for (auto it = prefixes_.begin(); it != prefixes_.end(); ++it) {
+    if (it->beside != beside) continue;
     const auto [a, b] = std::ranges::mismatch(it->tokens, sequence);
     const auto length = std::min(static_cast<size_t>(a - it->tokens.begin()), sequence.size() - 1);
     if (length > longest) {
@@ -191,14 +211,14 @@ void Engine::adopt_prefix(Active& request) {
 }
 
 // Prompts only: their keys and values are the same bits for whoever begins the same way.
-void Engine::store_prefix(Active& request) {
+void Engine::store_prefix(Active& request, bool beside) {
   if (!options_.reuse_prefixes || request.cache.begin() > 0) return;
   const std::vector<int>& prompt = request.answer.request().prompt;
   if (std::ssize(prompt) < kPageTokens) return;
   for (const Prefix& prefix : prefixes_) {
-    if (prefix.tokens == prompt) return;
+    if (prefix.beside == beside && prefix.tokens == prompt) return;
   }
-  Prefix prefix{prompt, SequenceCache(cache_)};
+  Prefix prefix{prompt, beside, SequenceCache(cache_)};
   prefix.cache.adopt(request.cache, static_cast<int>(prefix.tokens.size()));
   prefixes_.push_front(std::move(prefix));
   if (prefixes_.size() > kMaxPrefixes) prefixes_.pop_back();
@@ -210,74 +230,6 @@ bool Engine::reserve(SequenceCache& cache, int length) {
     prefixes_.pop_back();
   }
   return true;
-}
-
-void Engine::prefill(const StepPlan& plan) {
-  std::vector<DecoderRun> runs;
-  std::vector<Active*> complete;
-  for (const StepPlan::Chunk& chunk : plan.prefill) {
-    Active& request = active(chunk.id);
-    ScheduledRequest& entry = scheduled(chunk.id);
-    // A reused prefix leaves less to do than was planned.
-    const int tokens = std::min(chunk.tokens, entry.to_compute);
-    if (tokens == 0) continue;
-    const int length = request.cache.length();
-    EDGEWRIGHT_CHECK(reserve(request.cache, length + tokens));
-    const auto begin = static_cast<size_t>(length);
-    entry.to_compute -= tokens;
-    DecoderRun run;
-    run.cache = &request.cache;
-    run.tokens = std::span(request.answer.sequence()).subspan(begin, static_cast<size_t>(tokens));
-    run.logits = entry.to_compute == 0 ? 1 : 0;
-    runs.push_back(run);
-    if (entry.to_compute == 0) {
-      entry.state = State::kDecode;
-      complete.push_back(&request);
-    }
-  }
-  EnginePhase phase{.kind = EnginePhase::Kind::kPrefill};
-  for (const DecoderRun& run : runs) phase.tokens += static_cast<int>(run.tokens.size());
-  tell(phase);
-  const auto vocabulary = static_cast<size_t>(decoder_.config().vocabulary);
-  logits_.resize(complete.size() * vocabulary);
-  full_decoder().run(runs, language::Phase::kPrefill, logits_);
-  for (size_t i = 0; i < complete.size(); ++i) {
-    if (!complete[i]->prompt_done) store_prefix(*complete[i]);
-    complete[i]->prompt_done = true;
-    accept(*complete[i], std::span(logits_).subspan(i * vocabulary, vocabulary));
-  }
-}
-
-void Engine::decode(const std::vector<int64_t>& ids) {
-  EnginePhase phase{.kind = EnginePhase::Kind::kDecode, .batch = static_cast<int>(ids.size())};
-  for (const int64_t id : ids) {
-    phase.context += active(id).cache.length() / static_cast<double>(ids.size());
-  }
-  tell(phase);
-  if (!light_) return decode_with(full_decoder(), ids);
-  std::vector<int64_t> easy, hard;
-  for (const int64_t id : ids) (active(id).difficulty.easy() ? easy : hard).push_back(id);
-  for (const int64_t id : easy) ++active(id).answer.result().light_tokens;
-  if (!hard.empty()) decode_with(full_decoder(), hard);
-  if (!easy.empty()) decode_with(light_decoder(), easy);
-}
-
-void Engine::decode_with(Decoder& decoder, const std::vector<int64_t>& ids) {
-  std::vector<DecoderRun> runs;
-  std::vector<Active*> requests;
-  for (const int64_t id : ids) {
-    Active& request = active(id);
-    if (request.answer.finished()) continue;
-    EDGEWRIGHT_CHECK(reserve(request.cache, request.cache.length() + 1));
-    runs.push_back({&request.cache, std::span(request.answer.sequence()).last(1), 1});
-    requests.push_back(&request);
-  }
-  const auto vocabulary = static_cast<size_t>(decoder_.config().vocabulary);
-  logits_.resize(requests.size() * vocabulary);
-  decoder.run(runs, language::Phase::kDecode, logits_);
-  for (size_t i = 0; i < requests.size(); ++i) {
-    accept(*requests[i], std::span(logits_).subspan(i * vocabulary, vocabulary));
-  }
 }
 
 // Chooses the next token of a request and decides whether it goes on.
@@ -310,6 +262,9 @@ void Engine::slide(Active& request) {
 void Engine::finish(Active& request, FinishReason reason) {
   request.answer.finish(reason);
   request.cache.clear();
+  if (options_.ledger) {
+    request.answer.result().energy = options_.ledger->settle(*request.account);
+  }
 }
 
 void Engine::remove_finished() {

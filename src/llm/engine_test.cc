@@ -100,6 +100,109 @@ TEST_F(EngineTest, FewerThreadsGiveTheSameAnswer) {
   EXPECT_GT(steps, 6);
 }
 
+// The prompt of the next request is computed beside the answer of the only one that may decode.
+TEST_F(EngineTest, PromptsBesideDecodingGiveTheSameAnswers) {
+  for (const char* precision : {"fp32", "int8"}) {
+    Engine beside = engine({.cache_pages = 64, .max_running = 1, .beside_tokens = 3}, precision);
+    std::vector<int64_t> ids;
+    int most_ahead = 0;
+    for (int i = 0; i < 6; ++i) {
+      ids.push_back(*beside.submit(request(5 + 7 * i, static_cast<uint64_t>(i))));
+    }
+    std::map<int64_t, TextResult> results;
+    do {
+      EXPECT_THAT(validate(beside.schedule()), IsEmpty());
+      for (const ScheduledRequest& entry : beside.schedule().requests) {
+        if (entry.ahead) most_ahead = std::max(most_ahead, entry.to_compute);
+      }
+      for (TextResult& result : beside.take_finished()) results[result.id] = std::move(result);
+    } while (beside.step());
+    EXPECT_GT(most_ahead, 0);
+    for (int i = 0; i < 6; ++i) {
+      Engine alone = engine({.beside_tokens = 1, .reuse_prefixes = false}, precision);
+      const int64_t id = *alone.submit(request(5 + 7 * i, static_cast<uint64_t>(i)));
+      EXPECT_EQ(run(alone)[id].tokens, results.at(ids[static_cast<size_t>(i)]).tokens) << precision;
+    }
+  }
+}
+
+// While one answer is decoded no other is, whatever is computed beside it.
+TEST_F(EngineTest, PromptsBesideDecodingLeaveTheBatchAsItIs) {
+  std::vector<std::string> told;
+  EngineOptions options{.cache_pages = 64, .max_running = 1};
+  options.on_phase = [&told](const EnginePhase& phase) { told.push_back(phase_text(phase)); };
+  options.advice = [] { return EngineAdvice{.beside = 2}; };
+  Engine shared = engine(options);
+  for (uint64_t i = 0; i < 3; ++i) ASSERT_TRUE(shared.submit(request(20, i)).ok());
+  run(shared);
+  // Only the first prompt has passes of its own: the others end within the answers before them.
+  EXPECT_EQ(std::ranges::count_if(told, [](const auto& t) { return t.starts_with("prefill"); }), 1);
+  EXPECT_TRUE(std::ranges::none_of(told, [](const auto& t) { return t.starts_with("decode 2"); }));
+}
+
+// Groups of requests in different stages at once, prompts in pieces, some cancelled on the way.
+TEST_F(EngineTest, APipelineOfLayersGivesTheSameAnswers) {
+  for (const char* precision : {"fp32", "int8"}) {
+    Engine staged =
+        engine({.cache_pages = 64, .max_running = 5, .prefill_tokens = 90, .stages = {{0}, {1}}},
+               precision);
+    std::vector<int64_t> ids;
+    for (int i = 0; i < 8; ++i) {
+      ids.push_back(*staged.submit(request(5 + 23 * i, static_cast<uint64_t>(i))));
+    }
+    for (int i = 0; i < 4; ++i) staged.step();
+    staged.cancel(ids[7]);
+    staged.cancel(ids[1]);
+    const auto results = run(staged);
+    EXPECT_EQ(results.at(ids[7]).finish, FinishReason::kCancelled);
+    EXPECT_EQ(results.at(ids[1]).finish, FinishReason::kCancelled);
+    for (const int i : {0, 2, 3, 4, 5, 6}) {
+      Engine alone = engine({.reuse_prefixes = false}, precision);
+      const int64_t id = *alone.submit(request(5 + 23 * i, static_cast<uint64_t>(i)));
+      EXPECT_EQ(run(alone)[id].tokens, results.at(ids[static_cast<size_t>(i)]).tokens) << precision;
+    }
+    staged.trim();
+    EXPECT_EQ(staged.cache().free_pages(), 64);
+  }
+}
+
+// Requests that come later do not wait for the ends of those that decode.
+TEST_F(EngineTest, APipelineLetsEverybodyBegin) {
+  EngineOptions options{.cache_pages = 64, .stages = {{0}, {1}}};
+  int most = 0;
+  options.on_phase = [&most](const EnginePhase& phase) { most = std::max(most, phase.batch); };
+  Engine staged = engine(options);
+  for (uint64_t i = 0; i < 5; ++i) ASSERT_TRUE(staged.submit(request(20, i)).ok());
+  run(staged);
+  EXPECT_EQ(most, 5);
+}
+
+// What a meter counts is divided among the requests, and none of it is lost.
+TEST_F(EngineTest, RequestsBearTheEnergyOfTheirPasses) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto joules = [start] {  // two watts, whatever happens
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    return std::optional(2 * passed.count());
+  };
+  auto ledger = std::make_shared<EnergyLedger>(joules);
+  Engine metered = engine({.cache_pages = 64, .ledger = ledger});
+  std::vector<int64_t> ids;
+  for (uint64_t i = 0; i < 4; ++i) ids.push_back(*metered.submit(request(60, i)));
+  const double before = *joules();
+  const auto results = run(metered);
+  const double used = *joules() - before;
+  double sum = 0;
+  for (const int64_t id : ids) {
+    const RequestEnergy& energy = results.at(id).energy;
+    EXPECT_TRUE(energy.measured);
+    EXPECT_GE(energy.readings, 1);
+    EXPECT_GT(energy.energy_j, 0);
+    sum += energy.energy_j;
+  }
+  EXPECT_LE(sum, used);
+  EXPECT_GE(sum, 0.5 * (used - ledger->unassigned_j()));
+}
+
 TEST_F(EngineTest, ContextEndsOrSlides) {
   Engine small = engine({.context = 64});
   TextRequest stopping = request(60);

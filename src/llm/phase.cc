@@ -70,17 +70,29 @@ Result<EngineAdvice> parse_advice(const std::string& text) {
   EngineAdvice advice;
   for (std::string word; words >> word;) {
     constexpr double kLeastDuty = 0.05;
-    constexpr int kMostSequences = 4096, kMostThreads = 1024;
+    constexpr int kMostSequences = 4096, kMostThreads = 1024, kMostBeside = 4096;
+    if (word == "stages" && words >> word) {
+      auto stages = parse_stages(word);
+      if (!stages.ok()) return bad_input("advice: {}", stages.error().message);
+      advice.stages = *std::move(stages);
+      continue;
+    }
+    const auto beside = [&](int& tokens) {
+      return words >> tokens && tokens >= 0 && tokens <= kMostBeside;
+    };
     const bool sound =
         word == "batch"
             ? words >> advice.batch && advice.batch >= 0 && advice.batch <= kMostSequences
         : word == "duty" ? words >> advice.duty && advice.duty >= kLeastDuty && advice.duty <= 1
         : word == "threads"
             ? words >> advice.threads && advice.threads >= 0 && advice.threads <= kMostThreads
-            : false;
+        : word == "beside" ? beside(advice.beside.emplace())
+                           : false;
     if (!sound) {
-      return bad_input("advice '{}', expected 'batch 0 to {} duty {} to 1 threads 0 to {}'",
-                       text.substr(0, 40), kMostSequences, kLeastDuty, kMostThreads);
+      return bad_input(
+          "advice '{}', expected 'batch 0 to {} duty {} to 1 threads 0 to {} beside 0 to {} stages "
+          "CPUS/CPUS'",
+          text.substr(0, 40), kMostSequences, kLeastDuty, kMostThreads, kMostBeside);
     }
   }
   return advice;

@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
+#include "llm/stage_cpus.h"
 
 namespace edgewright {
 
@@ -30,8 +32,13 @@ struct EngineAdvice {
   int batch = 0;    // sequences computed together; 0: as many as the engine is set to
   double duty = 1;  // share of the time that it may compute, from 0.05
   int threads = 0;  // to compute with; 0, or more than it has: all
+  // Prompt tokens that memory leaves time for in one pass with decoding; 0: prompts have passes of
+  // their own. None: as the engine is set to.
+  std::optional<int> beside;
+  std::optional<StageCpus> stages;  // of a pipeline of layers; none: as the engine is set to
 };
-// "batch N duty SHARE threads T", in any order and each optional; kBadInput for anything else.
+// "batch N duty SHARE threads T beside N stages CPUS/CPUS", in any order and each optional;
+// kBadInput for anything else.
 Result<EngineAdvice> parse_advice(const std::string& text);
 // Reads a file that a governor writes, at most twenty times a second. What cannot be read leaves
 // the last advice as it is.

@@ -37,8 +37,16 @@ TEST(EngineAdvice, IsReadOrLeft) {
   EXPECT_EQ(advice->duty, 0.5);
   EXPECT_EQ(advice->threads, 2);
   EXPECT_EQ(parse_advice("")->duty, 1);
+  EXPECT_FALSE(advice->beside.has_value());
+  EXPECT_FALSE(advice->stages.has_value());
+  const auto more = parse_advice("stages 0-1/4 beside 8");
+  ASSERT_TRUE(more.ok());
+  EXPECT_EQ(more->beside, 8);
+  EXPECT_EQ(more->stages, (StageCpus{{0, 1}, {4}}));
+  EXPECT_TRUE(parse_advice("stages none")->stages->empty());
   for (const char* text :
-       {"batch", "batch x", "batch -1", "duty 0", "duty 2", "threads -1", "rest 1", "duty nan"}) {
+       {"batch", "batch x", "batch -1", "duty 0", "duty 2", "threads -1", "rest 1", "duty nan",
+        "beside", "beside -1", "beside x", "stages", "stages 0", "stages 0/0"}) {
     EXPECT_FALSE(parse_advice(text).ok()) << text;
   }
   const auto path = std::filesystem::temp_directory_path() / "edgewright_advice_test";

@@ -46,6 +46,14 @@ struct TextRequest {
   std::function<bool(const TokenEvent&)> on_token;  // false: cancelled; may be empty
 };
 
+// What one request cost, as far as the meter's windows since its beginning say (energy_ledger.h).
+struct RequestEnergy {
+  bool measured = false;
+  double energy_j = 0;
+  double window_s = 0;   // from the reading before its first pass to the last reading
+  int64_t readings = 0;  // of the meter in that window
+};
+
 struct TextResult {
   int64_t id = 0;
   std::vector<int> tokens;  // of the answer, an end token not included
@@ -55,6 +63,7 @@ struct TextResult {
   int prompt_tokens = 0;
   int reused_tokens = 0;  // of the prompt, whose keys and values were there already
   int light_tokens = 0;   // of the answer, computed with the weights of fewer bits
+  RequestEnergy energy;
 };
 
 }  // namespace edgewright

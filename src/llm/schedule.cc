@@ -14,23 +14,43 @@ using State = ScheduledRequest::State;
 // than many small ones.
 constexpr int kMinChunk = 128;
 
-std::vector<int64_t> admissions(const ScheduleState& state) {
+// Fills who is admitted, ahead and placed.
+void admit(const ScheduleState& state, StepPlan& plan) {
   int running = 0;
   int pages = state.limits.total_pages;
+  const ScheduledRequest* ahead = nullptr;
   for (const ScheduledRequest& request : state.requests) {
     if (request.state == State::kWaiting) continue;
-    ++running;
     pages -= request.pages_reserved;
+    if (request.ahead) {
+      ahead = &request;
+    } else {
+      ++running;
+    }
   }
-  std::vector<int64_t> admitted;
+  if (ahead != nullptr && running < state.limits.max_running) {
+    plan.placed.push_back(ahead->id);
+    ahead = nullptr;
+    ++running;
+  }
   for (const ScheduledRequest& request : state.requests) {
     if (request.state != State::kWaiting) continue;
-    if (running >= state.limits.max_running || request.pages_wanted > pages) break;
-    admitted.push_back(request.id);
+    const bool full = running >= state.limits.max_running;
+    const bool goes_ahead = state.limits.beside_tokens > 0 && ahead == nullptr;
+    if (request.pages_wanted > pages || (full && !goes_ahead)) break;
+    plan.admitted.push_back(request.id);
     pages -= request.pages_wanted;
-    ++running;
+    if (full) {
+      plan.ahead.push_back(request.id);
+      ahead = &request;
+    } else {
+      ++running;
+    }
   }
-  return admitted;
+}
+
+bool holds(const std::vector<int64_t>& ids, int64_t id) {
+  return std::ranges::find(ids, id) != ids.end();
 }
 
 void deal_prompts(std::vector<const ScheduledRequest*> prompts, const ScheduleState& state,
@@ -53,18 +73,39 @@ void deal_prompts(std::vector<const ScheduledRequest*> prompts, const ScheduleSt
   }
 }
 
+void deal_beside(const std::vector<const ScheduledRequest*>& prompts, int budget, StepPlan& plan) {
+  for (const ScheduledRequest* request : prompts) {
+    const int tokens = std::min(request->to_compute, budget);
+    if (tokens > 0) plan.beside.push_back({request->id, tokens});
+    budget -= tokens;
+  }
+}
+
 }  // namespace
 
 StepPlan plan_step(const ScheduleState& state) {
   StepPlan plan;
-  plan.admitted = admissions(state);
-  std::vector<const ScheduledRequest*> prompts;
+  admit(state, plan);
+  std::vector<const ScheduledRequest*> prompts, beside;
+  const auto has_place = [&](const ScheduledRequest& request) {
+    return !holds(plan.ahead, request.id) && (!request.ahead || holds(plan.placed, request.id));
+  };
   for (const ScheduledRequest& request : state.requests) {
-    const bool admitted = std::ranges::find(plan.admitted, request.id) != plan.admitted.end();
-    if (request.state == State::kDecode) plan.decode.push_back(request.id);
-    if (request.state == State::kPrefill || admitted) prompts.push_back(&request);
+    const bool decodes = request.state == State::kDecode && request.in_flight == 0;
+    if (decodes && has_place(request)) plan.decode.push_back(request.id);
+  }
+  const int besides = plan.decode.empty() ? 0 : state.limits.beside_tokens;
+  for (const ScheduledRequest& request : state.requests) {
+    const bool admitted = holds(plan.admitted, request.id);
+    if (request.state != State::kPrefill && !admitted) continue;
+    if (besides > 0 && (request.beside || admitted)) {
+      beside.push_back(&request);
+    } else if (has_place(request)) {
+      prompts.push_back(&request);
+    }
   }
   deal_prompts(std::move(prompts), state, plan);
+  deal_beside(beside, besides, plan);
   return plan;
 }
 
@@ -85,10 +126,10 @@ std::vector<std::string> validate(const ScheduleState& state) {
       }
       continue;
     }
-    ++running;
+    if (!request.ahead) ++running;
     pages += request.pages_reserved;
     const bool computed = request.to_compute == 0;
-    if (computed != (request.state == State::kDecode)) {
+    if (request.in_flight == 0 && computed != (request.state == State::kDecode)) {
       broken.push_back(fmt::format("request {} has {} prompt tokens to compute in state {}",
                                    request.id, request.to_compute,
                                    static_cast<int>(request.state)));

@@ -15,12 +15,21 @@ struct ScheduledRequest {
   int to_compute = 0;      // prompt tokens that are not in its cache yet
   int pages_reserved = 0;  // of the cache, of those that have been admitted
   int pages_wanted = 0;    // for its whole length
+  // Beyond the batch: only its prompt is computed, beside decoding, until a place is free.
+  bool ahead = false;
+  // Admitted while prompts were computed beside decoding: rounded as decoding is, so that the
+  // result does not depend on which of its pieces were.
+  bool beside = false;
+  int in_flight = 0;  // pieces of it that a pipeline computes now
 };
 
 struct ScheduleLimits {
   int max_running = 16;      // requests that are computed at a time
   int max_waiting = 256;     // a longer queue refuses
   int prefill_tokens = 512;  // prompt tokens of one step, so that decoding goes on between
+  // Prompt tokens that are computed in one pass with decoding, where anything decodes, and for
+  // which one request more may be admitted; 0: prompts have passes of their own.
+  int beside_tokens = 0;
   int total_pages = 0;
 };
 
@@ -38,7 +47,10 @@ struct StepPlan {
     int tokens;
   };
   std::vector<int64_t> admitted;
+  std::vector<int64_t> ahead;   // of them, those beyond the batch
+  std::vector<int64_t> placed;  // were ahead and have a place from now on
   std::vector<Chunk> prefill;
+  std::vector<Chunk> beside;  // in the pass of `decode`
   std::vector<int64_t> decode;
 
   bool empty() const { return prefill.empty() && decode.empty(); }
@@ -46,7 +58,7 @@ struct StepPlan {
 
 // Requests are admitted in order of arrival while places and pages last: no later one overtakes, so
 // none starves. Prompt tokens are dealt out evenly among the prompts under way, beginning with
-// another one in every step.
+// another one in every step; those beside decoding in order of arrival.
 StepPlan plan_step(const ScheduleState& state);
 
 // Every rule that a state breaks; empty for a sound one.

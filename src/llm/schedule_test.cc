@@ -40,6 +40,33 @@ TEST(ScheduleTest, DecodesAllAndDealsPromptTokensOut) {
   EXPECT_EQ(plan_step(state).prefill[0].tokens, 40);
 }
 
+TEST(ScheduleTest, OneMoreIsAdmittedWherePromptsGoBesideDecoding) {
+  ScheduleState state = state_of({{.id = 1, .state = State::kDecode, .pages_reserved = 1},
+                                  {.id = 2, .to_compute = 100, .pages_wanted = 1},
+                                  {.id = 3, .to_compute = 100, .pages_wanted = 1}});
+  state.limits.max_running = 1;
+  state.limits.beside_tokens = 4;
+  StepPlan plan = plan_step(state);
+  EXPECT_THAT(plan.admitted, ElementsAre(2));
+  EXPECT_THAT(plan.ahead, ElementsAre(2));
+  EXPECT_THAT(plan.decode, ElementsAre(1));
+  EXPECT_TRUE(plan.prefill.empty());
+  ASSERT_EQ(plan.beside.size(), 1u);
+  EXPECT_EQ(plan.beside[0].tokens, 4);
+  // Past its prompt it waits for the place, and nobody else comes before it has one.
+  state.requests[1] = {
+      .id = 2, .state = State::kDecode, .pages_reserved = 1, .ahead = true, .beside = true};
+  EXPECT_THAT(validate(state), IsEmpty());
+  plan = plan_step(state);
+  EXPECT_THAT(plan.decode, ElementsAre(1));
+  EXPECT_THAT(plan.admitted, IsEmpty());
+  state.requests.erase(state.requests.begin());
+  plan = plan_step(state);
+  EXPECT_THAT(plan.placed, ElementsAre(2));
+  EXPECT_THAT(plan.decode, ElementsAre(2));
+  EXPECT_THAT(plan.ahead, ElementsAre(3));
+}
+
 TEST(ScheduleTest, ValidateNamesWhatIsBroken) {
   const ScheduleState state = state_of(
       {{.id = 1, .state = State::kDecode, .to_compute = 3}, {.id = 1, .pages_reserved = 2}});

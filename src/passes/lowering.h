@@ -36,6 +36,11 @@ namespace edgewright {
 // edgewright::QuantizedAttention  X [B,S,3*heads*size], float: Q, K and V side by side: num_heads,
 //                          scale; q, k, v, weights (the softmax) and y are rounded to 8 bits with
 //                          NAME_scale, NAME_zero and NAME_type (DType). Y [B,S,heads*size], 8 bits
+// edgewright::QuantizedAveragePool  X (8 bits): kernel_shape, strides, pads, count_include_pad;
+//                          x_scale, x_zero, y_type, y_scale and y_zero (absent y_type: float32)
+// edgewright::QuantizedResize  X (8 bits), over the image, linear, by the quotient of the sizes:
+//                          coordinate_transformation_mode, sizes (of all axes); x_scale, ... as
+//                          QuantizedAveragePool
 // edgewright::Reorder      X: brings it from one layout to another
 // Epilogue: activation ("" or a name as in kernels/epilogue.h), alpha, beta,
 //                          residual_before_activation (default 1).

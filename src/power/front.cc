@@ -29,7 +29,16 @@ std::vector<FrontChoice> every_choice(const Machine& machine, const StepWork& wo
   std::vector<FrontChoice> all;
   const auto visit = [&](const Setting& setting) {
     FrontChoice choice = cost_of(machine, work, dtype, setting, die_c, platform_on_anyway);
-    if (!std::isinf(choice.step_s)) all.push_back(std::move(choice));
+    if (std::isinf(choice.step_s)) return;
+    // A pipeline has to be worth the trouble.
+    constexpr double kWorthWhile = 0.99;
+    Setting staged = setting;
+    staged.pipelined = true;
+    if (!std::isinf(machine.pipelined_step_s(work, dtype, staged, kWorthWhile * choice.step_s))) {
+      FrontChoice other = cost_of(machine, work, dtype, staged, die_c, platform_on_anyway);
+      if (other.step_s < kWorthWhile * choice.step_s) all.push_back(std::move(other));
+    }
+    all.push_back(std::move(choice));
   };
   Setting setting{.clusters = std::vector<ClusterSetting>(machine.clusters())};
   each_setting(machine, 0, setting, visit);
@@ -57,7 +66,7 @@ FrontChoice cost_of(const Machine& machine, const StepWork& work, const std::str
   for (size_t i = 0; i < machine.clusters(); ++i) {
     if (setting.clusters[i].cores > 0) watts += machine.busy_w(i, setting.clusters[i], die_c);
   }
-  const double work_j = watts * step_s + machine.memory_j(work.bytes);
+  const double work_j = watts * step_s + machine.memory_j(machine.moved_bytes(work, setting));
   const double platform_j = machine.platform_w() * step_s;
   return {setting, step_s, work_j + (platform_on_anyway ? 0 : platform_j),
           (work_j + platform_j) / step_s};

@@ -19,7 +19,8 @@ FrontChoice cost_of(const Machine& machine, const StepWork& work, const std::str
                     const Setting& setting, double die_c, bool platform_on_anyway);
 
 // The choices that no other beats in both time and energy, quickest first. Every number of cores
-// and operating point of each cluster is looked at; `die_c` sets the leakage. With
+// and operating point of each cluster is looked at, with every product divided among all cores, and
+// as a pipeline of layers where that is quicker; `die_c` sets the leakage. With
 // `platform_on_anyway` the rest of the device draws its power whether there is work or not, so that
 // ending sooner does not save it: then pacing can beat racing to idle.
 std::vector<FrontChoice> pareto_front(const Machine& machine, const StepWork& work,

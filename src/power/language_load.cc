@@ -1,5 +1,7 @@
 #include "power/language_load.h"
 
+#include <algorithm>
+
 #include "base/json.h"
 
 namespace edgewright {
@@ -46,32 +48,46 @@ int64_t parameter_count(const LanguageShape& shape) {
          shape.hidden * shape.vocabulary;
 }
 
-Result<LanguageLoad> language_load(const LanguageShape& shape, const std::string& precision) {
-  for (const Precision& known : kPrecisions) {
-    if (known.name != precision) continue;
-    const auto parameters = static_cast<double>(parameter_count(shape));
-    LanguageLoad load;
-    load.precision = known.name;
-    load.dtype = known.dtype;
-    load.operations_per_token = 2 * parameters;
-    // Scores and their product with the values: two multiply-adds for each head and channel.
-    load.operations_per_token_position =
-        static_cast<double>(4 * shape.layers * shape.heads * shape.head_size);
-    load.weight_bytes = parameters * known.bytes;
-    // Keys and values in 16 bits.
-    load.cache_bytes_per_position =
-        static_cast<double>(2 * 2 * shape.layers * shape.kv_heads * shape.head_size);
-    load.layers = shape.layers;
-    return load;
+Status set_precision(LanguageLoad& load, double parameters, const std::string& precision) {
+  const auto* const known = std::ranges::find(kPrecisions, precision, &Precision::name);
+  if (known == std::end(kPrecisions)) {
+    return usage_error("precision '{}', expected fp16, int8 or int4", precision);
   }
-  return usage_error("precision '{}', expected fp16, int8 or int4", precision);
+  load.precision = known->name;
+  load.dtype = known->dtype;
+  load.weight_bytes = parameters * known->bytes;
+  return {};
+}
+
+Result<LanguageLoad> language_load(const LanguageShape& shape, const std::string& precision) {
+  const auto parameters = static_cast<double>(parameter_count(shape));
+  LanguageLoad load;
+  EDGEWRIGHT_TRY(set_precision(load, parameters, precision));
+  load.operations_per_token = 2 * parameters;
+  // Scores and their product with the values: two multiply-adds for each head and channel.
+  load.operations_per_token_position =
+      static_cast<double>(4 * shape.layers * shape.heads * shape.head_size);
+  // Keys and values in 16 bits.
+  load.cache_bytes_per_position =
+      static_cast<double>(2 * 2 * shape.layers * shape.kv_heads * shape.head_size);
+  load.layers = shape.layers;
+  return load;
 }
 
 StepWork step_work(const LanguageLoad& load, double tokens, double context) {
   return {.operations =
               tokens * (load.operations_per_token + load.operations_per_token_position * context),
           .bytes = load.weight_bytes + tokens * context * load.cache_bytes_per_position,
-          .barriers = load.layers * kBarriersPerLayer};
+          .barriers = load.layers * kBarriersPerLayer,
+          .tokens = tokens,
+          .weight_bytes = load.weight_bytes,
+          .layers = load.layers};
+}
+
+StepWork prompt_work(const LanguageLoad& load, double tokens) {
+  StepWork work = step_work(load, tokens, tokens / 2);
+  work.is_prompt = true;
+  return work;
 }
 
 }  // namespace edgewright

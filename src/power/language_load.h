@@ -28,7 +28,8 @@ struct LanguageLoad {
   double cache_bytes_per_position = 0;
   int64_t layers = 0;
 };
-// kUsage naming the known precisions.
+// Precision, arithmetic and bytes of so many weights. kUsage naming the known precisions.
+Status set_precision(LanguageLoad& load, double parameters, const std::string& precision);
 Result<LanguageLoad> language_load(const LanguageShape& shape, const std::string& precision);
 
 // The work of one step: `tokens` new ones in all (the prompt's in prefill, one a sequence in
@@ -36,7 +37,13 @@ Result<LanguageLoad> language_load(const LanguageShape& shape, const std::string
 struct StepWork {
   double operations = 0, bytes = 0;
   int64_t barriers = 0;  // points at which all cores wait for each other
+  // What a pipeline of layers can do with it; no layers: it cannot be one.
+  double tokens = 1, weight_bytes = 0;
+  int64_t layers = 0;
+  bool is_prompt = false;  // tokens of one sequence, otherwise each of its own
 };
 StepWork step_work(const LanguageLoad& load, double tokens, double context);
+// Of a whole prompt.
+StepWork prompt_work(const LanguageLoad& load, double tokens);
 
 }  // namespace edgewright

@@ -13,12 +13,38 @@ constexpr double kBarrierCycles = 1500;
 // Of the lowest operating point's power, what a core with a stopped clock keeps where no static
 // term is known.
 constexpr double kWaitingShare = 0.1;
+// Tokens of a prompt's piece at least, and pieces for each stage of a pipeline, as the engine cuts
+// prompts (llm/engine_pipeline.cc).
+constexpr double kLeastPiece = 32, kPiecesPerStage = 4;
 constexpr double kDefaultTransitionS = 100e-6;
 // Of moving threads: the scheduler stops and starts them. The order of a migration through a CPU's
 // stopper thread.
 constexpr double kMigrationS = 50e-6;
 // Of one core where the device does not say: the second-level cache of most big cores.
 constexpr double kPrivateCacheBytes = 256 * 1024;
+
+int stages_of(const Setting& setting) {
+  return static_cast<int>(std::ranges::count_if(
+      setting.clusters, [](const ClusterSetting& used) { return used.cores > 0; }));
+}
+
+double pieces_of(const StepWork& work, int stages) {
+  if (!work.is_prompt) return std::min<double>(stages, std::ceil(work.tokens));
+  const double piece = std::max(kLeastPiece, work.tokens / (kPiecesPerStage * stages));
+  return std::ceil(work.tokens / piece);
+}
+
+// Of the division of layers whose slowest stage is quickest; `layer_s`: of one layer in each stage.
+double slowest_stage_s(const std::vector<double>& layer_s, int64_t layers) {
+  std::vector<double> ends_s = layer_s;
+  double slowest = 0;
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    const auto next = std::ranges::min_element(ends_s);
+    slowest = *next;
+    *next += layer_s[static_cast<size_t>(next - ends_s.begin())];
+  }
+  return slowest;
+}
 
 }  // namespace
 
@@ -117,6 +143,7 @@ double Machine::step_s(const StepWork& work, const std::string& dtype,
     cores += used.cores;
   }
   if (cores == 0) return HUGE_VAL;
+  if (setting.pipelined) return pipelined_step_s(work, dtype, setting, HUGE_VAL);
   const double barriers_s =
       cores == 1 ? 0 : static_cast<double>(work.barriers) * kBarrierCycles / slowest_hz;
   return std::max(work.operations / operations_per_s,
@@ -124,9 +151,44 @@ double Machine::step_s(const StepWork& work, const std::string& dtype,
          barriers_s;
 }
 
+double Machine::pipelined_step_s(const StepWork& work, const std::string& dtype,
+                                 const Setting& setting, double below) const {
+  const int stages = stages_of(setting);
+  if (stages < 2 || work.layers < stages) return HUGE_VAL;
+  const double pieces = pieces_of(work, stages), layers = static_cast<double>(work.layers);
+  const double operations = work.operations / pieces / layers;
+  const double bytes = (work.weight_bytes + (work.bytes - work.weight_bytes) / pieces) / layers;
+  std::vector<double> layer_s;
+  double layers_per_s = 0;
+  for (size_t i = 0; i < clusters_.size(); ++i) {
+    const ClusterSetting& used = setting.clusters[i];
+    if (used.cores == 0) continue;
+    const double hz = static_cast<double>(clusters_[i].points[used.point].frequency_khz) * 1e3;
+    const double busy_hz = hz * used.cores;
+    const double barriers_s =
+        used.cores == 1 ? 0 : static_cast<double>(work.barriers) / layers * kBarrierCycles / hz;
+    layer_s.push_back(
+        std::max(
+            operations / (busy_hz * operations_per_cycle(clusters_[i], dtype) * kComputeEfficiency),
+            bytes / std::min(busy_hz * clusters_[i].bytes_per_cycle, memory_bytes_per_s_)) +
+        barriers_s);
+    layers_per_s += 1 / layer_s.back();
+  }
+  const double slots = work.is_prompt ? pieces + stages - 1 : stages;
+  const double memory_s = moved_bytes(work, setting) / memory_bytes_per_s_;
+  if (std::max(memory_s, slots * layers / layers_per_s) >= below) return HUGE_VAL;
+  return std::max(memory_s, slots * slowest_stage_s(layer_s, work.layers));
+}
+
+double Machine::moved_bytes(const StepWork& work, const Setting& setting) const {
+  if (!setting.pipelined) return work.bytes;
+  return work.bytes + (pieces_of(work, stages_of(setting)) - 1) * work.weight_bytes;
+}
+
 double Machine::change_s(const Setting& from, const Setting& to) const {
   if (from.clusters.empty() || from == to) return 0;
   double seconds = transition_s_, cold_bytes = 0;
+  if (from.pipelined != to.pipelined) seconds += kMigrationS;
   for (size_t i = 0; i < clusters_.size(); ++i) {
     const int more = to.clusters[i].cores - from.clusters[i].cores;
     if (more > 0) cold_bytes += more * clusters_[i].private_cache_bytes;
@@ -173,8 +235,11 @@ std::string setting_text(const Machine& machine, const Setting& setting) {
   for (size_t i = 0; i < machine.clusters(); ++i) {
     const ClusterSetting& used = setting.clusters[i];
     if (used.cores == 0) continue;
-    out += fmt::format("{}{}x{} MHz", out.empty() ? "" : " + ", used.cores,
-                       machine.frequency_khz(i, used.point) / 1000);
+    out += fmt::format("{}{}x{} MHz",
+                       out.empty()         ? ""
+                       : setting.pipelined ? " | "
+                                           : " + ",
+                       used.cores, machine.frequency_khz(i, used.point) / 1000);
   }
   return out.empty() ? "idle" : out;
 }

@@ -17,6 +17,9 @@ struct ClusterSetting {
 };
 struct Setting {
   std::vector<ClusterSetting> clusters;
+  // Clusters are stages of a pipeline of layers (llm/layer_pipeline.h), each with pieces of a
+  // prompt or groups of sequences of its own; otherwise all divide every product.
+  bool pipelined = false;
   bool operator==(const Setting&) const = default;
 };
 
@@ -41,6 +44,13 @@ class Machine {
 
   // Seconds of one step: the slower of arithmetic and memory, and the barriers between layers.
   double step_s(const StepWork& work, const std::string& dtype, const Setting& setting) const;
+  // The same as a pipeline of layers, which are divided so that the slowest stage ends soonest: as
+  // many groups of sequences as stages are under way, or pieces of a prompt, whose first and last
+  // leave stages idle. Every one reads the weights anew. Infinite where it cannot be below `below`.
+  double pipelined_step_s(const StepWork& work, const std::string& dtype, const Setting& setting,
+                          double below) const;
+  // What a step moves from and to memory.
+  double moved_bytes(const StepWork& work, const Setting& setting) const;
 
   // Watts of the busy cores of one cluster at a die temperature.
   double busy_w(size_t cluster, const ClusterSetting& setting, double die_c) const;

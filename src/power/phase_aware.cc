@@ -33,6 +33,7 @@ class PhaseAware : public Policy {
       : context_(context),
         options_(options),
         machine_(*context.machine),
+        free_(*context.machine, *context.load),
         throttle_(context.skin_limit_c) {
     if (context.network == nullptr || context.skin_limit_c <= 0) return;
     auto heat = limited_heat(*context.network);
@@ -65,7 +66,7 @@ class PhaseAware : public Policy {
     decision.duty = duty;
     power_w_ = duty * wanted->power_w + (1 - duty) * machine_.platform_w();
     decision.setting = rotated(seen, decision.setting);
-    decision.chunk_tokens = task.chunk_tokens;
+    decision.chunk_tokens = beside(seen);
     decision.prompt_ahead = options_.interleave;
     return with_batch(std::move(decision), stage);
   }
@@ -160,12 +161,9 @@ class PhaseAware : public Policy {
   }
 
   Task task_of(const Observation& seen) const {
-    if (seen.phase == Phase::kDecode) {
-      const double chunk = std::min(next_prompt_chunk(seen), chunk_beside(seen));
-      return {chunk > 0 ? Kind::kMixed : Kind::kDecode, chunk};
-    }
-    const double chunk = seen.decoding > 0 ? chunk_beside(seen) : 0;
-    return {chunk > 0 ? Kind::kMixed : Kind::kPrefill, chunk};
+    const bool is_decode = seen.phase == Phase::kDecode;
+    const double chunk = is_decode && seen.ahead_tokens <= 0 ? 0 : beside(seen);
+    return {chunk > 0 ? Kind::kMixed : is_decode ? Kind::kDecode : Kind::kPrefill, chunk};
   }
   static double power_of_two(double tokens) {
     return std::exp2(std::ceil(std::log2(std::max(1.0, tokens))));
@@ -183,6 +181,9 @@ class PhaseAware : public Policy {
     if (costs.front.empty()) {
       const std::string& dtype = context_.load->dtype;
       costs.work = step_work(*context_.load, tokens, 256.0 * context + 128);
+      costs.work.is_prompt = task.kind == Kind::kPrefill;
+      // Prompts beside decoding are the other way to fill what memory leaves idle.
+      if (task.kind == Kind::kMixed) costs.work.layers = 0;
       costs.front = by_power ? power_front(machine_, costs.work, dtype, kTypicalDieC)
                              : pareto_front(machine_, costs.work, dtype, kTypicalDieC,
                                             options_.platform_on_anyway);
@@ -281,25 +282,15 @@ class PhaseAware : public Policy {
     return setting;
   }
 
-  // So many prompt tokens that decoding takes hardly longer beside them: arithmetic fills the time
-  // in which memory delivers the weights. None where no time is left.
-  double chunk_beside(const Observation& seen) const {
-    const LanguageLoad& load = *context_.load;
-    const Setting setting = machine_.big_cores();
-    const auto step_s = [&](double chunk) {
-      return machine_.step_s(step_work(load, seen.decoding + chunk, seen.context), load.dtype,
-                             setting);
-    };
-    constexpr double kFewest = 1, kMost = 512, kLonger = 1.1;
-    if (!options_.interleave || step_s(kFewest) > kLonger * step_s(0)) return 0;
-    double chunk = kFewest;
-    while (chunk < kMost && step_s(2 * chunk) <= kLonger * step_s(0)) chunk *= 2;
-    return chunk;
+  // Prompt tokens beside each step of what decodes now.
+  double beside(const Observation& seen) const {
+    return options_.interleave ? free_.beside(seen.decoding, seen.context) : 0;
   }
 
   const PolicyContext context_;
   const PhaseAwareOptions options_;
   const Machine& machine_;
+  const FreePromptTokens free_;
   mutable std::map<std::tuple<Kind, bool, int, int>, Costs> costs_;
   std::map<std::pair<size_t, size_t>, bool> swapped_;
   std::optional<LimitedHeat> heat_;

@@ -18,7 +18,7 @@ class Planner {
   // Every combination of a point of the prefill front that is just quick enough and of the decode
   // front.
   void examine(const LanguageLoad& language, int batch, double slack) {
-    const StepWork prompt = step_work(language, load_.prompt_tokens, load_.prompt_tokens / 2);
+    const StepWork prompt = prompt_work(language, load_.prompt_tokens);
     const StepWork token =
         step_work(language, batch, load_.prompt_tokens + load_.output_tokens / 2);
     const auto prefill = pareto_front(machine_, prompt, language.dtype, kTypicalDieC);

@@ -41,36 +41,59 @@ class SquareRoot : public Policy {
   int queue_max_;
 };
 
-// A policy that knows nothing of the engine's work, with an engine that by itself computes the next
-// prompt beside decoding.
+// A policy that knows nothing of the engine's work, with an engine that somebody else has told how
+// much of the next prompt it may compute beside decoding.
 class WithPromptBeside : public Policy {
  public:
-  explicit WithPromptBeside(std::unique_ptr<Policy> policy) : policy_(std::move(policy)) {}
+  WithPromptBeside(std::unique_ptr<Policy> policy, const PolicyContext& context)
+      : policy_(std::move(policy)), free_(*context.machine, *context.load) {}
   std::string_view name() const override { return policy_->name(); }
   Decision decide(const Observation& seen) override {
     Decision decision = policy_->decide(seen);
-    decision.chunk_tokens = next_prompt_chunk(seen);
+    decision.chunk_tokens = free_.beside(seen.decoding, seen.context);
     decision.prompt_ahead = true;
     return decision;
   }
 
  private:
   std::unique_ptr<Policy> policy_;
+  const FreePromptTokens free_;
 };
 
 std::unique_ptr<Policy> kernel_policy(const PolicyContext& context, KernelThermal thermal,
                                       bool interleave) {
   auto policy = schedutil_policy(context, thermal);
-  return interleave ? std::make_unique<WithPromptBeside>(std::move(policy)) : std::move(policy);
+  if (!interleave) return policy;
+  return std::make_unique<WithPromptBeside>(std::move(policy), context);
 }
 
 }  // namespace
 
-double next_prompt_chunk(const Observation& seen) {
-  if (seen.ahead_tokens <= 0) return 0;
-  constexpr double kDoneAt = 0.5;
-  const double steps = std::max(1.0, kDoneAt * seen.longest_tokens_left);
-  return std::max(1.0, std::exp2(std::ceil(std::log2(seen.ahead_tokens / steps))));
+double FreePromptTokens::beside(int decoding, double context) const {
+  if (decoding == 0) return 0;
+  const int position = static_cast<int>(context / 256);
+  const auto [found, fresh] = known_.try_emplace({decoding, position}, 0);
+  if (!fresh) return found->second;
+  const Setting setting = machine_.big_cores();
+  const auto step_s = [&](double chunk) {
+    return machine_.step_s(step_work(load_, decoding + chunk, 256.0 * position + 128), load_.dtype,
+                           setting);
+  };
+  constexpr double kMost = 512, kLonger = 1.1, kCheaper = 0.999;
+  double& chunk = found->second;
+  const double alone_s = step_s(0);
+  // Where prompts by themselves are quicker they stay so.
+  constexpr double kUsualPrompt = 128;
+  double least_s =
+      machine_.step_s(prompt_work(load_, kUsualPrompt), load_.dtype, setting) / kUsualPrompt;
+  for (double more = 1; more <= kMost; more = std::max(more + 1, std::floor(more * 1.25))) {
+    const double longer_s = step_s(more) - alone_s;
+    if (longer_s > (kLonger - 1) * alone_s) break;
+    if (longer_s / more >= kCheaper * least_s) continue;
+    least_s = longer_s / more;
+    chunk = more;
+  }
+  return chunk;
 }
 
 double heat_budget_w(ThermalModel& model, std::vector<double> temperatures_c, double ambient_c,

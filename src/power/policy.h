@@ -1,8 +1,10 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "power/front.h"
@@ -113,9 +115,22 @@ std::unique_ptr<Policy> phase_aware_policy(const PolicyContext& context,
 Result<std::unique_ptr<Policy>> make_policy(const std::string& name, const PolicyContext& context,
                                             const PhaseAwareOptions& options);
 
-// So many tokens a step of the next prompt, beside decoding, that it is done at half of what the
-// longest answer is foreseen to take, because it may end sooner; a power of two, 0 without one.
-double next_prompt_chunk(const Observation& seen);
+// So many prompt tokens that decoding takes hardly longer beside them with all big cores:
+// arithmetic fills the time in which memory delivers the weights. A power of two; 0 where no time
+// is left.
+class FreePromptTokens {
+ public:
+  // Both outlive it.
+  FreePromptTokens(const Machine& machine, const LanguageLoad& load)
+      : machine_(machine), load_(load) {}
+  // Beside so many sequences that decode, with so many positions before each.
+  double beside(int decoding, double context) const;
+
+ private:
+  const Machine& machine_;
+  const LanguageLoad& load_;
+  mutable std::map<std::pair<int, int>, double> known_;  // by 256 positions
+};
 
 // Four stages of throttling with hysteresis: a stage is entered at its temperature and left two
 // kelvin below it.

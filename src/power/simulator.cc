@@ -183,14 +183,13 @@ class Simulation {
   }
 
   void prefill(Sequence& sequence, double limit_s) {
-    const StepWork step =
-        step_work(load_, sequence.request->prompt_tokens, sequence.request->prompt_tokens / 2.0);
+    const StepWork step = prompt_work(load_, sequence.request->prompt_tokens);
     const double whole_s = machine_.step_s(step, load_.dtype, setting_) * derating();
     const double left_s = whole_s * sequence.prompt_left / sequence.request->prompt_tokens;
     const double spent_s = std::min(limit_s, left_s);
     const double done =
         spent_s >= left_s ? sequence.prompt_left : sequence.prompt_left * spent_s / left_s;
-    busy(spent_s, step.bytes * done / sequence.request->prompt_tokens);
+    busy(spent_s, machine_.moved_bytes(step, setting_) * done / sequence.request->prompt_tokens);
     sequence.prompt_left -= done;
     if (spent_s < left_s) return;
     begin_decoding(sequence);
@@ -224,7 +223,7 @@ class Simulation {
     const double step_s = machine_.step_s(step, load_.dtype, setting_) * derating();
     const double spent_s = std::min(limit_s, least * step_s);
     const double steps = spent_s >= least * step_s ? least : spent_s / step_s;
-    busy(spent_s, step.bytes * steps);
+    busy(spent_s, machine_.moved_bytes(step, setting_) * steps);
     each_decoding([&](Sequence& sequence) { give_tokens(sequence, steps); });
     if (prompt != nullptr) {
       prompt->prompt_left -= tokens * steps;

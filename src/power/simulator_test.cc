@@ -240,6 +240,48 @@ TEST_F(SimulatorTest, TheNextPromptIsComputedBesideAnAnswer) {
   EXPECT_LT(beside.energy_balance, 1e-9);
 }
 
+// A pipeline of layers saves the barriers between unequal cores and reads the weights again for
+// every stage: it is for models of many small layers and several sequences.
+TEST_F(SimulatorTest, APipelineIsChosenWhereItPays) {
+  const auto board = load_device("rk3588");
+  ASSERT_TRUE(board.ok());
+  const Machine machine = *Machine::create(*board);
+  const auto pipelined = [&](const LanguageLoad& load, double tokens) {
+    const auto front = pareto_front(machine, step_work(load, tokens, 64), load.dtype, 50);
+    return std::ranges::count_if(
+        front, [](const FrontChoice& choice) { return choice.setting.pipelined; });
+  };
+  LanguageLoad narrow = load_;
+  narrow.layers = 400;
+  narrow.operations_per_token /= 40;  // as long as the barriers
+  narrow.weight_bytes /= 1000;
+  narrow.operations_per_token_position = narrow.cache_bytes_per_position = 0;
+  EXPECT_GT(pipelined(narrow, 4), 0);
+  EXPECT_EQ(pipelined(narrow, 1), 0);  // one sequence is in one stage at a time
+  EXPECT_EQ(pipelined(load_, 4), 0);   // the weights would have to come twice
+}
+
+// Two stages of one core each, equal and alone: each has half the layers, and both groups of
+// sequences pass both stages.
+TEST_F(SimulatorTest, APipelineTakesWhatItsSlowestStageTakes) {
+  const auto board = load_device("rk3588");
+  ASSERT_TRUE(board.ok());
+  const Machine machine = *Machine::create(*board);
+  StepWork work{.operations = 8e9, .bytes = 4e6, .barriers = 100};
+  work.tokens = 4;
+  work.weight_bytes = 2e6;
+  work.layers = 20;
+  Setting setting{.clusters = {{0, 0}, {1, machine.points(1) - 1}, {1, machine.points(2) - 1}}};
+  const double one_s = machine.step_s({.operations = 4e9}, "int8",
+                                      {.clusters = {{0, 0}, {1, machine.points(1) - 1}, {0, 0}}});
+  const double other_s = machine.step_s({.operations = 4e9}, "int8",
+                                        {.clusters = {{0, 0}, {0, 0}, {1, machine.points(2) - 1}}});
+  setting.pipelined = true;
+  EXPECT_NEAR(machine.step_s(work, "int8", setting), std::max(one_s, other_s), 1e-9);
+  EXPECT_DOUBLE_EQ(machine.moved_bytes(work, setting), 6e6);
+  EXPECT_EQ(machine.pipelined_step_s(work, "int8", setting, 0.5 * one_s), HUGE_VAL);
+}
+
 // The learner knows no model and comes near to the choice that does.
 TEST_F(SimulatorTest, TheLearnerComesNearTheChoiceByModel) {
   const auto requests = make_workload({.kind = "continuous", .horizon_s = 1800});

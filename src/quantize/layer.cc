@@ -116,6 +116,15 @@ bool is_activation(const Node& node) {
   return node.domain.empty() && std::ranges::find(kActivations, node.op) != std::end(kActivations);
 }
 
+// Whether the numbers that a Resize makes lie between those that it reads, so that their scale
+// suits: the nearest one, or two neighbours mixed. Cubic ones overshoot, crops bring in a number.
+bool keeps_range(const Node& resize) {
+  const std::string mode = resize.attributes.get_string("mode", "nearest");
+  const std::string at =
+      resize.attributes.get_string("coordinate_transformation_mode", "half_pixel");
+  return mode == "nearest" || (mode == "linear" && at != "tf_crop_and_resize");
+}
+
 bool in_subgraph(const Use& use, const Graph& graph) { return use.node->graph != &graph; }
 
 // Decides by walking back from the end which nodes between the layers run in integers too.
@@ -261,9 +270,7 @@ std::optional<QuantLayer> quant_layer(Node& node) {
   if (node.op == "MatMul") return matrix_product(node, layer);
   if (node.op == "Gemm") return gemm(node, layer);
   if (layer.role == QuantRole::kElementwise) return elementwise(node, layer);
-  if (node.op == "Resize" && node.attributes.get_string("mode", "nearest") != "nearest") {
-    return std::nullopt;  // makes numbers of its own
-  }
+  if (node.op == "Resize" && !keeps_range(node)) return std::nullopt;
   // The second output of MaxPool are indices.
   const bool movable = is_float32(node.input(0)) && !node.input(0)->is_constant();
   if (!movable || node.outputs.size() != 1) return std::nullopt;

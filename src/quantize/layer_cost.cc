@@ -4,6 +4,7 @@
 
 #include "graph/text.h"
 #include "passes/rewrite.h"
+#include "quantize/low_float.h"
 
 namespace edgewright {
 namespace {
@@ -253,17 +254,39 @@ std::unique_ptr<Graph> isolated_rounding(const Dims& dims, const QuantParams& pa
   return graph;
 }
 
+namespace {
+
+// A layer as isolated_layer() has it, with its arithmetic in 16 bits.
+Result<std::unique_ptr<Graph>> isolated_low_layer(const Graph& graph, const std::string& layer,
+                                                  DType dtype) {
+  EDGEWRIGHT_ASSIGN(auto alone, isolated_layer(graph, layer, nullptr));
+  LowFloatOptions options;
+  options.dtype = dtype;
+  convert_low_float(*alone, options);
+  EDGEWRIGHT_TRY(alone->sort_topologically());
+  rename_all(*alone);
+  return alone;
+}
+
+}  // namespace
+
 Result<LayerCosts> LayerCosts::measure(Graph& graph, const QuantSites& sites,
                                        const QuantDecision& decision, LatencyMeter& meter,
-                                       const Progress& progress) {
+                                       const Progress& progress, std::span<const DType> low) {
   Measurer measurer;
   std::map<std::string, std::pair<size_t, size_t>> layers;
+  std::map<std::pair<std::string, DType>, size_t> low_layers;
   std::map<std::string, size_t> roundings;
   for (const QuantLayer& layer : sites.layers) {
     const std::string& name = layer.name();
     EDGEWRIGHT_ASSIGN(auto real, isolated_layer(graph, name, nullptr));
     EDGEWRIGHT_ASSIGN(auto integer, isolated_layer(graph, name, &decision));
     layers[name] = {measurer.add(std::move(real)), measurer.add(std::move(integer))};
+    for (const DType dtype : low) {
+      if (layer.weights < 0) continue;
+      EDGEWRIGHT_ASSIGN(auto narrow, isolated_low_layer(graph, name, dtype));
+      low_layers[{name, dtype}] = measurer.add(std::move(narrow));
+    }
   }
   std::vector<LayerUnit> units = layer_units(sites);
   std::vector<std::pair<size_t, size_t>> of_units;
@@ -287,6 +310,7 @@ Result<LayerCosts> LayerCosts::measure(Graph& graph, const QuantSites& sites,
     return {real.median_us, integer.median_us, real.tuned && integer.tuned};
   };
   for (const auto& [name, pair] : layers) costs.layers_[name] = times(pair);
+  for (const auto& [key, index] : low_layers) costs.low_us_[key] = measurer.of(index).median_us;
   for (size_t u = 0; u < units.size(); ++u) {
     Unit unit{std::move(units[u].layers), times(of_units[u]), {}};
     for (const Node* node : units[u].nodes) {
@@ -302,12 +326,23 @@ Result<LayerCosts> LayerCosts::measure(Graph& graph, const QuantSites& sites,
   return costs;
 }
 
-double LayerCosts::total_us(const QuantSites& sites) const {
+double LayerCosts::float_us(const std::string& layer, DType dtype) const {
+  constexpr double kLeastGain = 0.03;
+  const double plain_us = layers_.at(layer).float_us;
+  const auto it = low_us_.find({layer, dtype});
+  const bool quicker = it != low_us_.end() && it->second < (1 - kLeastGain) * plain_us;
+  return quicker ? it->second : plain_us;
+}
+
+double LayerCosts::total_us(const QuantSites& sites,
+                            const std::map<std::string, DType>& low) const {
   std::set<std::string_view> integer;
   for (const QuantLayer& layer : sites.layers) integer.insert(layer.name());
   double sum = 0;
   for (const auto& [name, pair] : layers_) {
-    sum += integer.contains(name) ? pair.integer_us : pair.float_us;
+    const auto narrow = low.find(name);
+    const DType dtype = narrow == low.end() ? DType::kFloat32 : narrow->second;
+    sum += integer.contains(name) ? pair.integer_us : float_us(name, dtype);
   }
   std::set<std::string_view> inside;  // rounded within a unit
   for (const Unit& unit : units_) {

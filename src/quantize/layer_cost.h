@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,9 +37,11 @@ class LayerCosts {
  public:
   // Measures every layer of the sites in float and in integers, and the rounding of every point.
   // Layers of the same shape are measured once. `decision` covers all sites.
+  // `low`: 16-bit types that layers with weights are measured in as well.
   static Result<LayerCosts> measure(Graph& graph, const QuantSites& sites,
                                     const QuantDecision& decision, LatencyMeter& meter,
-                                    const Progress& progress = nullptr);
+                                    const Progress& progress = nullptr,
+                                    std::span<const DType> low = {});
 
   struct Pair {
     double float_us = 0, integer_us = 0;
@@ -54,12 +57,17 @@ class LayerCosts {
 
   // The sum over all measured layers, those of `sites` in integers and the others in float, with
   // the rounding of values that no integer layer makes or that others read in float as well.
-  // `sites` are of the same graph, with fewer layers.
-  double total_us(const QuantSites& sites) const;
+  // `sites` are of the same graph, with fewer layers. `low`: layers that are in 16 bits.
+  double total_us(const QuantSites& sites, const std::map<std::string, DType>& low = {}) const;
+
+  // What a layer takes in float32 or one of the 16-bit types; a gain that is within what measuring
+  // is off by counts as none.
+  double float_us(const std::string& layer, DType dtype) const;
 
  private:
   std::map<std::string, Pair> layers_;  // by the value that the layer makes
   std::vector<Unit> units_;
+  std::map<std::pair<std::string, DType>, double> low_us_;
   std::map<std::string, double> rounding_us_;  // by value
 };
 

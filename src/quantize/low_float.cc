@@ -72,7 +72,9 @@ class LowFloat {
     if (options_.dtype == DType::kBfloat16 && row->bfloat16 > options_.target_opset) {
       return fmt::format("{} takes bfloat16 since opset {}", node.op, row->bfloat16);
     }
-    if (options_.excluded.contains(node.outputs[0]->name)) return "excluded";
+    const std::string& made = node.outputs[0]->name;
+    if (options_.excluded.contains(made)) return "excluded";
+    if (options_.only && !options_.only->contains(made)) return "not asked for";
     // An input that is float32 only sometimes would make the node's types contradict.
     if (!is_float32(node.output(0))) return "its result is no float32";
     for (const auto* values : {&node.inputs, &node.outputs}) {
@@ -173,7 +175,48 @@ class LowFloat {
   std::map<Value*, Value*> low_form_;
 };
 
+// Rounds a value to a significand of fewer bits by Veltkamp's splitting (T. J. Dekker, "A
+// floating-point technique for extending the available precision", 1971): with c = (2^s + 1) x,
+// c - (c - x) is x rounded to 24 - s bits.
+Value* rounded_to(Graph& graph, Value* value, DType dtype, Node* before) {
+  const float factor = dtype == DType::kFloat16 ? 8193.0f : 65537.0f;  // 11 and 8 bits are left
+  const std::string name = value->name + "_" + std::string(dtype_name(dtype));
+  Value* constant = graph.add_constant(graph.fresh_name(name + "_factor"), Tensor::scalar(factor));
+  const auto add = [&](const char* op, Value* a, Value* b, const char* suffix) {
+    Node* node = graph.add_node(op, {a, b}, {graph.fresh_name(name + suffix)}, {}, "", before);
+    node->outputs[0]->type = value->type;
+    return node->outputs[0];
+  };
+  Value* large = add("Mul", value, constant, "_large");
+  Value* rest = add("Sub", large, value, "_rest");
+  return add("Sub", large, rest, "_rounded");
+}
+
 }  // namespace
+
+void simulate_low_float(Graph& graph, const std::map<std::string, DType>& layers) {
+  for (Node* node : graph.node_list()) {
+    const Value* made = node->output(0);
+    const auto it = made == nullptr ? layers.end() : layers.find(made->name);
+    if (it == layers.end()) continue;
+    for (size_t i = 0; i < node->inputs.size(); ++i) {
+      Value* input = node->inputs[i];
+      if (!is_float32(input)) continue;
+      if (!input->is_constant()) {
+        graph.set_input(node, i, rounded_to(graph, input, it->second, node));
+        continue;
+      }
+      const auto numbers = *float_elements(*input->constant);
+      const auto low = float_tensor(it->second, input->constant->dims(), numbers);
+      EDGEWRIGHT_CHECK(low.ok());
+      const auto wide =
+          float_tensor(DType::kFloat32, input->constant->dims(), *float_elements(*low));
+      EDGEWRIGHT_CHECK(wide.ok());
+      graph.set_input(node, i,
+                      graph.add_constant(graph.fresh_name(input->name + "_rounded"), *wide));
+    }
+  }
+}
 
 LowFloatReport convert_low_float(Graph& graph, const LowFloatOptions& options) {
   return LowFloat(graph, options).convert();

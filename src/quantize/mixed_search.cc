@@ -121,27 +121,48 @@ class MixedSearch {
     return best;
   }
 
-  // From the cheapest assignment step by step to the original: every step undoes the layer that
-  // adds most error for the cost that it saves.
+  double sensitivity(size_t layer, size_t type) const {
+    return type == 0 ? 0 : problem_.sensitivity[layer * problem_.types + type];
+  }
+
+  // Of the types that add less error to the layer the one that adds most; else the original.
+  uint8_t next_finer(size_t layer, uint8_t type) const {
+    uint8_t best = 0;
+    for (size_t other = 1; other < problem_.types; ++other) {
+      const double error = sensitivity(layer, other);
+      if (error >= sensitivity(layer, type) || error <= sensitivity(layer, best)) continue;
+      best = static_cast<uint8_t>(other);
+    }
+    return best;
+  }
+
+  // From the cheapest assignment step by step to the original: every step gives the layer that adds
+  // most error for the cost that it saves the next finer type, or the original one.
   std::vector<Assignment> path_back(Assignment assignment) const {
     std::vector<Assignment> path = {assignment};
     while (std::ranges::any_of(assignment, [](uint8_t type) { return type != 0; })) {
       const double cost = problem_.cost(assignment);
       double best = -1;
       size_t layer = 0;
+      uint8_t changed = 0;
       for (size_t l = 0; l < assignment.size(); ++l) {
         const uint8_t type = assignment[l];
         if (type == 0) continue;
-        assignment[l] = 0;
-        const double lost = std::max(problem_.cost(assignment) - cost, 1e-9 * cost);
-        assignment[l] = type;
-        const double gain = problem_.sensitivity[l * problem_.types + type] / lost;
-        if (gain > best) {
-          best = gain;
-          layer = l;
+        const uint8_t finer = next_finer(l, type);
+        for (const uint8_t other : {uint8_t{0}, finer}) {
+          assignment[l] = other;
+          const double lost = std::max(problem_.cost(assignment) - cost, 1e-9 * cost);
+          const double gain = (sensitivity(l, type) - sensitivity(l, other)) / lost;
+          if (gain > best) {
+            best = gain;
+            layer = l;
+            changed = other;
+          }
+          if (finer == 0) break;
         }
+        assignment[l] = type;
       }
-      assignment[layer] = 0;
+      assignment[layer] = changed;
       path.push_back(assignment);
     }
     return path;

@@ -57,7 +57,8 @@ struct MixedResult {
 inline constexpr size_t kSmallSpace = 4096;
 
 // Looks for the cheapest assignment that is allowed: first greedily (from the cheapest assignment
-// back to the original, worst error for its gain first, with a binary search along that path),
+// type by type back to the original, worst error for its gain first, with a binary search along
+// that path),
 // then by evolution on the added-up errors, judging the most promising. The original is judged too
 // and must be allowed. Same seed, same result, unless time runs out. kUsage where an exhaustive
 // search is asked for and there are more than kSmallSpace assignments.

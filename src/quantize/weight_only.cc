@@ -183,25 +183,9 @@ Status replace_weights(Graph& graph, const WeightLayer& layer, const GroupedWeig
   return {};
 }
 
-Result<std::map<std::string, std::shared_ptr<InputMoments>>> input_moments(
-    Graph& graph, std::span<const WeightLayer> layers, SampleRunner& runner,
-    std::span<const size_t> samples, const Progress& progress) {
-  const auto copy = clone(graph);
-  std::map<std::string, std::shared_ptr<InputMoments>> by_value, by_layer;
-  std::vector<std::pair<size_t, InputMoments*>> watched;
-  for (const WeightLayer& layer : layers) {
-    const std::string& input = layer.node->inputs[0]->name;
-    auto& moments = by_value[input];
-    if (moments == nullptr) {
-      moments = std::make_shared<InputMoments>();
-      moments->size = layer.rows;
-      moments->sums.resize(static_cast<size_t>(layer.rows * layer.rows));
-      EDGEWRIGHT_ASSIGN(Value * product, add_moments(*copy, input));
-      copy->add_output(product);
-      watched.emplace_back(copy->outputs().size() - 1, moments.get());
-    }
-    by_layer[layer.name()] = moments;
-  }
+Status gather_moments(const Graph& graph, std::span<const WatchedMoments> watched,
+                      SampleRunner& runner, std::span<const size_t> samples,
+                      const Progress& progress) {
   size_t done = 0;
   const auto add = [&](size_t, std::span<const Tensor> outputs) -> Status {
     for (const auto& [output, moments] : watched) {
@@ -213,7 +197,29 @@ Result<std::map<std::string, std::shared_ptr<InputMoments>>> input_moments(
     if (progress) progress("gather inputs of layers", ++done, samples.size());
     return {};
   };
-  EDGEWRIGHT_TRY(runner.run(*copy, samples, add));
+  return runner.run(graph, samples, add);
+}
+
+Result<std::map<std::string, std::shared_ptr<InputMoments>>> input_moments(
+    Graph& graph, std::span<const WeightLayer> layers, SampleRunner& runner,
+    std::span<const size_t> samples, const Progress& progress) {
+  const auto copy = clone(graph);
+  std::map<std::string, std::shared_ptr<InputMoments>> by_value, by_layer;
+  std::vector<WatchedMoments> watched;
+  for (const WeightLayer& layer : layers) {
+    const std::string& input = layer.node->inputs[0]->name;
+    auto& moments = by_value[input];
+    if (moments == nullptr) {
+      moments = std::make_shared<InputMoments>();
+      moments->size = layer.rows;
+      moments->sums.resize(static_cast<size_t>(layer.rows * layer.rows));
+      EDGEWRIGHT_ASSIGN(Value * product, add_moments(*copy, input));
+      copy->add_output(product);
+      watched.push_back({copy->outputs().size() - 1, moments.get()});
+    }
+    by_layer[layer.name()] = moments;
+  }
+  EDGEWRIGHT_TRY(gather_moments(*copy, watched, runner, samples, progress));
   return by_layer;
 }
 

@@ -82,6 +82,16 @@ enum class WeightForm : uint8_t {
 Status replace_weights(Graph& graph, const WeightLayer& layer, const GroupedWeights& rounded,
                        WeightForm form);
 
+// An output of a graph that gives products of inputs, one matrix or a batch of them, and where they
+// are summed up over samples.
+struct WatchedMoments {
+  size_t output = 0;
+  InputMoments* moments = nullptr;
+};
+Status gather_moments(const Graph& graph, std::span<const WatchedMoments> watched,
+                      SampleRunner& runner, std::span<const size_t> samples,
+                      const Progress& progress = nullptr);
+
 // The moments of the inputs of these layers over samples, by layer; layers that read the same value
 // share them.
 Result<std::map<std::string, std::shared_ptr<InputMoments>>> input_moments(

@@ -51,7 +51,8 @@ Json run_json(const SimulatedRun& run) {
   json["setting_changes"] = run.setting_changes;
   json["simulated_s"] = run.simulated_s;
   json["request_p50_us"] = run.request_p50_us;
-  json["request_p95_us"] = run.request_p95_us;
+  json["request_max_us"] = run.request_max_us;
+  json["request_p95_us"] = run.request_p95_us ? Json(*run.request_p95_us) : Json();
   json["latency_claims"] = claims_json(run);
   json["energy_j"] = Json::object();
   for (const auto& [component, joules] : run.energy_j) json["energy_j"][component] = joules;

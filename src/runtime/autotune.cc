@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <ctime>
 
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/thread_pool.h"
+#include "kernels/sparse/sparse_weights.h"
 
 namespace edgewright {
 namespace {
@@ -56,6 +58,14 @@ std::string attributes_text(const Attributes& attributes) {
   return text;
 }
 
+// Kernels for sparse weights take as long as there are weights: in steps of a twentieth.
+std::string constant_text(const TensorSpec& spec) {
+  if (spec.constant == nullptr) return "";
+  if (spec.dims.size() < 2) return "c";
+  const auto twentieths = std::lround(20 * share_of_zeros(*spec.constant));
+  return twentieths == 0 ? "c" : fmt::format("c{}z", 5 * twentieths);
+}
+
 std::string specs_text(const std::vector<TensorSpec>& specs) {
   std::string text;
   for (const TensorSpec& spec : specs) {
@@ -64,7 +74,7 @@ std::string specs_text(const std::vector<TensorSpec>& specs) {
       continue;
     }
     text += fmt::format("{}[{}]{}{},", dtype_name(spec.dtype), dims_text(spec.dims),
-                        static_cast<int>(spec.layout), spec.constant != nullptr ? "c" : "");
+                        static_cast<int>(spec.layout), constant_text(spec));
   }
   return text;
 }

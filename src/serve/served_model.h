@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "llm/energy_ledger.h"
 #include "llm/packed_model.h"
 #include "llm/phase.h"
 #include "llm/tokenizer.h"
@@ -38,6 +39,8 @@ struct LanguageParts {
   // Told what its engine does, and asked what it may do; may be empty.
   std::function<void(const EnginePhase&)> on_phase;
   std::function<EngineAdvice()> advice;
+  StageCpus stages;                      // of a pipeline of layers; empty: none
+  std::shared_ptr<EnergyLedger> ledger;  // divides the machine's energy among requests; null: none
 };
 
 // Opens model files; the server itself reads no model format.

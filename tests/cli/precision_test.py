@@ -268,6 +268,44 @@ class Precision(unittest.TestCase):
         self.assertEqual(sum(point["knee"] for point in front), 1)
         self.assertLess(costs[0], costs[-1])
 
+    def mixed(self, *quantize):
+        flags = ["--precision", "mixed", "--calibrate", self.data]
+        for word in quantize:
+            flags += ["--quantize", word]
+        document = self.convert(*flags)
+        return document, {choice["what"]: choice for choice in document["choices"]}
+
+    def test_a_mix_by_energy_counts_what_a_device_says(self):
+        document, what = self.mixed("objective=energy", "device=sm8250")
+        self.assertIn("sm8250", what["mix"]["why"])
+        costs = [point["cost"] for point in document["pareto"]]
+        self.assertLess(costs[0], costs[-1])
+        # The original is the dearest point, and the one without an error.
+        self.assertEqual(document["pareto"][-1]["error"], 0)
+        flags = ("--precision", "mixed", "--calibrate", self.data)
+        missing = self.convert(*flags, "--quantize", "objective=energy", code=2)
+        self.assertIn("device=", missing)
+
+    def test_a_mix_of_named_types(self):
+        for type_name, report in (("fp16", "float16"), ("bf16", "bfloat16"), ("int8", "int8")):
+            document, what = self.mixed("objective=size", f"types=fp32,{type_name}")
+            self.assertIn(report, what["types of layers"]["chosen"])
+            self.assertIn(report, document["precision"].values())
+        flags = ("--precision", "mixed", "--calibrate", self.data)
+        refused = self.convert(*flags, "--quantize", "types=fp32,int3", code=2)
+        self.assertIn("int3", refused)
+
+    def test_zeros_are_left_out_where_that_is_quicker(self):
+        for sparsity in ("2:4", "0.9"):
+            for precision in ("fp32", "int8"):
+                flags = ("--precision", precision, "--calibrate", self.data)
+                for word in (f"sparsity={sparsity}", "max-error=2"):
+                    flags += ("--quantize", word)
+                document = self.convert(*flags)
+                what = {choice["what"]: choice for choice in document["choices"]}
+                self.assertIn("weights of", what["sparsity"]["chosen"])
+                self.assertIn("sparse kernels", what)
+
     def test_own_quantisation_is_kept(self):
         self.int8()
         first = self.operators()

@@ -4,7 +4,7 @@ usage: precision_zoo_test.py PROGRAM SHARED [--only NAME,...]
 
 Runs in an environment with NumPy, ONNX Runtime and OpenVINO (tools/setup --bench); without them, or
 without the shared folder, it is skipped (exit code 77). NAME: accuracy, calibrators, cost,
-interchange, small, trained, mixed.
+interchange, small, trained, mixed, mixed_vit.
 
 Bounds: issue "Precision", targets 1, 2, 4, 5 and 6.
 """
@@ -228,7 +228,7 @@ class Zoo:
             self.models / "resnet20.onnx", self.calibration, self.calibration_labels, source
         )
         flags = ["--precision", "mixed", "--shape", "input=1x3x32x32"]
-        for word in ("search=exhaustive", "seconds=600"):
+        for word in ("search=exhaustive", "seconds=600", "types=fp32,int8"):
             flags += ["--quantize", word]
         _, document = self.convert("eight", "mixed", *flags, source=source)
         choices = {choice["what"]: choice for choice in document["choices"]}
@@ -243,11 +243,32 @@ class Zoo:
         self.expect("256" in every["why"] and found <= 1.02 * best, text)
 
 
+    def mixed_vit(self):
+        """The mix is quicker than float32 and no less accurate than int8 everywhere."""
+        flags = ("--precision", "mixed", "--quantize", "max-loss=0.5")
+        path, document = self.convert("vit20", "mixed", *flags)
+        choices = {choice["what"]: choice for choice in document["choices"]}
+        whole = choices["whole model"]
+        mixed_us, float_us, int8_us = (
+            float(number)
+            for number in re.findall(r"(\d+) us", whole["chosen"] + " " + whole["runner_up"])
+        )
+        text = f"vit20: {mixed_us:.0f} us mixed, {float_us:.0f} float32, {int8_us:.0f} int8"
+        self.expect(mixed_us < float_us, f"{text}; {choices['types of layers']['chosen']}")
+        before, after, same = self.judge("vit20", path)
+        self.expect(after >= before - 0.5, figures("vit20 mixed", before, after, same))
+        whole_path, _ = self.convert("vit20", "all", "--precision", "int8", "--quantize",
+                                     "refuse=off")  # fmt: skip
+        int8_top1 = self.judge("vit20", whole_path)[1]
+        self.expect(after >= int8_top1, f"vit20: {after:.2f} % mixed, {int8_top1:.2f} % int8")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("shared", type=pathlib.Path)
-    names = ("accuracy", "small", "trained", "interchange", "calibrators", "cost", "mixed")
+    names = ("accuracy", "small", "trained", "interchange", "calibrators", "cost", "mixed",
+             "mixed_vit")  # fmt: skip
     parser.add_argument("--only", default=",".join(names))
     arguments = parser.parse_args()
     if not (arguments.shared / "zoo" / "cifar10").is_dir():

@@ -42,6 +42,8 @@ PAGES = [
     ("plan", ["power", "plan", "llama-1.1b", "--device", "sdm845"], 1),
     ("simulate", ["power", "simulate", "llama-1.1b", "--device", "sdm845", "--policy", "highest",
                   "phase-aware", "--seconds", "120"], 3),
+    ("energy", ["power", "energy", "trace.csv", "--window", "0.5:2.5"], 0),
+    ("govern", ["power", "govern", "--device", "sm8250", "--seconds", "0.2"], 0),
     ("split", ["split", "plan", RESNET, *SHAPE, *SPLIT, "--map"], 1),
     ("codecs", ["split", "codecs", RESNET, "--cut", "input", *SHAPE], 1),
     ("privacy", ["split", "privacy"], 0),
@@ -95,6 +97,8 @@ class Checks:
 
 def make_pages(folder, checks):
     made = []
+    # With a gap, so that the page has one to show.
+    (folder / "trace.csv").write_text("time_s,power_w\n0,1\n1,2\n2,3\n3,3\n10,4\n11,4\n")
     for name, words, charts in PAGES:
         outputs = ["--json", f"{name}.json", "--report", f"{name}.html"]
         done = subprocess.run(

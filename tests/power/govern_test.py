@@ -183,7 +183,8 @@ class Govern(unittest.TestCase):
         self.wait_until(lambda: advice.exists() and advice.read_text(), "the advice")
         said = advice.read_text().strip()
         report = json.loads(process.communicate(timeout=60)[0])
-        self.assertRegex(said, r"^batch \d+ duty [01]\.\d+ threads [1-8]$")
+        self.assertRegex(said, r"^batch \d+ duty [01]\.\d+ threads [1-8] beside \d+ "
+                               r"stages (none|[\d,]+(/[\d,]+)+)$")
         self.assertEqual(report["advice"], "batch 0 duty 1.000 threads 0")
         self.assertEqual(advice.read_text(), "batch 0 duty 1.000 threads 0\n")
 
@@ -225,6 +226,7 @@ class Govern(unittest.TestCase):
         for part in ("no cpufreq", "no thermal zones", "no energy counter"):
             self.assertIn(part, text)
         self.assertFalse(report["reached"])
+        self.assertGreaterEqual(report["seconds"], 0.1)
 
 
 if __name__ == "__main__":

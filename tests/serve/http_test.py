@@ -443,6 +443,63 @@ class Energy(unittest.TestCase):
             self.assertAlmostEqual(report["energy"]["energy_j"], 4)
             self.assertAlmostEqual(report["energy_mj_per_request"], 4000 / report["answered"])
 
+    def test_charges_every_text_with_its_share(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            zone = folder / "root/sys/class/thermal/thermal_zone0"
+            zone.mkdir(parents=True)
+            (zone / "type").write_text("cpu-thermal\n")
+            (zone / "temp").write_text("51000\n")
+            counter = folder / "root/sys/class/powercap/intel-rapl:0/energy_uj"
+            counter.parent.mkdir(parents=True)
+            (counter.parent / "max_energy_range_uj").write_text("262143328850\n")
+            start, over = time.monotonic(), threading.Event()
+
+            def count():  # two watts
+                while True:
+                    fresh = counter.with_suffix(".new")
+                    fresh.write_text(f"{int(2e6 * (time.monotonic() - start))}\n")
+                    fresh.replace(counter)
+                    if over.wait(0.002):
+                        return
+
+            counting = threading.Thread(target=count)
+            counting.start()
+            try:
+                while not counter.exists():
+                    time.sleep(0.001)
+                self.check_shares(folder)
+            finally:
+                over.set()
+                counting.join()
+
+    def check_shares(self, folder):
+        words = folder / "models" / "words" / "1"
+        words.mkdir(parents=True)
+        shutil.copy(MODELS / "novel-7m-int8.ewlm", words / "model.ewlm")
+        with unittest.mock.patch.dict(os.environ, EDGEWRIGHT_POWER_ROOT=str(folder / "root")):
+            server = Server(PROGRAM, folder / "models")
+        order = {"model": "words", "prompt": "It was a dark night", "max_tokens": 200,
+                 "temperature": 0}
+        before = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            asked = pool.map(lambda _: server.ask("POST", "/v1/completions", order), range(6))
+            answers = [content for _, content in asked]
+        most_mj = 2e3 * (time.monotonic() - before) + 20
+        shares = [answer["usage"]["energy"] for answer in answers]
+        self.assertLessEqual(sum(share["energy_mj"] for share in shares), most_mj)
+        for answer, share in zip(answers, shares):
+            self.assertGreater(share["energy_mj"], 0)
+            self.assertAlmostEqual(share["energy_mj_per_token"],
+                                   share["energy_mj"] / answer["usage"]["completion_tokens"])
+            self.assertGreater(share["window_s"], 0)
+            self.assertGreaterEqual(share["readings"], 1)
+            self.assertIn("energy counter of", share["method"])
+            self.assertEqual(share["hottest_c"], 51)
+        metrics = server.request("GET", "/metrics")[2].decode()
+        self.assertIn("edgewright_generation_energy_joules_total", metrics)
+        self.assertEqual(server.end()[0], 0)
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])

@@ -44,7 +44,8 @@ Action declare_power_govern(CLI::App& app, CommonOptions& common) {
       "--hint-file", o.hint_file,
       "file in which the engine says 'idle', 'prefill TOKENS' or 'decode BATCH CONTEXT'");
   app.add_option("--advice-file", o.advice_file,
-                 "file from which the engine takes 'batch N duty SHARE threads T'");
+                 "file from which the engine takes 'batch N duty SHARE threads T beside N stages "
+                 "CPUS/CPUS'");
   app.add_option("--precision", o.precision, "of the engine's weights: fp16, int8, int4");
   app.add_option("--skin-limit", o.skin_limit_c, "Celsius (default: the device's; 0: none)");
   app.add_option("--helper", o.socket, "socket of a privileged helper to write through");

@@ -45,14 +45,16 @@ std::string summary(const PowerPlanReport& report) {
 Action declare_power_plan(CLI::App& app, CommonOptions& common) {
   auto options = std::make_shared<Options>();
   auto& o = options->plan;
-  app.add_option("MODEL", options->model, "folder with config.json, or llama-1.1b")->required();
+  app.add_option("MODEL", options->model,
+                 "a language model, its config.json, its profile --json, or llama-1.1b")
+      ->required();
   app.add_option("--device", o.device, "a device of the catalogue, or a device file")->required();
   app.add_option("--precision", o.precisions, "of the weights, several are searched")
       ->delimiter(',');
   app.add_option("--batch", o.batches, "batch sizes to search")
       ->delimiter(',')
       ->check(CLI::Range(1, 1024));
-  app.add_option("--token-ms", o.token_ms, "a token may take this long")
+  app.add_option("--token-ms,--slo", o.token_ms, "a token may take this long")
       ->check(CLI::Range(0.0, 1e9));
   app.add_option("--first-token-ms", o.first_token_ms, "the first token may take this long")
       ->check(CLI::Range(0.0, 1e9));
@@ -60,7 +62,7 @@ Action declare_power_plan(CLI::App& app, CommonOptions& common) {
       ->check(CLI::Range(1.0, 100.0));
   app.add_option("--ambient", o.ambient_c, "Celsius")->check(CLI::Range(-60.0, 100.0));
   app.add_option("--skin-limit", o.skin_limit_c, "Celsius (default: the device's; 0: none)");
-  app.add_option("--battery-hours", o.battery_hours, "that one charge has to last")
+  app.add_option("--battery-hours,--battery", o.battery_hours, "that one charge has to last")
       ->check(CLI::Range(0.0, 1e6));
   app.add_option("--prompt-tokens", o.prompt_tokens, "of a prompt")
       ->check(CLI::Range(1, 1'000'000));

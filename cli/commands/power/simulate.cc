@@ -36,7 +36,7 @@ std::string summary(const PowerSimulateReport& report) {
     rows.push_back({run.policy, fmt::format("{:.2f}", run.mean_tokens_per_s),
                     fmt::format("{:.2f}", run.sustained_tokens_per_s),
                     fmt::format("{:.3f}", run.energy_mj_per_token),
-                    fmt::format("{:.2f}", run.request_p95_us * 1e-3),
+                    run.request_p95_us ? fmt::format("{:.2f}", *run.request_p95_us * 1e-3) : "-",
                     fmt::format("{:.1f}", run.peak_temperature_c),
                     fmt::format("{:.1f}", run.peak_skin_c), fmt::format("{}", run.throttles.size()),
                     run.usual_setting});
@@ -49,7 +49,9 @@ std::string summary(const PowerSimulateReport& report) {
 Action declare_power_simulate(CLI::App& app, CommonOptions& common) {
   auto options = std::make_shared<Options>();
   auto& o = options->simulate;
-  app.add_option("MODEL", options->model, "folder with config.json, or llama-1.1b")->required();
+  app.add_option("MODEL", options->model,
+                 "a language model, its config.json, its profile --json, or llama-1.1b")
+      ->required();
   app.add_option("--device", o.device, "a device of the catalogue, or a device file")->required();
   app.add_option("--policy", o.policies,
                  "highest, schedutil, ipa, square-root, learned, phase-aware, performance, "

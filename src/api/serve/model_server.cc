@@ -90,9 +90,10 @@ Status ModelServer::State::start_http(const std::shared_ptr<TlsIdentity>& tls) {
   with.tls = tls;
   HttpContext context{*service};
   context.connections = [this] { return http ? http->connections() : 0; };
-  context.energy_j = [this]() -> std::optional<double> {
-    const EnergyFigures figures = energy.so_far(0);
-    return figures.measured ? std::optional(figures.energy_j) : std::nullopt;
+  context.meter = [this] {
+    EnergyFigures figures = energy.so_far(0);
+    return MeterState{figures.measured ? std::optional(figures.energy_j) : std::nullopt,
+                      std::move(figures.method), figures.hottest_c};
   };
   const auto router = std::make_shared<const Router>(std::move(context));
   EDGEWRIGHT_ASSIGN(http, HttpServer::start(with, [router](const HttpRequest& request) {
@@ -131,7 +132,12 @@ Result<ModelServer> ModelServer::start(const ServeOptions& options) {
     EDGEWRIGHT_ASSIGN(tls, TlsIdentity::load(options.certificate, options.key));
   }
   EDGEWRIGHT_ASSIGN(ServiceOptions with, service_options(options));
-  EDGEWRIGHT_ASSIGN(ModelOpener opener, model_opener(options.phase_file, options.advice_file));
+  const auto ledger =
+      std::make_shared<EnergyLedger>([meter = &state->energy] { return meter->joules(); });
+  EDGEWRIGHT_ASSIGN(ModelOpener opener, model_opener({.phase_file = options.phase_file,
+                                                      .advice_file = options.advice_file,
+                                                      .stages = options.stages,
+                                                      .ledger = ledger}));
   EDGEWRIGHT_ASSIGN(state->service, Service::open(std::move(with), std::move(opener)));
   if (state->service->versions().empty()) {
     const std::vector<std::string> warnings = state->service->warnings();

@@ -175,6 +175,24 @@ TEST(ConvOneDnn, ProductsOfBfloat16OnlyWhereAskedFor) {
 }
 #endif
 
+TEST(ConvBfloat16, AgreesWithTheDefinition) {
+  const Case cases[] = {
+      {2, 32, 48, 9, 33, 3, 3, 1, 1, 1, {1, 1, 1, 1}, "Relu", true},
+      {1, 16, 16, 32, 32, 3, 3, 1, 1, 1, {1, 1, 1, 1}},
+      {1, 24, 40, 8, 8, 3, 3, 2, 1, 1, {0, 0, 1, 1}, "Silu", true, 0},
+      {1, 16, 80, 11, 10, 1, 1, 1, 1, 1, {0, 0, 0, 0}, "HardSwish"},
+      {2, 20, 16, 11, 10, 1, 1, 2, 1, 1, {0, 0, 0, 0}},
+      {1, 16, 112, 12, 9, 3, 3, 1, 2, 1, {2, 2, 2, 2}, "Relu", true, 0},
+  };
+  for (const Case& c : cases) {
+    EXPECT_FALSE(accepts(make_trial(c), "conv2d_bf16_amx"));
+    Trial trial = make_trial(c);
+    trial.attribute("products", std::string("bfloat16"));
+    if (!accepts(trial, "conv2d_bf16_amx")) GTEST_SKIP() << "not on this processor";
+    expect_agrees(trial, "conv2d_bf16_amx", expected_output(trial, c), kBfloat16Tolerance);
+  }
+}
+
 TEST(ConvDirect, RefusesWhatWouldFillPaddingChannels) {
   const Case whole = {1, 16, 32, 5, 5, 1, 1, 1, 1, 1, {0, 0, 0, 0}, "Sigmoid"};
   const Case part = {1, 16, 24, 5, 5, 1, 1, 1, 1, 1, {0, 0, 0, 0}, "Sigmoid"};

@@ -13,9 +13,12 @@ namespace edgewright {
 struct IntegerDepth {
   size_t blocks = 1;
   size_t k = 0;
+  bool two_of_four = false;  // weights of which two in four along k are kept
 
   size_t chunks() const { return (k + kIntegerChunk - 1) / kIntegerChunk; }
-  size_t block_bytes() const { return chunks() * kIntegerChunkBytes; }
+  size_t block_bytes() const {
+    return chunks() * (two_of_four ? kTwoOfFourChunkBytes : kIntegerChunkBytes);
+  }
   size_t panel_bytes() const { return blocks * block_bytes(); }
 };
 
@@ -28,6 +31,16 @@ using WeightAt = FunctionRef<int8_t(size_t block, size_t i, size_t column)>;
 // `out` has packed_layer_bytes().
 void pack_layer(const IntegerDepth& depth, size_t columns, WeightAt at, const Requantisation& r,
                 const float* m, bool one_m, const float* b, std::byte* out);
+
+// Whether at most two of every four weights along k are there, in every block and column.
+bool keeps_two_of_four(const IntegerDepth& depth, size_t columns, WeightAt at);
+
+// The cores that a product may run on.
+enum class CoreKind : uint8_t { kVector, kAmx, kTwoOfFour };
+// Null where this CPU has it not.
+const IntegerCore* find_core(CoreKind kind);
+// Whether the constant weights (input 1) have zeros enough for a look at their places.
+bool is_sparse_enough(const KernelRequest& request);
 
 // Packed weights bound to a core. `packed` outlives it.
 class IntegerLayer {

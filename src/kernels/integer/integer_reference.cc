@@ -1,5 +1,5 @@
-// edgewright::QuantizedConv2d and QuantizedMatMul as the chains of ai.onnx operators that they
-// stand for; attributes are listed in passes/lowering.h.
+// edgewright::QuantizedConv2d and the other operators on bytes as the chains of ai.onnx operators
+// that they stand for; attributes are listed in passes/lowering.h.
 #include "kernels/families.h"
 #include "kernels/fused/inner_call.h"
 #include "kernels/fused/named_activation.h"
@@ -178,10 +178,49 @@ Status quantized_attention(OpCall& call) {
   return {};
 }
 
+// DequantizeLinear, the operator, and QuantizeLinear where the result is of 8 bits.
+Status finish_window(OpCall& call, std::string_view op, const Attributes& attributes,
+                     std::vector<Datum> more) {
+  EDGEWRIGHT_ASSIGN(const Tensor* x, call.tensor(0));
+  EDGEWRIGHT_ASSIGN(const Tensor real, dequantised(call, *x, "x_scale", "x_zero"));
+  std::vector<Datum> inputs = {real};
+  inputs.insert(inputs.end(), more.begin(), more.end());
+  EDGEWRIGHT_ASSIGN(Tensor y, InnerCall::run(op, attributes, std::move(inputs)));
+  const auto type =
+      static_cast<DType>(call.attributes->get_int("y_type", static_cast<int64_t>(DType::kFloat32)));
+  if (type != DType::kFloat32) {
+    EDGEWRIGHT_ASSIGN(y, quantised(call, y, "y_scale", "y_zero", type));
+  }
+  call.set_output(0, std::move(y));
+  return {};
+}
+
+Status quantized_average_pool(OpCall& call) {
+  Attributes attributes;
+  for (const char* key : {"kernel_shape", "strides", "pads", "count_include_pad"}) {
+    if (const AttributeValue* value = call.attributes->find(key)) attributes.set(key, *value);
+  }
+  return finish_window(call, "AveragePool", attributes, {});
+}
+
+// The sizes of the result are an attribute: what a plan knows of its values is not to be had here.
+Status quantized_resize(OpCall& call) {
+  Attributes attributes;
+  attributes.set("mode", std::string("linear"));
+  attributes.set("coordinate_transformation_mode",
+                 call.attributes->get_string("coordinate_transformation_mode", "half_pixel"));
+  const std::vector<int64_t> sizes = call.attributes->get_ints("sizes");
+  const auto count = static_cast<int64_t>(sizes.size());
+  return finish_window(call, "Resize", attributes,
+                       {Datum(), Datum(), Tensor::of<int64_t>({count}, sizes)});
+}
+
 constexpr ReferenceKernel kKernels[] = {
     {"edgewright", "QuantizedAttention", quantized_attention},
+    {"edgewright", "QuantizedAveragePool", quantized_average_pool},
     {"edgewright", "QuantizedConv2d", quantized_conv2d},
     {"edgewright", "QuantizedMatMul", quantized_matmul},
+    {"edgewright", "QuantizedResize", quantized_resize},
 };
 
 }  // namespace

@@ -13,6 +13,9 @@ namespace edgewright {
 //    the bytes of neighbouring pixels lie side by side.
 // W: int8 panels of 16 columns, w_panel bytes apart. A panel holds, for every block, chunks of 64
 //    values of k as [16 quads][16 columns][4], zeros beyond k: w_block bytes a block.
+//    Where two weights in four along k are kept, a chunk holds the kept ones as [8 eights of k]
+//    [16 columns][4] (two of the first four, two of the second), then their places as
+//    [8 eights][16 columns] bytes of four times two bits.
 // Rows are read up to the end of their last chunk and, by the AMX core, up to a multiple of 16
 // rows: that memory must be there, its contents do not matter.
 struct IntegerProduct {
@@ -29,6 +32,7 @@ struct IntegerProduct {
 
 inline constexpr size_t kIntegerChunk = 64;         // values of k in a chunk
 inline constexpr size_t kIntegerChunkBytes = 1024;  // of a panel
+inline constexpr size_t kTwoOfFourChunkBytes = 512 + 128;
 inline constexpr size_t kMaxIntegerRows = 32;
 inline constexpr size_t kMaxIntegerPanels = 4;
 
@@ -48,6 +52,9 @@ struct IntegerCore {
 
 // VNNI, AVX2 or plain loops, by this CPU.
 const IntegerCore& vector_integer_core();
+// The same on weights of which two in four are kept: half the dot products, but every one takes its
+// bytes by a permutation.
+const IntegerCore& two_of_four_core();
 // AMX; null where the CPU or the system does not offer it.
 const IntegerCore* amx_integer_core();
 

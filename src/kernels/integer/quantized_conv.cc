@@ -16,10 +16,11 @@ constexpr int64_t kSlackRows = 16;
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-IntegerDepth depth_of(const ConvShape& s) {
+IntegerDepth depth_of(const ConvShape& s, CoreKind core) {
   const bool rows = s.dilation_x == 1;
   return {static_cast<size_t>(rows ? s.kernel_height : s.kernel_height * s.kernel_width),
-          static_cast<size_t>(rows ? s.kernel_width * s.in_channels : s.in_channels)};
+          static_cast<size_t>(rows ? s.kernel_width * s.in_channels : s.in_channels),
+          core == CoreKind::kTwoOfFour};
 }
 
 // Positions of the output that one call of the layer takes as rows of a matrix.
@@ -48,12 +49,12 @@ ConvWalk walk_of(const ConvShape& s) {
 
 class QuantizedConv : public PreparedKernel {
  public:
-  QuantizedConv(const QuantizedConvShape& shape, const IntegerCore& core, PackedBytes packed,
-                int threads)
+  QuantizedConv(const QuantizedConvShape& shape, const IntegerCore& core, const IntegerDepth& depth,
+                PackedBytes packed, int threads)
       : s_(shape.conv),
         walk_(walk_of(shape.conv)),
-        layer_(core, depth_of(shape.conv), static_cast<size_t>(s_.out_channels),
-               shape.requantisation, shape.x_is_signed, packed.data()),
+        layer_(core, depth, static_cast<size_t>(s_.out_channels), shape.requantisation,
+               shape.x_is_signed, packed.data()),
         border_(shape.conv, static_cast<uint8_t>(shape.requantisation.x_zero)),
         out_bytes_(shape.requantisation.out == DType::kFloat32 ? 4 : 1),
         residual_bytes_(shape.requantisation.residual == DType::kFloat32 ? 4 : 1),
@@ -133,60 +134,66 @@ class QuantizedConv : public PreparedKernel {
   std::vector<int32_t> places_;
 };
 
-bool supports_any(const KernelRequest& request) {
-  const auto s = parse_quantized_conv(request);
-  return s.ok() && s->conv.group == 1 && has_constant_factors(request);
-}
-bool supports_amx(const KernelRequest& request) {
-  return amx_integer_core() != nullptr && supports_any(request);
-}
-
-Result<Tensor> pack(const KernelRequest& request) {
-  EDGEWRIGHT_ASSIGN(const QuantizedConvShape s, parse_quantized_conv(request));
-  const ConvShape& c = s.conv;
-  const IntegerDepth depth = depth_of(c);
-  const auto columns = static_cast<size_t>(c.out_channels);
-  const auto bytes = static_cast<int64_t>(packed_layer_bytes(depth, columns));
-  EDGEWRIGHT_ASSIGN(Tensor packed, Tensor::allocate(DType::kUint8, {bytes}));
-  const int8_t* const w = request.inputs[1].constant->data<int8_t>();
-  const int64_t pieces = c.dilation_x == 1 ? 1 : c.kernel_width;
-  const ColumnFactors factors = column_factors(request);
-  pack_layer(
-      depth, columns,
-      [&](size_t block, size_t i, size_t column) {
+// Value i of a block of a column: rows of the kernel over NHWC, or single taps where it is dilated.
+auto weight_of(const KernelRequest& request, const ConvShape& c) {
+  return
+      [w = request.inputs[1].constant->data<int8_t>(), c](size_t block, size_t i, size_t column) {
+        const int64_t pieces = c.dilation_x == 1 ? 1 : c.kernel_width;
         const auto b = static_cast<int64_t>(block), at = static_cast<int64_t>(i);
         const int64_t ky = b / pieces, kx = b % pieces + at / c.in_channels;
         const int64_t channel = at % c.in_channels;
-        return w[((static_cast<int64_t>(column) * c.in_channels + channel) * c.kernel_height + ky) *
-                     c.kernel_width +
-                 kx];
-      },
-      s.requantisation, factors.m, factors.one_m, factors.b, packed.mutable_bytes());
+        const int64_t row = static_cast<int64_t>(column) * c.in_channels + channel;
+        return w[(row * c.kernel_height + ky) * c.kernel_width + kx];
+      };
+}
+
+template <CoreKind kCore>
+bool supports(const KernelRequest& request) {
+  if (find_core(kCore) == nullptr) return false;
+  const auto s = parse_quantized_conv(request);
+  if (!s.ok() || s->conv.group != 1 || !has_constant_factors(request)) return false;
+  return kCore != CoreKind::kTwoOfFour ||
+         (is_sparse_enough(request) &&
+          keeps_two_of_four(depth_of(s->conv, kCore), static_cast<size_t>(s->conv.out_channels),
+                            weight_of(request, s->conv)));
+}
+
+template <CoreKind kCore>
+Result<Tensor> pack(const KernelRequest& request) {
+  EDGEWRIGHT_ASSIGN(const QuantizedConvShape s, parse_quantized_conv(request));
+  const IntegerDepth depth = depth_of(s.conv, kCore);
+  const auto columns = static_cast<size_t>(s.conv.out_channels);
+  const auto bytes = static_cast<int64_t>(packed_layer_bytes(depth, columns));
+  EDGEWRIGHT_ASSIGN(Tensor packed, Tensor::allocate(DType::kUint8, {bytes}));
+  const ColumnFactors factors = column_factors(request);
+  pack_layer(depth, columns, weight_of(request, s.conv), s.requantisation, factors.m, factors.one_m,
+             factors.b, packed.mutable_bytes());
   return packed;
 }
 
-Created create_on(const IntegerCore& core, const KernelRequest& request, PackedBytes packed) {
+template <CoreKind kCore>
+Created create(const KernelRequest& request, PackedBytes packed) {
   EDGEWRIGHT_ASSIGN(const QuantizedConvShape s, parse_quantized_conv(request));
-  const size_t expected =
-      packed_layer_bytes(depth_of(s.conv), static_cast<size_t>(s.conv.out_channels));
+  const IntegerCore* core = find_core(kCore);
+  if (core == nullptr) return unsupported("this CPU has no AMX");
+  const IntegerDepth depth = depth_of(s.conv, kCore);
+  const size_t expected = packed_layer_bytes(depth, static_cast<size_t>(s.conv.out_channels));
   if (packed.size() != expected) {
     return bad_input("packed weights of a quantised convolution have {} bytes, expected {}",
                      packed.size(), expected);
   }
-  return Created(std::make_unique<QuantizedConv>(s, core, packed, request.threads));
+  return Created(std::make_unique<QuantizedConv>(s, *core, depth, packed, request.threads));
 }
-Created create_vector(const KernelRequest& request, PackedBytes packed) {
-  return create_on(vector_integer_core(), request, packed);
-}
-Created create_amx(const KernelRequest& request, PackedBytes packed) {
-  const IntegerCore* core = amx_integer_core();
-  if (core == nullptr) return unsupported("this CPU has no AMX");
-  return create_on(*core, request, packed);
+
+template <CoreKind kCore>
+constexpr ImplementationFunctions functions() {
+  return {supports<kCore>, pack<kCore>, create<kCore>};
 }
 
 }  // namespace
 
-ImplementationFunctions quantized_conv_amx() { return {supports_amx, pack, create_amx}; }
-ImplementationFunctions quantized_conv_vector() { return {supports_any, pack, create_vector}; }
+ImplementationFunctions quantized_conv_amx() { return functions<CoreKind::kAmx>(); }
+ImplementationFunctions quantized_conv_vector() { return functions<CoreKind::kVector>(); }
+ImplementationFunctions quantized_conv_two_of_four() { return functions<CoreKind::kTwoOfFour>(); }
 
 }  // namespace edgewright

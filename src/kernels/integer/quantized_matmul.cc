@@ -24,8 +24,9 @@ struct ProductShape {
   int64_t m = 0, k = 0, n = 0;
   Requantisation requantisation;
   bool a_is_signed = false;
+  bool two_of_four = false;
 
-  IntegerDepth depth() const { return {1, static_cast<size_t>(k)}; }
+  IntegerDepth depth() const { return {1, static_cast<size_t>(k), two_of_four}; }
 };
 
 class QuantizedProduct : public PreparedKernel {
@@ -126,7 +127,7 @@ Result<ProductShape> parse_matmul_product(const KernelRequest& request) {
   if (m.batch != 1 || m.transpose_a || m.scale != 1.0f) {
     return unsupported("a quantised product of several right sides");
   }
-  return ProductShape{m.m, m.k, m.n, s.requantisation, s.a_is_signed};
+  return ProductShape{m.m, m.k, m.n, s.requantisation, s.a_is_signed, false};
 }
 
 Result<ProductShape> parse_pointwise(const KernelRequest& request) {
@@ -136,42 +137,60 @@ Result<ProductShape> parse_pointwise(const KernelRequest& request) {
       c.padded() || c.group != 1) {
     return unsupported("a convolution that is no product of matrices");
   }
-  return ProductShape{c.batch * c.out_height * c.out_width, c.in_channels, c.out_channels,
-                      s.requantisation, s.x_is_signed};
+  return ProductShape{c.batch * c.out_height * c.out_width,
+                      c.in_channels,
+                      c.out_channels,
+                      s.requantisation,
+                      s.x_is_signed,
+                      false};
 }
 
 using Parse = Result<ProductShape> (*)(const KernelRequest&);
 
-template <Parse kParse, bool kAmx>
-bool supports(const KernelRequest& request) {
-  if (kAmx && amx_integer_core() == nullptr) return false;
-  return kParse(request).ok() && has_constant_factors(request);
+template <Parse kParse, CoreKind kCore>
+Result<ProductShape> parse(const KernelRequest& request) {
+  EDGEWRIGHT_ASSIGN(ProductShape s, kParse(request));
+  s.two_of_four = kCore == CoreKind::kTwoOfFour;
+  return s;
 }
 
-// Columns of W lie side by side where `rows_first`, else whole rows of K do.
-template <Parse kParse>
-Result<Tensor> pack(const KernelRequest& request) {
-  EDGEWRIGHT_ASSIGN(const ProductShape s, kParse(request));
-  const auto columns = static_cast<size_t>(s.n), depth = static_cast<size_t>(s.k);
-  const auto bytes = static_cast<int64_t>(packed_layer_bytes(s.depth(), columns));
-  EDGEWRIGHT_ASSIGN(Tensor packed, Tensor::allocate(DType::kUint8, {bytes}));
-  const int8_t* const w = request.inputs[1].constant->data<int8_t>();
+// Weight i of a column: columns of W lie side by side, or whole rows of K do.
+auto weight_of(const KernelRequest& request, const ProductShape& s) {
   const bool by_column =
       request.op == "QuantizedConv2d" || request.attributes->get_int("transpose_b", 0) != 0;
+  const auto columns = static_cast<size_t>(s.n), depth = static_cast<size_t>(s.k);
+  return [w = request.inputs[1].constant->data<int8_t>(), by_column, columns, depth](
+             size_t, size_t i, size_t column) {
+    return by_column ? w[column * depth + i] : w[i * columns + column];
+  };
+}
+
+template <Parse kParse, CoreKind kCore>
+bool supports(const KernelRequest& request) {
+  if (find_core(kCore) == nullptr) return false;
+  const auto s = parse<kParse, kCore>(request);
+  if (!s.ok() || !has_constant_factors(request)) return false;
+  return !s->two_of_four ||
+         (is_sparse_enough(request) &&
+          keeps_two_of_four(s->depth(), static_cast<size_t>(s->n), weight_of(request, *s)));
+}
+
+template <Parse kParse, CoreKind kCore>
+Result<Tensor> pack(const KernelRequest& request) {
+  EDGEWRIGHT_ASSIGN(const ProductShape s, (parse<kParse, kCore>(request)));
+  const auto columns = static_cast<size_t>(s.n);
+  const auto bytes = static_cast<int64_t>(packed_layer_bytes(s.depth(), columns));
+  EDGEWRIGHT_ASSIGN(Tensor packed, Tensor::allocate(DType::kUint8, {bytes}));
   const ColumnFactors factors = column_factors(request);
-  pack_layer(
-      s.depth(), columns,
-      [&](size_t, size_t i, size_t column) {
-        return by_column ? w[column * depth + i] : w[i * columns + column];
-      },
-      s.requantisation, factors.m, factors.one_m, factors.b, packed.mutable_bytes());
+  pack_layer(s.depth(), columns, weight_of(request, s), s.requantisation, factors.m, factors.one_m,
+             factors.b, packed.mutable_bytes());
   return packed;
 }
 
-template <Parse kParse, bool kAmx>
+template <Parse kParse, CoreKind kCore>
 Created create(const KernelRequest& request, PackedBytes packed) {
-  EDGEWRIGHT_ASSIGN(const ProductShape s, kParse(request));
-  const IntegerCore* core = kAmx ? amx_integer_core() : &vector_integer_core();
+  EDGEWRIGHT_ASSIGN(const ProductShape s, (parse<kParse, kCore>(request)));
+  const IntegerCore* core = find_core(kCore);
   if (core == nullptr) return unsupported("this CPU has no AMX");
   const size_t expected = packed_layer_bytes(s.depth(), static_cast<size_t>(s.n));
   if (packed.size() != expected) {
@@ -181,18 +200,30 @@ Created create(const KernelRequest& request, PackedBytes packed) {
   return Created(std::make_unique<QuantizedProduct>(s, *core, packed, request.threads));
 }
 
-template <Parse kParse, bool kAmx>
+template <Parse kParse, CoreKind kCore>
 constexpr ImplementationFunctions functions() {
-  return {supports<kParse, kAmx>, pack<kParse>, create<kParse, kAmx>};
+  return {supports<kParse, kCore>, pack<kParse, kCore>, create<kParse, kCore>};
 }
 
 }  // namespace
 
-ImplementationFunctions quantized_pointwise_amx() { return functions<parse_pointwise, true>(); }
-ImplementationFunctions quantized_pointwise_vector() { return functions<parse_pointwise, false>(); }
-ImplementationFunctions quantized_matmul_amx() { return functions<parse_matmul_product, true>(); }
+ImplementationFunctions quantized_pointwise_amx() {
+  return functions<parse_pointwise, CoreKind::kAmx>();
+}
+ImplementationFunctions quantized_pointwise_vector() {
+  return functions<parse_pointwise, CoreKind::kVector>();
+}
+ImplementationFunctions quantized_pointwise_two_of_four() {
+  return functions<parse_pointwise, CoreKind::kTwoOfFour>();
+}
+ImplementationFunctions quantized_matmul_amx() {
+  return functions<parse_matmul_product, CoreKind::kAmx>();
+}
 ImplementationFunctions quantized_matmul_vector() {
-  return functions<parse_matmul_product, false>();
+  return functions<parse_matmul_product, CoreKind::kVector>();
+}
+ImplementationFunctions quantized_matmul_two_of_four() {
+  return functions<parse_matmul_product, CoreKind::kTwoOfFour>();
 }
 
 }  // namespace edgewright

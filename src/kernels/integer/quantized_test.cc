@@ -226,6 +226,55 @@ TEST(QuantizedAttention, BothSignsAndOddSizes) {
   }
 }
 
+Trial window_trial(std::string_view op, Dims x, Dims y, Layout layout, DType in, DType out) {
+  Trial trial("edgewright", op);
+  trial.attribute("x_scale", 0.5f)
+      .attribute("x_zero", int64_t{in == kS8 ? -4 : 110})
+      .attribute("y_type", static_cast<int64_t>(out))
+      .attribute("y_scale", 0.4f)
+      .attribute("y_zero", int64_t{out == kS8 ? 2 : 130});
+  trial.bytes(in, std::move(x), layout).output(std::move(y), layout, out);
+  return trial;
+}
+
+TEST(QuantizedAveragePool, WindowsBordersAndTypes) {
+  struct Case {
+    Dims x, y;
+    int64_t kernel, stride, pad, counts_padding;
+    DType in, out;
+  };
+  const Case cases[] = {
+      {{1, 33, 8, 8}, {1, 33, 4, 4}, 2, 2, 0, 0, kU8, kU8},
+      {{2, 16, 7, 9}, {2, 16, 7, 9}, 3, 1, 1, 0, kS8, kS8},
+      {{1, 5, 7, 9}, {1, 5, 4, 5}, 3, 2, 1, 1, kU8, kS8},
+      {{1, 64, 8, 8}, {1, 64, 1, 1}, 8, 1, 0, 0, kU8, kF32},
+  };
+  for (const Case& c : cases) {
+    for (const Layout layout : {Layout::kNhwc, Layout::kPlain}) {
+      Trial trial = window_trial("QuantizedAveragePool", c.x, c.y, layout, c.in, c.out);
+      trial.attribute("kernel_shape", std::vector<int64_t>(2, c.kernel))
+          .attribute("strides", std::vector<int64_t>(2, c.stride))
+          .attribute("pads", std::vector<int64_t>(4, c.pad))
+          .attribute("count_include_pad", c.counts_padding);
+      EXPECT_EQ(expect_all_agree(trial, "QuantizedAveragePool", 1), 1) << c.kernel;
+    }
+  }
+}
+
+TEST(QuantizedResize, CoordinatesAndTypes) {
+  for (const char* mode : {"half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"}) {
+    for (const Dims& y : {Dims{2, 20, 12, 10}, Dims{2, 20, 3, 7}, Dims{2, 20, 6, 1}}) {
+      for (const Layout layout : {Layout::kNhwc, Layout::kPlain}) {
+        const bool last = y[3] == 1;
+        Trial trial = window_trial("QuantizedResize", {2, 20, 6, 5}, y, layout, last ? kS8 : kU8,
+                                   last ? kF32 : kU8);
+        trial.attribute("coordinate_transformation_mode", std::string(mode)).attribute("sizes", y);
+        EXPECT_EQ(expect_all_agree(trial, "QuantizedResize", 1), 1) << mode << dims_text(y);
+      }
+    }
+  }
+}
+
 TEST(QuantizedConv, RefusesWhatItCannotRun) {
   Trial plain = conv_trial({1, 16, 16, 4, 4, 3, 1, 1, 1});
   EXPECT_TRUE(accepts(plain, "quantized_conv2d_s8_hwy"));

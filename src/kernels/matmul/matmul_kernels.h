@@ -7,7 +7,11 @@ namespace edgewright {
 // Products with a constant right side, packed in advance, and with both sides computed.
 ImplementationFunctions matmul_packed();
 ImplementationFunctions matmul_dynamic();
-ImplementationFunctions matmul_onednn();  // where the library was found; constant right side
+// Constant right sides most of which is zero: compressed rows, and two of every four along K.
+ImplementationFunctions matmul_sparse();
+ImplementationFunctions matmul_two_of_four();
+ImplementationFunctions matmul_bfloat16();  // products="bfloat16" where the CPU has AMX
+ImplementationFunctions matmul_onednn();    // where the library was found; constant right side
 ImplementationFunctions matmul_onednn_bfloat16();  // products="bfloat16" where the CPU has them
 
 }  // namespace edgewright

@@ -98,6 +98,20 @@ TEST(MatMul, OneDnnAgreesWithTheDefinition) {
 }
 #endif
 
+TEST(MatMul, Bfloat16AgreesWithTheDefinition) {
+  for (const Case& c : kCases) {
+    EXPECT_FALSE(accepts(make_trial(c, true), "matmul_packed_bf16_amx"));
+    Trial trial = make_trial(c, true);
+    trial.attribute("products", std::string("bfloat16"));
+    if (trial.attributes().get_float("alpha_scale", 1) != 1 || c.transpose_a) {
+      EXPECT_FALSE(accepts(trial, "matmul_packed_bf16_amx"));
+      continue;
+    }
+    if (!accepts(trial, "matmul_packed_bf16_amx")) GTEST_SKIP() << "not on this processor";
+    expect_agrees(trial, "matmul_packed_bf16_amx", expected_output(trial, c), kBfloat16Tolerance);
+  }
+}
+
 TEST(MatMul, TakesABatchOfRightSides) {
   for (Case c : kCases) {
     c.batch = 4;

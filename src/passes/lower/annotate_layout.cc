@@ -82,6 +82,9 @@ bool LayoutChoice::keeps_layout(const Node& node) const {
   if (node.domain.empty() && std::ranges::find(kPools, node.op) != std::end(kPools)) {
     return is_static_float(node.outputs[0]) || (node.op == "MaxPool" && found == kNhwc);
   }
+  if (node.is("QuantizedAveragePool", kEngineDomain) || node.is("QuantizedResize", kEngineDomain)) {
+    return found == kNhwc;
+  }
   const bool whole_blocks = channels_of(node.outputs[0]) % kBlock == 0;
   if (node.is("Elementwise", kEngineDomain)) {
     return (whole_blocks || found == kNhwc) &&

@@ -12,6 +12,7 @@ namespace edgewright {
 
 Result<bool> lower_low_float(Graph& graph, PassContext& context);
 Result<bool> lower_quantized_moves(Graph& graph, PassContext& context);
+Result<bool> lower_quantized_window(Graph& graph, PassContext& context);
 Result<bool> lower_quantized_conv(Graph& graph, PassContext& context);
 Result<bool> lower_quantized_matmul(Graph& graph, PassContext& context);
 Result<bool> lower_constant_weights(Graph& graph, PassContext& context);

@@ -90,6 +90,34 @@ TEST(LowerQuantizedConv, SumOfARoundedProductAndBytes) {
   EXPECT_FALSE(holds(after, "Add")) << after;
 }
 
+std::string window_graph(std::string_view window, std::string_view shape) {
+  return "graph %g(%q: uint8[1,4,6,6]) -> (%y) {\n" + std::string(kScales) +
+         fmt::format(R"(
+    %sizes: int64[4] = {{1, 4, 12, 12}}
+    %x: float32[1,4,6,6] = DequantizeLinear(%q, %half, %z8)
+    %p: float32[{0}] = {1}
+    %y: uint8[{0}] = QuantizeLinear(%p, %quarter, %z0)
+  }})",
+                     shape, window);
+}
+
+TEST(LowerQuantizedWindow, MeansAndInterpolationsOnBytes) {
+  const auto lowered = [](std::string_view window, std::string_view shape) {
+    return rewritten(lower_quantized_window, window_graph(window, shape), plan_options());
+  };
+  const std::string pool =
+      lowered("AveragePool(%x) {kernel_shape=[3,3], pads=[1,1,1,1]}", "1,4,6,6");
+  EXPECT_TRUE(holds(pool, "%y: uint8[1,4,6,6] = edgewright::QuantizedAveragePool(%q)")) << pool;
+  EXPECT_TRUE(holds(pool, "x_scale=0.5")) << pool;
+  EXPECT_TRUE(holds(pool, "y_scale=0.25")) << pool;
+  const std::string global = lowered("GlobalAveragePool(%x)", "1,4,1,1");
+  EXPECT_TRUE(holds(global, "kernel_shape=[6, 6]")) << global;
+  const std::string resize = lowered("Resize(%x, _, _, %sizes) {mode=\"linear\"}", "1,4,12,12");
+  EXPECT_TRUE(holds(resize, "edgewright::QuantizedResize(%q)")) << resize;
+  EXPECT_FALSE(
+      holds(lowered("Resize(%x, _, _, %sizes) {mode=\"cubic\"}", "1,4,12,12"), "edgewright::"));
+}
+
 TEST(LowerQuantizedConv, LeavesFloatWeightsAndOpenShapes) {
   const std::string open = "graph %g(%q: uint8[n,1,4,4]) -> (%c) {\n" + std::string(kScales) + R"(
     %x: float32[n,1,4,4] = DequantizeLinear(%q, %half, %z8)

@@ -12,6 +12,8 @@ constexpr Pass kPasses[] = {
      Dialect::kPlan},
     {"lower_quantized_moves", "operators that only move elements on bytes", lower_quantized_moves,
      Dialect::kPlan},
+    {"lower_quantized_window", "means and interpolations of quantised images on bytes",
+     lower_quantized_window, Dialect::kPlan},
     {"lower_quantized_conv", "convolutions between quantised values on integers",
      lower_quantized_conv, Dialect::kPlan},
     {"lower_quantized_matmul", "matrix products between quantised values on integers",

@@ -101,6 +101,7 @@ void Governor::observe(double now_s, const PhaseHint& hint) {
   seen_.now_s = now_s;
   seen_.phase = hint.phase;
   seen_.batch = hint.batch;
+  seen_.decoding = hint.phase == Phase::kDecode ? hint.batch : 0;
   seen_.context = hint.context;
   // Hints say nothing of how long answers will be.
   constexpr double kTypicalAnswer = 128;

@@ -13,18 +13,27 @@ HttpReply openai_reply(const Refusal& refusal) {
   return reply;
 }
 
-CompletionUsage usage_of(const Service::Completion& completion, const TextResult& result) {
-  return {completion.prompt_tokens, static_cast<int>(result.tokens.size())};
+CompletionUsage usage_of(const HttpContext& context, const Service::Completion& completion,
+                         const TextResult& result) {
+  CompletionUsage usage{
+      completion.prompt_tokens, static_cast<int>(result.tokens.size()), result.energy, {}};
+  if (usage.energy.measured && context.meter) {
+    MeterState meter = context.meter();
+    usage.meter = std::move(meter.method);
+    usage.hottest_c = meter.hottest_c;
+  }
+  return usage;
 }
 
 void count(const Service::Completion& completion, const TextResult& result) {
   completion.version->statistics().add_text(
-      static_cast<int64_t>(result.tokens.size()),
+      static_cast<int64_t>(result.tokens.size()), result.energy.energy_j,
       std::chrono::duration_cast<std::chrono::nanoseconds>(ServeClock::now() - completion.start)
           .count());
 }
 
-HttpReply whole(const Service::Completion& completion, ServeClock::time_point deadline) {
+HttpReply whole(const HttpContext& context, const Service::Completion& completion,
+                ServeClock::time_point deadline) {
   while (true) {
     Reply<TextAnswer::Piece> piece = completion.answer->next(deadline);
     if (!piece.ok()) return openai_reply(piece.refusal());
@@ -32,14 +41,15 @@ HttpReply whole(const Service::Completion& completion, ServeClock::time_point de
     count(completion, piece->result);
     HttpReply reply;
     reply.body = encode_completion(completion.head, piece->result.text, piece->result.finish,
-                                   usage_of(completion, piece->result));
+                                   usage_of(context, completion, piece->result));
     return reply;
   }
 }
 
 // Sends events until the text's end; an error in mid-stream is an event of its own.
-void send_events(const Service::Completion& completion, ServeClock::time_point deadline,
-                 bool with_usage, const std::function<bool(std::string_view)>& send) {
+void send_events(const HttpContext& context, const Service::Completion& completion,
+                 ServeClock::time_point deadline, bool with_usage,
+                 const std::function<bool(std::string_view)>& send) {
   bool wanted = send(encode_first_event(completion.head));
   while (wanted) {
     Reply<TextAnswer::Piece> piece = completion.answer->next(deadline);
@@ -54,7 +64,7 @@ void send_events(const Service::Completion& completion, ServeClock::time_point d
     count(completion, piece->result);
     send(encode_last_event(completion.head, piece->result.finish));
     if (with_usage) {
-      send(encode_usage_event(completion.head, usage_of(completion, piece->result)));
+      send(encode_usage_event(completion.head, usage_of(context, completion, piece->result)));
     }
     send(kDoneEvent);
     return;
@@ -68,15 +78,16 @@ HttpReply complete(const HttpContext& context, const RoutedRequest& request, boo
   const Caller caller = caller_of(context, request);
   Reply<Service::Completion> completion = context.service.complete(*std::move(decoded), caller);
   if (!completion.ok()) return openai_reply(completion.refusal());
-  if (!stream) return whole(*completion, caller.deadline);
+  if (!stream) return whole(context, *completion, caller.deadline);
   HttpReply reply;
   reply.content_type = "text/event-stream";
   reply.headers.emplace_back("Cache-Control", "no-cache");
   // Shared, as std::function copies what it holds.
   const auto shared = std::make_shared<Service::Completion>(*std::move(completion));
-  reply.stream = [shared, deadline = caller.deadline,
+  // The context is the router's, which outlives every reply.
+  reply.stream = [&context, shared, deadline = caller.deadline,
                   with_usage](const std::function<bool(std::string_view)>& send) {
-    send_events(*shared, deadline, with_usage, send);
+    send_events(context, *shared, deadline, with_usage, send);
   };
   return reply;
 }

@@ -95,6 +95,9 @@ void add_version(Families& families, ModelVersion& version) {
                    labels, seconds(counts.run.total_ns));
   families.counter("edgewright_generated_tokens_total", "tokens made by language models", labels,
                    static_cast<double>(counts.tokens));
+  families.counter("edgewright_generation_energy_joules_total",
+                   "the machine's energy that texts were charged with", labels,
+                   counts.text_energy_j);
   families.gauge("edgewright_inference_waiting", "requests that wait now", labels,
                  static_cast<double>(version.waiting()));
   add_latency(families, labels, counts);
@@ -119,9 +122,9 @@ HttpReply metrics(const HttpContext& context, const RoutedRequest& /*request*/) 
                  static_cast<double>(context.service.under_way()));
   families.gauge("edgewright_http_connections", "open HTTP connections", {},
                  context.connections ? context.connections() : 0);
-  if (const auto joules = context.energy_j ? context.energy_j() : std::nullopt) {
+  if (const MeterState meter = context.meter ? context.meter() : MeterState{}; meter.energy_j) {
     families.counter("edgewright_energy_joules_total", "energy of the machine since the start", {},
-                     *joules);
+                     *meter.energy_j);
   }
   families.gauge("process_resident_memory_bytes", "resident memory", {}, resident_bytes());
   HttpReply reply;

@@ -182,10 +182,29 @@ Json head_json(const CompletionHead& head, bool is_event) {
           {"model", head.model}};
 }
 
+// Joules with the window, the method, the sampling rate and the thermal state they hold for.
+Json energy_json(const CompletionUsage& usage) {
+  const RequestEnergy& energy = usage.energy;
+  const double per_token =
+      usage.completion_tokens > 0 ? energy.energy_j * 1e3 / usage.completion_tokens : 0;
+  const double rate =
+      energy.window_s > 0 ? static_cast<double>(energy.readings) / energy.window_s : 0;
+  Json json = {{"energy_mj", energy.energy_j * 1e3},
+               {"energy_mj_per_token", per_token},
+               {"window_s", energy.window_s},
+               {"readings", energy.readings},
+               {"readings_per_s", rate},
+               {"method", "share of the machine's by rows and time of passes; " + usage.meter}};
+  if (usage.hottest_c > 0) json["hottest_c"] = usage.hottest_c;
+  return json;
+}
+
 Json usage_json(const CompletionUsage& usage) {
-  return {{"prompt_tokens", usage.prompt_tokens},
-          {"completion_tokens", usage.completion_tokens},
-          {"total_tokens", usage.prompt_tokens + usage.completion_tokens}};
+  Json json = {{"prompt_tokens", usage.prompt_tokens},
+               {"completion_tokens", usage.completion_tokens},
+               {"total_tokens", usage.prompt_tokens + usage.completion_tokens}};
+  if (usage.energy.measured) json["energy"] = energy_json(usage);
+  return json;
 }
 
 std::string event(const CompletionHead& head, Json choice) {

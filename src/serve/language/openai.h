@@ -33,6 +33,10 @@ struct CompletionHead {
 };
 struct CompletionUsage {
   int prompt_tokens = 0, completion_tokens = 0;
+  // What it cost, where it was measured; our addition to the interface.
+  RequestEnergy energy;
+  std::string meter;     // how
+  double hottest_c = 0;  // of any zone at the end; 0: not known
 };
 
 std::string encode_completion(const CompletionHead& head, const std::string& text,

@@ -14,6 +14,8 @@ EngineOptions engine_options(const LanguageParts& parts, int max_waiting) {
   EngineOptions options;
   options.on_phase = parts.on_phase;
   options.advice = parts.advice;
+  options.stages = parts.stages;
+  options.ledger = parts.ledger;
   options.max_running = kRunning;
   options.max_waiting = max_waiting;
   // Room for that many whole contexts; pages are only taken as they fill.

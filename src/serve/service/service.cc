@@ -150,9 +150,9 @@ Reply<bool> Service::infer_text(const oip::InferRequest& request, const ModelVer
   order->request.prompt = *std::move(tokens);
   Reply<std::unique_ptr<TextAnswer>> answer = text.submit(std::move(order->request));
   if (!answer.ok()) return std::move(answer).refusal();
-  const auto respond = [&](std::string content) {
+  const auto respond = [&](std::string content, oip::Parameters parameters = {}) {
     oip::InferResponse response{
-        version.name(), std::to_string(version.number()), request.id, {}, {}};
+        version.name(), std::to_string(version.number()), request.id, std::move(parameters), {}};
     response.outputs.push_back(
         {"text_output", Tensor::strings({1}, {std::move(content)}), {}, request.binary_outputs});
     return send(std::move(response));
@@ -165,7 +165,14 @@ Reply<bool> Service::infer_text(const oip::InferRequest& request, const ModelVer
       if (pieces && !respond(std::move(piece->text))) return true;
       continue;
     }
-    if (!pieces) respond(std::move(piece->result.text));
+    if (!pieces) {
+      const RequestEnergy& energy = piece->result.energy;
+      oip::Parameters parameters;
+      if (energy.measured) {
+        parameters = {{"energy_mj", energy.energy_j * 1e3}, {"energy_window_s", energy.window_s}};
+      }
+      respond(std::move(piece->result.text), std::move(parameters));
+    }
     return true;
   }
 }

@@ -42,12 +42,13 @@ void ModelStatistics::add_failure(int64_t total_ns) {
   counts_.failure.add(total_ns);
 }
 
-void ModelStatistics::add_text(int64_t tokens, int64_t total_ns) {
+void ModelStatistics::add_text(int64_t tokens, double energy_j, int64_t total_ns) {
   const std::lock_guard lock(mutex_);
   add_total(total_ns);
   ++counts_.executions;
   ++counts_.inferences;
   counts_.tokens += static_cast<uint64_t>(tokens);
+  counts_.text_energy_j += energy_j;
 }
 
 ModelCounts ModelStatistics::counts() const {

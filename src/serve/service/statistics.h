@@ -32,7 +32,8 @@ struct ModelCounts {
   CountedTime success, failure, queue, input, run, output;
   std::map<int64_t, std::array<CountedTime, 3>> batches;  // rows -> input, run, output
   std::array<uint64_t, kLatencyBoundsUs.size() + 1> latency_buckets{};
-  uint64_t tokens = 0;  // made, of language models
+  uint64_t tokens = 0;       // made, of language models
+  double text_energy_j = 0;  // that their requests were charged with
 };
 
 // Thread-safe.
@@ -40,7 +41,7 @@ class ModelStatistics {
  public:
   void add_success(const LaneTimes& times, int64_t total_ns);
   void add_failure(int64_t total_ns);
-  void add_text(int64_t tokens, int64_t total_ns);
+  void add_text(int64_t tokens, double energy_j, int64_t total_ns);
   ModelCounts counts() const;
 
  private:
