@@ -120,6 +120,11 @@ const EmitRow* find_row(const Node& node) {
 
 bool is_float(const Node& node) { return is_floating_point(node.inputs[0]->type.dtype); }
 
+bool is_settled(const Node& node, size_t index) {
+  const Value* value = node.input(index);
+  return value == nullptr || value->is_constant() || value->producer != nullptr;
+}
+
 std::string Emitter::fresh(std::string_view name) {
   std::string identifier;
   for (const char c : name) {

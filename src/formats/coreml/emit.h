@@ -94,5 +94,8 @@ std::span<const EmitRow> window_rows();
 const EmitRow* find_row(const Node& node);
 
 bool is_float(const Node& node);  // the first input
+// Whether an input that decides on the output's shape is known before a run: the shape that is
+// written would ignore one that the user gives.
+bool is_settled(const Node& node, size_t index);
 
 }  // namespace edgewright::coreml

@@ -9,7 +9,8 @@ namespace {
 
 // MIL's reshape makes no scalars.
 bool has_axes(const Node& node) {
-  return !dims_of(node.outputs[0]).empty() && !dims_of(node.inputs[0]).empty();
+  return !dims_of(node.outputs[0]).empty() && !dims_of(node.inputs[0]).empty() &&
+         is_settled(node, 1);
 }
 // Every shape is known by now, so all of these are one operation.
 Status emit_reshape(Emitter& emitter, const Node& node) {

@@ -119,6 +119,7 @@ bool scales_exactly(const Node& node) {
 bool grows_by_whole_numbers(const Node& node) {
   const Dims from = dims_of(node.inputs[0]), to = dims_of(node.outputs[0]);
   if (!is_float(node) || from.size() != 4 || from[0] != to[0] || from[1] != to[1]) return false;
+  if (!is_settled(node, 3)) return false;
   if (growth(node, 2) == 0 || growth(node, 3) == 0 || !scales_exactly(node)) return false;
   if (node.attributes.get_int("antialias", 0) != 0) return false;
   const std::string mode = node.attributes.get_string("mode", "nearest");
