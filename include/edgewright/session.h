@@ -70,7 +70,7 @@ struct InferenceOptions {
   // The CPUs of the engine's threads, one for each: thread i runs on cpus[i]. The first thread is
   // the caller's own, which stays where it is. Empty: the system decides.
   std::vector<int> cpus;
-  InputShapes shapes;    // fix symbolic dimensions in advance
+  InputShapes shapes;  // fix symbolic dimensions in advance
   // Shapes that may come, for inputs whose dimensions are open; others are refused (kBadInput). For
   // models in the native backend: plans and other backends have one shape (kUsage).
   ShapeRanges ranges;

@@ -64,13 +64,13 @@ struct Sums {
     add_products(original.residual, rows, rounded.inputs, columns, residual, pool);
   }
 
-  InputMoments moments(ThreadPool& pool) const {
+  ColumnMoments moments(ThreadPool& pool) const {
     std::vector<double> damped(inputs.begin(), inputs.end());
     double trace = 0;
     for (size_t i = 0; i < columns; ++i) trace += damped[i * columns + i];
     const double damping = std::max(1e-6, kDamping * trace / static_cast<double>(columns));
     for (size_t i = 0; i < columns; ++i) damped[i * columns + i] += damping;
-    return InputMoments(std::move(damped), columns, pool);
+    return ColumnMoments(std::move(damped), columns, pool);
   }
 
  private:
@@ -168,7 +168,7 @@ class Calibration {
   // The weights that come nearest to the original's results on the inputs that the rounded model
   // has: those of least squares, W + (W (x - y) y^T + (r - s) y^T) (y y^T)^-1. After GPTAQ (Li et
   // al. 2025), which leaves out what is added to the product.
-  void follow(std::span<float> values, const Sums& sums, const InputMoments& moments) {
+  void follow(std::span<float> values, const Sums& sums, const ColumnMoments& moments) {
     const size_t columns = sums.columns;
     pool_.parallel_for(values.size() / columns, [&](size_t row, int) {
       float* weights = &values[row * columns];
@@ -186,7 +186,7 @@ class Calibration {
 
   Status round(const std::string& name, int layer) {
     const Sums sums = sums_of(name, layer);
-    const InputMoments moments = sums.moments(pool_);
+    const ColumnMoments moments = sums.moments(pool_);
     for (const StoredWeight& part : weights_.matrices.at(name)) {
       const auto rows = static_cast<size_t>(part.rows());
       std::vector<float> values(rows * sums.columns);

@@ -197,12 +197,12 @@ class RowRefinement {
 
 }  // namespace
 
-InputMoments::InputMoments(std::vector<double> sums, size_t columns, ThreadPool& pool)
+ColumnMoments::ColumnMoments(std::vector<double> sums, size_t columns, ThreadPool& pool)
     : columns_(columns), sums_(sums.begin(), sums.end()) {
   factor_ = inverse_factor(sums, columns, pool);
 }
 
-void InputMoments::solve(std::span<float> row) const {
+void ColumnMoments::solve(std::span<float> row) const {
   // The inverse is U^T U.
   std::vector<float> along(columns_);
   for (size_t k = 0; k < columns_; ++k) {
@@ -221,7 +221,7 @@ void InputMoments::solve(std::span<float> row) const {
   }
 }
 
-RoundedRows round_rows(std::span<const float> weights, size_t rows, const InputMoments& inputs,
+RoundedRows round_rows(std::span<const float> weights, size_t rows, const ColumnMoments& inputs,
                        size_t group, ThreadPool& pool) {
   const size_t columns = inputs.columns();
   RoundedRows out;

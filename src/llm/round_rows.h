@@ -17,9 +17,9 @@ struct RoundedRows {
 
 // Second moments of a matrix's inputs, H = sum of x x^T: columns x columns, positive definite (add
 // a share of the identity).
-class InputMoments {
+class ColumnMoments {
  public:
-  InputMoments(std::vector<double> sums, size_t columns, ThreadPool& pool);
+  ColumnMoments(std::vector<double> sums, size_t columns, ThreadPool& pool);
 
   size_t columns() const { return columns_; }
   std::span<const float> sums() const { return sums_; }
@@ -37,7 +37,7 @@ class InputMoments {
 // what a column's rounding does to the product with inputs is made up for in the columns after it
 // (GPTQ, Frantar et al. 2022). columns % group == 0. Scales are chosen for the least squared error
 // weighted by the inputs, then codes and scales in turn go to the least error of the whole row.
-RoundedRows round_rows(std::span<const float> weights, size_t rows, const InputMoments& inputs,
+RoundedRows round_rows(std::span<const float> weights, size_t rows, const ColumnMoments& inputs,
                        size_t group, ThreadPool& pool);
 
 }  // namespace edgewright

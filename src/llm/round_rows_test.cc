@@ -76,7 +76,7 @@ TEST(RoundRowsTest, MomentsSolve) {
   ThreadPool pool(2);
   const std::vector<float> x = inputs();
   const std::vector<double> moments = second_moments(x);
-  const InputMoments inverse(moments, kColumns, pool);
+  const ColumnMoments inverse(moments, kColumns, pool);
   std::vector<float> wanted(kColumns);
   std::vector<float> row(kColumns);
   for (size_t i = 0; i < kColumns; ++i) wanted[i] = static_cast<float>(uniform(3, i) - 0.5);
