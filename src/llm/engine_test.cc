@@ -104,10 +104,10 @@ TEST_F(EngineTest, FewerThreadsGiveTheSameAnswer) {
 TEST_F(EngineTest, PromptsBesideDecodingGiveTheSameAnswers) {
   for (const char* precision : {"fp32", "int8"}) {
     Engine beside = engine({.cache_pages = 64, .max_running = 1, .beside_tokens = 3}, precision);
-    std::vector<int64_t> ids;
+    std::vector<int64_t> ids(6);
     int most_ahead = 0;
-    for (int i = 0; i < 6; ++i) {
-      ids.push_back(*beside.submit(request(5 + 7 * i, static_cast<uint64_t>(i))));
+    for (size_t i = 0; i < ids.size(); ++i) {
+      ids[i] = *beside.submit(request(5 + 7 * static_cast<int>(i), i));
     }
     std::map<int64_t, TextResult> results;
     do {
@@ -146,9 +146,9 @@ TEST_F(EngineTest, APipelineOfLayersGivesTheSameAnswers) {
     Engine staged =
         engine({.cache_pages = 64, .max_running = 5, .prefill_tokens = 90, .stages = {{0}, {1}}},
                precision);
-    std::vector<int64_t> ids;
-    for (int i = 0; i < 8; ++i) {
-      ids.push_back(*staged.submit(request(5 + 23 * i, static_cast<uint64_t>(i))));
+    std::vector<int64_t> ids(8);
+    for (size_t i = 0; i < ids.size(); ++i) {
+      ids[i] = *staged.submit(request(5 + 23 * static_cast<int>(i), i));
     }
     for (int i = 0; i < 4; ++i) staged.step();
     staged.cancel(ids[7]);
@@ -186,8 +186,8 @@ TEST_F(EngineTest, RequestsBearTheEnergyOfTheirPasses) {
   };
   auto ledger = std::make_shared<EnergyLedger>(joules);
   Engine metered = engine({.cache_pages = 64, .ledger = ledger});
-  std::vector<int64_t> ids;
-  for (uint64_t i = 0; i < 4; ++i) ids.push_back(*metered.submit(request(60, i)));
+  std::vector<int64_t> ids(4);
+  for (size_t i = 0; i < ids.size(); ++i) ids[i] = *metered.submit(request(60, i));
   const double before = *joules();
   const auto results = run(metered);
   const double used = *joules() - before;
