@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/cpu.h"
+#include "kernels/amx_tiles.h"
 #include "tensor/element.h"
 
 #if defined(__x86_64__)
@@ -35,15 +36,7 @@ namespace {
 
 #define EDGEWRIGHT_AMX __attribute__((target("amx-tile,amx-bf16")))
 
-// Tiles 0 to 3 are sums, 4 and 5 rows of A, 6 and 7 panels of W; all have 16 rows of 64 bytes.
-struct alignas(64) TileShapes {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-static_assert(sizeof(TileShapes) == 64);
+// Tiles 0 to 3 are sums, 4 and 5 rows of A, 6 and 7 panels of W.
 
 // The intrinsics want literal tile numbers, so that a macro spells out what a template cannot.
 #define EDGEWRIGHT_AMX_LOOP(body)                                                       \
@@ -136,8 +129,8 @@ bool has_bfloat16_tiles() {
 }
 
 EDGEWRIGHT_AMX void begin_bfloat16_tiles() {
-  static const TileShapes shapes;
-  _tile_loadconfig(&shapes);
+  static constexpr AmxTiles kTiles;
+  _tile_loadconfig(&kTiles);
 }
 
 EDGEWRIGHT_AMX void end_bfloat16_tiles() { _tile_release(); }

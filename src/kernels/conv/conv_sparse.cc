@@ -148,17 +148,10 @@ class ConvSparse : public PreparedKernel {
                 float* sums) const {
     SparseTile tile;
     tile.x = image + first;
-    tile.weights = rows_.weights;
-    tile.offsets = rows_.offsets.data();
-    tile.outputs = static_cast<size_t>(extent_.padded());
     tile.positions = static_cast<size_t>(count);
     tile.sums = sums;
     tile.step = kPositions;
-    for (int64_t block = 0; block < extent_.blocks(); ++block) {
-      tile.begins = rows_.begins + block * extent_.padded();
-      tile.add = block > 0;
-      sparse_sums(tile);
-    }
+    sum_blocks(extent_, rows_, tile);
     for (int64_t at = first; at < first + count;) {
       const int64_t y = at / planes_.columns, x = at % planes_.columns;
       const int64_t end = std::min((y + 1) * planes_.columns, first + count);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/cpu.h"
+#include "kernels/amx_tiles.h"
 #include "kernels/integer/integer_tile.h"
 
 #if defined(__x86_64__)
@@ -17,19 +18,10 @@ namespace {
 
 #define EDGEWRIGHT_AMX __attribute__((target("amx-tile,amx-int8")))
 
-// Tiles 0 to 3 are sums, 4 and 5 rows of A, 6 and 7 panels of W; all have 16 rows of 64 bytes.
-struct alignas(64) TileShapes {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-static_assert(sizeof(TileShapes) == 64);
-
+// Tiles 0 to 3 are sums, 4 and 5 rows of A, 6 and 7 panels of W.
 EDGEWRIGHT_AMX void begin() {
-  static const TileShapes shapes;
-  _tile_loadconfig(&shapes);
+  static constexpr AmxTiles kTiles;
+  _tile_loadconfig(&kTiles);
 }
 
 EDGEWRIGHT_AMX void end() { _tile_release(); }

@@ -9,6 +9,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernels/integer/dot-inl.h"
+#include "kernels/integer/tile_table-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgewright {
@@ -21,157 +22,120 @@ HWY_INLINE uint32_t load_quad(const uint8_t* from, uint32_t flip) {
   return quad ^ flip;
 }
 
+struct DenseTiles {
 #if HWY_TARGET == HWY_AVX3_DL
 
-// 24 accumulators at most, beside the vectors of W and one of A.
-constexpr size_t kPanels = 4;
-constexpr size_t kRows[] = {0, 12, 12, 8, 6};
+  // 24 accumulators at most, beside the vectors of W and one of A.
+  static constexpr size_t kPanels = 4;
+  static constexpr size_t kRows[] = {0, 12, 12, 8, 6};
 
-template <int kTileRows, int kTilePanels>
-HWY_NOINLINE void tile(const IntegerProduct& t, int32_t* sums, ptrdiff_t step) {
-  __m512i acc[kTileRows][kTilePanels];
+  template <int kTileRows, int kTilePanels>
+  static HWY_NOINLINE void run(const IntegerProduct& t, int32_t* sums, ptrdiff_t step) {
+    __m512i acc[kTileRows][kTilePanels];
 #pragma GCC unroll 16
-  for (int m = 0; m < kTileRows; ++m) {
+    for (int m = 0; m < kTileRows; ++m) {
 #pragma GCC unroll 4
-    for (int j = 0; j < kTilePanels; ++j) acc[m][j] = _mm512_setzero_si512();
-  }
-  const uint32_t flip = t.a_is_signed ? 0x80808080u : 0;
-  const size_t quads = (t.k + 3) / 4;
-  for (size_t b = 0; b < t.blocks; ++b) {
-    const uint8_t* a = t.a + t.offsets[b];
-    const int8_t* w = t.w + static_cast<ptrdiff_t>(b) * t.w_block;
-    for (size_t q = 0; q < quads; ++q, a += 4, w += 64) {
-      __m512i weights[kTilePanels];
+      for (int j = 0; j < kTilePanels; ++j) acc[m][j] = _mm512_setzero_si512();
+    }
+    const uint32_t flip = t.a_is_signed ? 0x80808080u : 0;
+    const size_t quads = (t.k + 3) / 4;
+    for (size_t b = 0; b < t.blocks; ++b) {
+      const uint8_t* a = t.a + t.offsets[b];
+      const int8_t* w = t.w + static_cast<ptrdiff_t>(b) * t.w_block;
+      for (size_t q = 0; q < quads; ++q, a += 4, w += 64) {
+        __m512i weights[kTilePanels];
 #pragma GCC unroll 4
-      for (int j = 0; j < kTilePanels; ++j) weights[j] = _mm512_loadu_si512(w + j * t.w_panel);
+        for (int j = 0; j < kTilePanels; ++j) weights[j] = _mm512_loadu_si512(w + j * t.w_panel);
 #pragma GCC unroll 16
-      for (int m = 0; m < kTileRows; ++m) {
-        const __m512i value =
-            _mm512_set1_epi32(static_cast<int>(load_quad(a + m * t.a_step, flip)));
+        for (int m = 0; m < kTileRows; ++m) {
+          const __m512i value =
+              _mm512_set1_epi32(static_cast<int>(load_quad(a + m * t.a_step, flip)));
 #pragma GCC unroll 4
-        for (int j = 0; j < kTilePanels; ++j) {
-          acc[m][j] = add_dot_products(acc[m][j], value, weights[j]);
+          for (int j = 0; j < kTilePanels; ++j) {
+            acc[m][j] = add_dot_products(acc[m][j], value, weights[j]);
+          }
         }
       }
     }
-  }
 #pragma GCC unroll 16
-  for (int m = 0; m < kTileRows; ++m) {
+    for (int m = 0; m < kTileRows; ++m) {
 #pragma GCC unroll 4
-    for (int j = 0; j < kTilePanels; ++j) {
-      _mm512_storeu_si512(sums + m * step + j * 16, acc[m][j]);
+      for (int j = 0; j < kTilePanels; ++j) {
+        _mm512_storeu_si512(sums + m * step + j * 16, acc[m][j]);
+      }
     }
   }
-}
 
 #elif HWY_TARGET == HWY_AVX2
 
-constexpr size_t kPanels = 1;
-constexpr size_t kRows[] = {0, 2};
+  static constexpr size_t kPanels = 1;
+  static constexpr size_t kRows[] = {0, 2};
 
-// Products of 16-bit integers: the 8-bit ones of AVX2 saturate (255 * 127 * 2 > 32767).
-template <int kTileRows, int kTilePanels>
-HWY_NOINLINE void tile(const IntegerProduct& t, int32_t* sums, ptrdiff_t step) {
-  __m256i acc[kTileRows][4];  // of 4 columns, two partial sums each
-  for (auto& row : acc) {
-    for (__m256i& sum : row) sum = _mm256_setzero_si256();
-  }
-  const uint32_t flip = t.a_is_signed ? 0x80808080u : 0;
-  const size_t quads = (t.k + 3) / 4;
-  for (size_t b = 0; b < t.blocks; ++b) {
-    const uint8_t* a = t.a + t.offsets[b];
-    const int8_t* w = t.w + static_cast<ptrdiff_t>(b) * t.w_block;
-    for (size_t q = 0; q < quads; ++q, a += 4, w += 64) {
-      __m256i values[kTileRows];
-#pragma GCC unroll 2
-      for (int m = 0; m < kTileRows; ++m) {
-        values[m] = _mm256_cvtepu8_epi16(
-            _mm_set1_epi32(static_cast<int>(load_quad(a + m * t.a_step, flip))));
-      }
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) {
-        const __m256i weights =
-            _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w + j * 16)));
+  // Products of 16-bit integers: the 8-bit ones of AVX2 saturate (255 * 127 * 2 > 32767).
+  template <int kTileRows, int kTilePanels>
+  static HWY_NOINLINE void run(const IntegerProduct& t, int32_t* sums, ptrdiff_t step) {
+    __m256i acc[kTileRows][4];  // of 4 columns, two partial sums each
+    for (auto& row : acc) {
+      for (__m256i& sum : row) sum = _mm256_setzero_si256();
+    }
+    const uint32_t flip = t.a_is_signed ? 0x80808080u : 0;
+    const size_t quads = (t.k + 3) / 4;
+    for (size_t b = 0; b < t.blocks; ++b) {
+      const uint8_t* a = t.a + t.offsets[b];
+      const int8_t* w = t.w + static_cast<ptrdiff_t>(b) * t.w_block;
+      for (size_t q = 0; q < quads; ++q, a += 4, w += 64) {
+        __m256i values[kTileRows];
 #pragma GCC unroll 2
         for (int m = 0; m < kTileRows; ++m) {
-          acc[m][j] = _mm256_add_epi32(acc[m][j], _mm256_madd_epi16(values[m], weights));
+          values[m] = _mm256_cvtepu8_epi16(
+              _mm_set1_epi32(static_cast<int>(load_quad(a + m * t.a_step, flip))));
+        }
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) {
+          const __m256i weights =
+              _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w + j * 16)));
+#pragma GCC unroll 2
+          for (int m = 0; m < kTileRows; ++m) {
+            acc[m][j] = _mm256_add_epi32(acc[m][j], _mm256_madd_epi16(values[m], weights));
+          }
+        }
+      }
+    }
+    for (int m = 0; m < kTileRows; ++m) {
+      for (int j = 0; j < 4; ++j) {
+        HWY_ALIGN int32_t lanes[8];
+        _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), acc[m][j]);
+        for (int c = 0; c < 4; ++c) {
+          sums[m * step + j * 4 + c] = lanes[2 * c] + lanes[2 * c + 1];
         }
       }
     }
   }
-  for (int m = 0; m < kTileRows; ++m) {
-    for (int j = 0; j < 4; ++j) {
-      HWY_ALIGN int32_t lanes[8];
-      _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), acc[m][j]);
-      for (int c = 0; c < 4; ++c) {
-        sums[m * step + j * 4 + c] = lanes[2 * c] + lanes[2 * c + 1];
-      }
-    }
-  }
-}
 
 #else
 
-constexpr size_t kPanels = 1;
-constexpr size_t kRows[] = {0, 1};
+  static constexpr size_t kPanels = 1;
+  static constexpr size_t kRows[] = {0, 1};
 
-template <int kTileRows, int kTilePanels>
-HWY_NOINLINE void tile(const IntegerProduct& t, int32_t* sums, ptrdiff_t) {
-  int32_t acc[16] = {};
-  const int32_t flip = t.a_is_signed ? 0x80 : 0;
-  for (size_t b = 0; b < t.blocks; ++b) {
-    const uint8_t* a = t.a + t.offsets[b];
-    const int8_t* w = t.w + static_cast<ptrdiff_t>(b) * t.w_block;
-    for (size_t i = 0; i < t.k; ++i) {
-      const int32_t value = a[i] ^ flip;
-      for (size_t c = 0; c < 16; ++c) acc[c] += value * w[i / 4 * 64 + c * 4 + i % 4];
+  template <int kTileRows, int kTilePanels>
+  static HWY_NOINLINE void run(const IntegerProduct& t, int32_t* sums, ptrdiff_t) {
+    int32_t acc[16] = {};
+    const int32_t flip = t.a_is_signed ? 0x80 : 0;
+    for (size_t b = 0; b < t.blocks; ++b) {
+      const uint8_t* a = t.a + t.offsets[b];
+      const int8_t* w = t.w + static_cast<ptrdiff_t>(b) * t.w_block;
+      for (size_t i = 0; i < t.k; ++i) {
+        const int32_t value = a[i] ^ flip;
+        for (size_t c = 0; c < 16; ++c) acc[c] += value * w[i / 4 * 64 + c * 4 + i % 4];
+      }
     }
+    std::memcpy(sums, acc, sizeof(acc));
   }
-  std::memcpy(sums, acc, sizeof(acc));
-}
 
 #endif
-
-using TileFunction = void (*)(const IntegerProduct&, int32_t*, ptrdiff_t);
-struct Functions {
-  TileFunction of[kPanels + 1][16] = {};
 };
 
-template <int kTilePanels, int kTileRows>
-void fill_rows(Functions& functions) {
-  if constexpr (kTileRows > 0) {
-    functions.of[kTilePanels][kTileRows] = tile<kTileRows, kTilePanels>;
-    fill_rows<kTilePanels, kTileRows - 1>(functions);
-  }
-}
-template <int kTilePanels>
-void fill_panels(Functions& functions) {
-  if constexpr (kTilePanels > 0) {
-    fill_rows<kTilePanels, static_cast<int>(kRows[kTilePanels])>(functions);
-    fill_panels<kTilePanels - 1>(functions);
-  }
-}
-
-void run_tile(const IntegerProduct& product, size_t rows, size_t panels, int32_t* sums,
-              ptrdiff_t step) {
-  static const Functions functions = [] {
-    Functions made;
-    fill_panels<static_cast<int>(kPanels)>(made);
-    return made;
-  }();
-  functions.of[panels][rows](product, sums, step);
-}
-
-const IntegerCore* core_of_target() {
-  static const IntegerCore core = [] {
-    IntegerCore made;
-    made.max_panels = kPanels;
-    for (size_t panels = 1; panels <= kPanels; ++panels) made.max_rows[panels] = kRows[panels];
-    made.run = run_tile;
-    return made;
-  }();
-  return &core;
-}
+const IntegerCore* core_of_target() { return core_of_tiles<DenseTiles>(); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace edgewright

@@ -1,5 +1,6 @@
 // Products in bf16 on the matrix unit of x86: tiles of 16 rows of inputs by 16 rows of weights by
 // 32 columns. Weights are widened to bf16 once per group of input rows.
+#include "kernels/amx_tiles.h"
 #include "kernels/language/product.h"
 
 #if defined(__x86_64__)
@@ -131,14 +132,6 @@ constexpr Widen kWiden[kWeightTypeCount] = {
     widen_slice<WeightType::kQ6K>,
 };
 
-struct alignas(64) TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t column_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-
 // Columns that are multiplied before the next: two blocks of weights as tiles stay in the
 // first-level cache while all rows of inputs pass by. A slice: `tiles` tiles of inputs and of up to
 // two blocks of weights, whose tile k lies at weights[j] + k * weight_step.
@@ -243,9 +236,8 @@ PackedSlice packed_slice(const ProductArgs& args, size_t first, size_t b) {
 }
 
 void multiply(const ProductArgs& args) {
-  // Static, because GCC 12 believes that only 8 bytes of it are read and leaves out stores.
-  static constexpr TileConfig kConfig;
-  _tile_loadconfig(&kConfig);
+  static constexpr AmxTiles kTiles;
+  _tile_loadconfig(&kTiles);
   const WeightLayout& layout = layout_of(args.type);
   const Widen widen = kWiden[static_cast<size_t>(args.type)];
   const size_t columns = args.chunks * layout.chunk_columns;

@@ -73,9 +73,6 @@ class MatMulSparse : public PreparedKernel {
     const float* const a = static_cast<const float*>(io.inputs[0]) + first * s_.k;
     SparseTile tile;
     tile.x = gathers() ? a : scratch;
-    tile.weights = rows_.weights;
-    tile.offsets = rows_.offsets.data();
-    tile.outputs = static_cast<size_t>(extent_.padded());
     tile.positions = static_cast<size_t>(count);
     tile.sums = scratch + plane_floats();
     tile.step = cut_.positions;
@@ -83,11 +80,7 @@ class MatMulSparse : public PreparedKernel {
       transpose_floats(a, s_.k, static_cast<size_t>(count), static_cast<size_t>(s_.k), scratch,
                        cut_.positions);
     }
-    for (int64_t block = 0; block < extent_.blocks(); ++block) {
-      tile.begins = rows_.begins + block * extent_.padded();
-      tile.add = block > 0;
-      gathers() ? sparse_dots(tile, s_.k) : sparse_sums(tile);
-    }
+    sum_blocks(extent_, rows_, tile, gathers() ? std::optional<ptrdiff_t>(s_.k) : std::nullopt);
     for (int64_t column = 0; column < s_.n; column += 16) {
       const int64_t at = first * s_.n + column;
       RowFinish finish;

@@ -1,5 +1,6 @@
 // Dot products of narrow types: vector instructions where the processor has them, and its tile
 // unit. Highway has no name for most of them.
+#include "kernels/amx_tiles.h"
 #include "kernels/probe/probe_kernels.h"
 
 #if defined(__x86_64__)
@@ -41,22 +42,10 @@ __attribute__((target("avx512f"))) void dot_bfloat16(size_t rounds, std::index_s
   }
 }
 
-struct TileShape {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t bytes_per_row[16] = {};
-  uint8_t rows[16] = {};
-};
-
 // Four sums of 16 x 16 from two pairs of operands, 64 bytes a row.
 __attribute__((target("amx-tile"))) void configure_tiles() {
-  alignas(64) TileShape shape;
-  for (int tile = 0; tile < 8; ++tile) {
-    shape.bytes_per_row[tile] = 64;
-    shape.rows[tile] = 16;
-  }
-  // GCC 12 thinks that the instruction reads eight bytes and would drop the other stores.
-  asm volatile("" : : "r"(&shape) : "memory");
-  _tile_loadconfig(&shape);
+  static constexpr AmxTiles kTiles;
+  _tile_loadconfig(&kTiles);
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);

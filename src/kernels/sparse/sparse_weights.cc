@@ -112,4 +112,16 @@ Result<SparseRows> open_sparse(const SparseExtent& extent, PackedBytes packed,
   return result;
 }
 
+void sum_blocks(const SparseExtent& extent, const SparseRows& rows, SparseTile tile,
+                std::optional<ptrdiff_t> x_step) {
+  tile.weights = rows.weights;
+  tile.offsets = rows.offsets.data();
+  tile.outputs = static_cast<size_t>(extent.padded());
+  for (int64_t block = 0; block < extent.blocks(); ++block) {
+    tile.begins = rows.begins + block * extent.padded();
+    tile.add = block > 0;
+    x_step ? sparse_dots(tile, *x_step) : sparse_sums(tile);
+  }
+}
+
 }  // namespace edgewright

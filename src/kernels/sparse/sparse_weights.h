@@ -1,12 +1,15 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "base/function_ref.h"
 #include "kernels/implementation.h"
+#include "kernels/sparse/sparse_tile.h"
 #include "tensor/tensor.h"
 
 // Constant weights most of which are zero, in compressed rows.
@@ -56,5 +59,10 @@ struct SparseRows {
 // kBadInput where the bytes are no such rows; `packed` outlives the result.
 Result<SparseRows> open_sparse(const SparseExtent& extent, PackedBytes packed,
                                std::span<const int32_t> distances);
+
+// Sums over all blocks of inputs. `tile` says where the inputs and the sums of its positions lie;
+// positions lie side by side in planes (sparse_sums), or `x_step` floats apart (sparse_dots).
+void sum_blocks(const SparseExtent& extent, const SparseRows& rows, SparseTile tile,
+                std::optional<ptrdiff_t> x_step = std::nullopt);
 
 }  // namespace edgewright
