@@ -213,7 +213,7 @@ Error not_this() {
   return unsupported("sparse quantised product: groups, several right sides or very many inputs");
 }
 
-Result<SparseShape> checked(QuantizedConvShape layer, Weights weights) {
+Result<SparseShape> checked(const QuantizedConvShape& layer, Weights weights) {
   const ConvShape& s = layer.conv;
   constexpr int64_t kMost = int64_t{1} << 28;  // distances are 32-bit numbers
   if (s.group != 1 || fours_of(s) * s.kernel_height * s.kernel_width > kMostSparseInputs ||
@@ -221,7 +221,7 @@ Result<SparseShape> checked(QuantizedConvShape layer, Weights weights) {
           kMost / (fours_of(s) + 1)) {
     return not_this();
   }
-  return SparseShape{std::move(layer), weights};
+  return SparseShape{layer, weights};
 }
 
 const int8_t* constant_weights(const KernelRequest& request) {
@@ -234,7 +234,7 @@ Result<SparseShape> parse_sparse_conv(const KernelRequest& request) {
   const ConvShape& s = layer.conv;
   const int64_t taps = s.kernel_height * s.kernel_width;
   const Weights weights = {constant_weights(request), s.in_channels * taps, taps};
-  return checked(std::move(layer), weights);
+  return checked(layer, weights);
 }
 
 Result<SparseShape> parse_sparse_product(const KernelRequest& request) {
@@ -251,7 +251,7 @@ Result<SparseShape> parse_sparse_product(const KernelRequest& request) {
   layer.x_is_signed = product.a_is_signed;
   const Weights weights = {constant_weights(request), m.transpose_b ? m.k : 1,
                            m.transpose_b ? 1 : m.n};
-  return checked(std::move(layer), weights);
+  return checked(layer, weights);
 }
 
 using Parse = Result<SparseShape> (*)(const KernelRequest&);
