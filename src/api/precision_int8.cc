@@ -124,6 +124,12 @@ void stay_in_float(PrecisionContext& context, StaticResult& chosen) {
       "--quantize refuse=off rounds it all the same");
 }
 
+void stay_whole_in_float(PrecisionContext& context, StaticResult& chosen) {
+  context.report.choices.push_back(
+      {"every layer", "float32", "int8", "the model as a whole measures slower in int8 here"});
+  stay_in_float(context, chosen);
+}
+
 // Layers that measure slower in integers here go back to float, and the rest is decided again.
 Status refuse(PrecisionContext& context, SampleRunner& runner, const OutputReference& reference,
               StaticOptions& options, StaticResult& chosen) {
@@ -146,14 +152,17 @@ Status refuse(PrecisionContext& context, SampleRunner& runner, const OutputRefer
        "measured here, one by one, with the conversions between them"});
   if (context.precision.refuse == "off") {
     add_choices(refusal.choices, context.report);
-    if (refusal.layers.empty()) return {};
-    context.report.warnings.push_back(fmt::format(
-        "{} layers measure slower in int8 and are kept in int8 as asked", refusal.layers.size()));
+    EDGEWRIGHT_ASSIGN(const Form form, quickest_form(context, chosen, nullptr));
+    if (form == Form::kFloat || !refusal.layers.empty()) {
+      context.report.warnings.push_back(fmt::format(
+          "{} layers{} measure slower in int8 and are kept in int8 as asked", refusal.layers.size(),
+          form == Form::kFloat ? " and the model as a whole" : ""));
+    }
     return {};
   }
   if (refusal.layers.empty()) {
     EDGEWRIGHT_ASSIGN(const Form form, quickest_form(context, chosen, nullptr));
-    if (form == Form::kFloat) stay_in_float(context, chosen);
+    if (form == Form::kFloat) stay_whole_in_float(context, chosen);
     return {};
   }
   StaticOptions fewer = options;
@@ -170,7 +179,7 @@ Status refuse(PrecisionContext& context, SampleRunner& runner, const OutputRefer
   if (form == Form::kAll) return {};
   add_choices(refusal.choices, context.report);
   if (form == Form::kFloat) {
-    stay_in_float(context, chosen);
+    stay_whole_in_float(context, chosen);
     return {};
   }
   options = std::move(fewer);
