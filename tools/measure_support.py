@@ -5,13 +5,13 @@ usage: measure_support.py ARCHIVE RUNTIME [--program PROGRAM] [--check] [--outpu
 
 ARCHIVE is the ONNX backend test suite (.tar.xz); RUNTIME is onnxruntime or openvino, from the
 Python environment of the benches (tools/setup --bench), tflite (tools/setup --litert) or ncnn
-(tools/setup --targets). Every node case is loaded and run on its own inputs. For each operator and type of its first data input
-the answer is yes when at least half of the cases run. Integer inputs (axes, shapes) of a case that
-fails are tried as constants, which is how models have them: the row then says so. Cases with
-sequences and optional values are asked apart from those of tensors alone. Cases older than opset 7
-are asked in opset 7 where their operator is the same there, and are no question otherwise: ONNX
-Runtime reads none of them. --check compares the answers with the
-program's table instead of writing one: `--check` reads OUTPUT and fails when fewer than 98 % agree.
+(tools/setup --targets). Every node case is loaded and run on its own inputs. For each operator and
+type of its first data input the answer is yes when at least half of the cases run. Integer inputs
+(axes, shapes) of a case that fails are tried as constants, which is how models have them: the row
+then says so. Cases with sequences and optional values are asked apart from those of tensors alone.
+Cases older than opset 7 are asked in opset 7 where their operator is the same there, and are no
+question otherwise: ONNX Runtime reads none of them. --check compares the answers with the program's
+table instead of writing one: `--check` reads OUTPUT and fails when fewer than 98 % agree.
 
 The suite asks most operators in one or two types only. The first case of every operator is asked
 in the other usual types as well, where ONNX allows them; those answers are in the tables and are
@@ -44,7 +44,7 @@ def type_name(element_type):
 
 
 def question(model):
-    """(operator, type, whether all values are tensors) of a model of one node; None for others."""
+    """(operator, type, whether all is tensors) of a model of one node; None for others."""
     nodes = [n for n in model.graph.node if n.op_type != "Constant"]
     if len(nodes) != 1:
         return None
@@ -288,7 +288,7 @@ def ask_in_other_types(runtime, path, model, feeds, asked, answers):
 
 
 def in_readable_opset(path):
-    """The model, in opset 7 where it is older and its operator did not change; None where it did."""
+    """The model; one older than opset 7 in that opset, None where its operator is another."""
     model = onnx.load(path)
     if opset_of(model) >= 7:
         return model
@@ -346,7 +346,7 @@ def ask(runtime, archive):
 
 
 def levels_of(answers):
-    """(operator, type) -> [(whether it runs, what has to hold), ...], the last of which always fits."""
+    """(operator, type) -> [(whether it runs, what has to hold), ...], the last always fits."""
     levels = collections.defaultdict(list)
     for (operator, kind, of_tensors), answer in sorted(answers.items(), reverse=True):
         found = levels[operator, kind]
@@ -403,7 +403,8 @@ def merged(measured, existing):
     """The rows that are measured here in the place of the former, among those of other sources."""
     head = [line for line in existing.splitlines() if line.startswith("#") or line == HEADING]
     before, behind = [], []
-    has_passed = False
+    # A table that has none gets them in front: the first row that fits decides.
+    has_passed = "\ttools/measure_support.py" not in existing
     for line in existing.splitlines():
         if "tools/measure_support.py" in line and line not in head:
             has_passed = True

@@ -47,8 +47,10 @@ std::string native_since(const Target& target, const Node& node) {
   return best;
 }
 
-std::string advice_for(const Target& target, const Node& node) {
+// Where else it would be native. Of a node with bodies the row says nothing: they decide.
+std::vector<std::string> native_elsewhere(const Target& target, const Node& node) {
   std::vector<std::string> ways;
+  if (!node.subgraphs.empty()) return ways;
   if (const std::string since = native_since(target, node); !since.empty()) {
     ways.push_back(fmt::format("native since {} {}", target.table.framework, since));
   }
@@ -60,6 +62,11 @@ std::string advice_for(const Target& target, const Node& node) {
       ways.push_back("native on its " + hardware);
     }
   }
+  return ways;
+}
+
+std::string advice_for(const Target& target, const Node& node) {
+  std::vector<std::string> ways = native_elsewhere(target, node);
   const auto* substitute = std::ranges::find(kSubstitutes, node.op,
                                              &std::pair<std::string_view, std::string_view>::first);
   if (substitute != std::end(kSubstitutes)) ways.emplace_back(substitute->second);
