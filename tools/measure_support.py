@@ -149,6 +149,8 @@ class LiteRt(ThroughProgram):
 
 
 class Ncnn(ThroughProgram):
+    needs = "batchless-rank<=4"  # of everything: it has no more axes
+
     def __init__(self, program):
         import ncnn
 
@@ -372,6 +374,8 @@ def table_of(name, runtime, answers):
         opened = operator in getattr(runtime, "opened", ())
         for runs, needs in found:
             level = ("decompose" if opened else "native") if runs else "no"
+            if runs and needs == "-":
+                needs = getattr(runtime, "needs", "-")
             by_operator[operator][(level, needs)].append(kind)
     rows = collections.defaultdict(list)
     for operator, groups in by_operator.items():
