@@ -98,6 +98,7 @@ Result<Form> quickest_form(PrecisionContext& context, const StaticResult& all,
     EDGEWRIGHT_ASSIGN(graphs.emplace_back(), decided_copy(context, mixed->decision));
   }
   std::vector<const Graph*> pointers;
+  pointers.reserve(graphs.size());
   for (const auto& graph : graphs) pointers.push_back(graph.get());
   PlanMeter meter(meter_options(context), 1);
   EDGEWRIGHT_ASSIGN(const auto times, meter.measure(pointers));
@@ -107,6 +108,7 @@ Result<Form> quickest_form(PrecisionContext& context, const StaticResult& all,
   // The plain loops of an operator that has no integer kernel say nothing about it.
   if (us(0) < (1 - kLeastGain) * us(best) && times[best].tuned) best = 0;
   std::vector<std::string> others;
+  others.reserve(times.size());
   for (size_t form = 0; form < times.size(); ++form) {
     if (form != best) others.push_back(fmt::format("{:.0f} us {}", us(form), kNames[form]));
   }
