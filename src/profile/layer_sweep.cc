@@ -4,9 +4,13 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <memory>
+#include <numeric>
+#include <optional>
 #include <random>
 
-#include "runtime/autotune.h"
+#include "profile/kernel_runner.h"
+#include "profile/step_times.h"
 
 namespace edgewright {
 namespace {
@@ -17,8 +21,13 @@ constexpr int64_t kMostMultiplyAdds = 200'000'000;
 // The kinds of layers follow each other with this period.
 constexpr size_t kKindsPeriod = 12;
 constexpr size_t kMostLayers = 1'000'000;
+constexpr double kMostBytes = 1e12;
+// How many layers take turns: as many as there are kinds, and few, which leave more of each other
+// in the caches.
+constexpr size_t kInTurns[] = {3, kKindsPeriod};
+constexpr int kRounds = 10;
 // Raised with every change of what layer i is.
-constexpr std::string_view kLayersSchema = "edgewright.layers/3\n";
+constexpr std::string_view kLayersSchema = "edgewright.layers/5\n";
 
 // One operation. Its constants are shapes until they are made: what a layer's time depends on can
 // be said without them.
@@ -80,10 +89,17 @@ class Shapes {
                                   std::log(static_cast<double>(high)) * share);
     return std::llround(value);
   }
-  // Mostly multiples of eight, as networks have them.
+  // Mostly multiples of sixteen or eight, as networks have them.
   int64_t channels(int64_t low, int64_t high) {
     const int64_t drawn = log_uniform(low, high);
-    return uniform() < 0.8 ? std::max<int64_t>(8, (drawn + 7) / 8 * 8) : drawn;
+    const double share = uniform();
+    return share < 0.5 ? rounded(drawn, 16) : share < 0.8 ? rounded(drawn, 8) : drawn;
+  }
+  // Width and height of images: mostly multiples of four or two.
+  int64_t side() {
+    const int64_t drawn = log_uniform(4, 112);
+    const double share = uniform();
+    return share < 0.5 ? rounded(drawn, 4) : share < 0.75 ? rounded(drawn, 2) : drawn;
   }
   int64_t one_of(std::initializer_list<int64_t> values) {
     return values.begin()[static_cast<size_t>(uniform() * static_cast<double>(values.size()))];
@@ -91,6 +107,9 @@ class Shapes {
   bool chance(double share) { return uniform() < share; }
 
  private:
+  static int64_t rounded(int64_t value, int64_t step) {
+    return std::max(step, (value + step / 2) / step * step);
+  }
   // The standard fixes the generator's numbers but not those of its distributions.
   double uniform() { return static_cast<double>(random_() >> 11) * 0x1p-53; }
   std::mt19937_64 random_;
@@ -101,7 +120,7 @@ Layer convolution(Shapes& shapes) {
   layer.op = "Conv2d";
   const int64_t in = shapes.channels(3, 512), out = shapes.channels(8, 512);
   const int64_t kernel = shapes.one_of({1, 1, 3, 3, 3, 5}), stride = shapes.one_of({1, 1, 1, 2});
-  const int64_t size = std::max(shapes.log_uniform(4, 112), kernel);
+  const int64_t size = std::max(shapes.side(), kernel);
   const int64_t pad = kernel / 2, result = (size + 2 * pad - kernel) / stride + 1;
   layer.attributes.set("kernel_shape", std::vector<int64_t>{kernel, kernel});
   layer.attributes.set("strides", std::vector<int64_t>{stride, stride});
@@ -124,7 +143,7 @@ Layer depthwise(Shapes& shapes) {
   layer.op = "Conv2d";
   const int64_t channels = shapes.channels(8, 960);
   const int64_t kernel = shapes.one_of({3, 3, 5}), stride = shapes.one_of({1, 1, 2});
-  const int64_t size = std::max(shapes.log_uniform(4, 112), kernel);
+  const int64_t size = std::max(shapes.side(), kernel);
   const int64_t pad = kernel / 2, result = (size + 2 * pad - kernel) / stride + 1;
   layer.attributes.set("kernel_shape", std::vector<int64_t>{kernel, kernel});
   layer.attributes.set("strides", std::vector<int64_t>{stride, stride});
@@ -291,7 +310,7 @@ Layer byte_convolution(Shapes& shapes, int64_t in, int64_t out, int64_t kernel, 
   Layer layer;
   layer.op = "QuantizedConv2d";
   const int64_t stride = shapes.one_of({1, 1, 1, 2});
-  const int64_t size = std::max(shapes.log_uniform(4, 112), kernel);
+  const int64_t size = std::max(shapes.side(), kernel);
   const int64_t pad = kernel / 2, result = (size + 2 * pad - kernel) / stride + 1;
   layer.attributes.set("kernel_shape", std::vector<int64_t>{kernel, kernel});
   layer.attributes.set("strides", std::vector<int64_t>{stride, stride});
@@ -430,38 +449,112 @@ Operation operation_of(const Layer& layer) {
   return operation;
 }
 
-double quickest_us(const KernelRequest& request) {
-  double best = 0;
+struct Quickest {
+  const KernelImplementation* implementation = nullptr;
+  double time_us = 0;
+};
+
+Quickest quickest(const KernelRequest& request) {
+  Quickest best;
   for (const KernelImplementation* one : find_implementations(request.domain, request.op)) {
     if (!one->supports(request)) continue;
     const auto time_us = measure(request, *one);
-    if (time_us.ok() && (best == 0 || *time_us < best)) best = *time_us;
+    if (!time_us.ok() || (best.implementation != nullptr && *time_us >= best.time_us)) continue;
+    best = {one, *time_us};
   }
   return best;
+}
+
+// A layer with its quickest kernel and memory of its own. Requests point at the description.
+struct RunningLayer {
+  size_t index = 0;
+  std::unique_ptr<const Layer> layer;
+  MadeLayer made;
+  std::unique_ptr<KernelRunner> runner;
+  double alone_us = 0;
+};
+
+// Nothing for layers that are too large or that no kernel takes.
+Result<std::optional<RunningLayer>> prepare(size_t index, int threads) {
+  RunningLayer one{index, std::make_unique<const Layer>(layer_of(index)), {}, nullptr, 0};
+  if (work_of(operation_of(*one.layer)).multiply_adds > kMostMultiplyAdds)
+    return std::optional<RunningLayer>();
+  EDGEWRIGHT_ASSIGN(one.made, make(*one.layer, threads));
+  const Quickest best = quickest(one.made.request);
+  if (best.implementation == nullptr) return std::optional<RunningLayer>();
+  one.alone_us = best.time_us;
+  EDGEWRIGHT_ASSIGN(KernelRunner runner,
+                    KernelRunner::create(one.made.request, *best.implementation));
+  one.runner = std::make_unique<KernelRunner>(std::move(runner));
+  return std::optional<RunningLayer>(std::move(one));
+}
+
+// Runs layers in turn, as a plan does: in one arena, which the layers before have just used;
+// weights and code are as far away as what the others need is large.
+Status time_in_turns(std::span<RunningLayer> group, std::vector<LayerTime>& times) {
+  size_t arena_bytes = 0, all_bytes = 0;
+  for (const RunningLayer& one : group) {
+    arena_bytes = std::max(arena_bytes, one.runner->operand_bytes());
+    all_bytes += one.runner->constant_bytes();
+  }
+  all_bytes += arena_bytes;
+  EDGEWRIGHT_ASSIGN(Tensor arena,
+                    Tensor::allocate(DType::kUint8, {static_cast<int64_t>(arena_bytes)}));
+  for (RunningLayer& one : group) one.runner->share({arena.mutable_bytes(), arena_bytes});
+  const double clock_us = clock_pair_us() / 2;
+  std::vector<std::vector<double>> turns_us(group.size());
+  for (int round = 0; round < kRounds; ++round) {
+    for (size_t i = 0; i < group.size(); ++i) {
+      group[i].runner->write_operands();
+      const auto before = Clock::now();
+      group[i].runner->run();
+      turns_us[i].push_back(microseconds(before, Clock::now()));
+    }
+  }
+  for (size_t i = 0; i < group.size(); ++i) {
+    const double turn_us = mean_at(quiet_runs(turns_us[i]), turns_us[i]) - clock_us;
+    const size_t constant_bytes = group[i].runner->constant_bytes();
+    const size_t own_bytes = constant_bytes + group[i].runner->operand_bytes();
+    times.push_back({group[i].index, std::max(turn_us, group[i].alone_us),
+                     static_cast<double>(all_bytes - std::min(all_bytes, own_bytes)),
+                     static_cast<double>(constant_bytes)});
+  }
+  return {};
 }
 
 }  // namespace
 
 Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options) {
-  std::vector<LayerTime> layers;
+  std::vector<LayerTime> times;
   const auto begin = Clock::now();
-  for (size_t i = options.first; i < options.first + options.count; ++i) {
+  const size_t end = options.first + options.count;
+  for (size_t i = options.first; i < end;) {
     if (std::chrono::duration<double>(Clock::now() - begin).count() > options.seconds) break;
-    if (options.progress) options.progress("layers", i - options.first, options.count);
-    const Layer layer = layer_of(i);
-    if (work_of(operation_of(layer)).multiply_adds > kMostMultiplyAdds) continue;
-    EDGEWRIGHT_ASSIGN(const MadeLayer made, make(layer, options.threads));
-    const double time_us = quickest_us(made.request);
-    if (time_us > 0) layers.push_back({i, time_us});
+    const size_t block_end = std::min(end, (i / kKindsPeriod + 1) * kKindsPeriod);
+    std::vector<RunningLayer> block;
+    for (; i < block_end; ++i) {
+      if (options.progress) options.progress("layers", i - options.first, options.count);
+      EDGEWRIGHT_ASSIGN(auto one, prepare(i, options.threads));
+      if (!one) continue;
+      times.push_back({i, one->alone_us, 0, static_cast<double>(one->runner->constant_bytes())});
+      block.push_back(std::move(*one));
+    }
+    for (const size_t size : kInTurns) {
+      for (size_t first = 0; first + 1 < block.size(); first += size) {
+        const size_t count = std::min(size, block.size() - first);
+        EDGEWRIGHT_TRY(time_in_turns(std::span(block).subspan(first, count), times));
+      }
+    }
   }
-  return layers;
+  return times;
 }
 
 TimeSample sample_of(const LayerTime& layer, const Roofline& roofline) {
   const Layer made = layer_of(layer.index);
-  const Operation operation = operation_of(made);
+  Operation operation = operation_of(made);
+  operation.packed_bytes = static_cast<int64_t>(layer.constant_bytes);
   const Work work = work_of(operation);
-  const Features features = features_of(operation, work);
+  const Features features = features_of(operation, work, layer.others_bytes);
   return {work.kind, features, base_time_us(roofline, work, features), layer.time_us};
 }
 
@@ -470,7 +563,8 @@ bool is_held_back(const LayerTime& layer) { return layer.index / kKindsPeriod % 
 std::string layer_times_to_csv(std::span<const LayerTime> layers) {
   std::string text(kLayersSchema);
   for (const LayerTime& layer : layers) {
-    text += fmt::format("{},{}\n", layer.index, layer.time_us);
+    text += fmt::format("{},{},{},{}\n", layer.index, layer.time_us, layer.others_bytes,
+                        layer.constant_bytes);
   }
   return text;
 }
@@ -485,16 +579,23 @@ Result<std::vector<LayerTime>> parse_layer_times(std::string_view text, std::str
     const std::string_view row = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), row.size() + 1));
     LayerTime layer;
-    const std::string line_text(row);
-    const char* const end = line_text.c_str() + line_text.size();
-    const auto index = std::from_chars(line_text.c_str(), end, layer.index);
-    const bool separated = index.ec == std::errc() && index.ptr != end && *index.ptr == ',';
-    const auto time = separated ? std::from_chars(index.ptr + 1, end, layer.time_us) : index;
-    if (!separated || time.ec != std::errc() || time.ptr != end || layer.index > kMostLayers ||
-        !std::isfinite(layer.time_us) || layer.time_us <= 0) {
+    const char* const end = row.data() + row.size();
+    // Each number follows a comma, the first but for the start of the line.
+    const char* at = row.data();
+    const auto read = [&](auto& number) {
+      if (at != row.data() && (at == end || *at++ != ',')) return false;
+      const auto parsed = std::from_chars(at, end, number);
+      at = parsed.ptr;
+      return parsed.ec == std::errc();
+    };
+    const bool whole = read(layer.index) && read(layer.time_us) && read(layer.others_bytes) &&
+                       read(layer.constant_bytes) && at == end;
+    const auto is_size = [](double bytes) { return bytes >= 0 && bytes <= kMostBytes; };
+    if (!whole || layer.index > kMostLayers || !std::isfinite(layer.time_us) ||
+        layer.time_us <= 0 || !is_size(layer.others_bytes) || !is_size(layer.constant_bytes)) {
       return bad_input(
-          "{}: line {} is '{}', expected the number of a layer and a positive time; remove the "
-          "file",
+          "{}: line {} is '{}', expected the number of a layer, a positive time, the bytes of "
+          "others and of its constants; remove the file",
           file, line, row.substr(0, 40));
     }
     layers.push_back(layer);
