@@ -4,19 +4,21 @@
 usage: measure_support.py ARCHIVE RUNTIME [--program PROGRAM] [--check] [--output FILE.tsv]
 
 ARCHIVE is the ONNX backend test suite (.tar.xz); RUNTIME is onnxruntime or openvino, from the
-Python environment of the benches (tools/setup --bench), or tflite (tools/setup --litert). Every
-node case is loaded and run on its own inputs. For each operator and type of its first data input
-the answer is yes when at least half of the cases run. Integer inputs (axes, shapes) of a case that
-fails are tried as constants, which is how models have them: the row then says so. Cases older than
-opset 7 are no question: ONNX Runtime reads none of them. --check compares the answers with the
-program's table instead of writing one: `--check` reads OUTPUT and fails when fewer than 98 % agree.
+Python environment of the benches (tools/setup --bench), tflite (tools/setup --litert) or ncnn
+(tools/setup --targets). Every node case is loaded and run on its own inputs. For each operator and
+type of its first data input the answer is yes when at least half of the cases run. Integer inputs
+(axes, shapes) of a case that fails are tried as constants, which is how models have them: the row
+then says so. Cases with sequences and optional values are asked apart from those of tensors alone.
+Cases older than opset 7 are asked in opset 7 where their operator is the same there, and are no
+question otherwise: ONNX Runtime reads none of them. --check compares the answers with the program's
+table instead of writing one: `--check` reads OUTPUT and fails when fewer than 98 % agree.
 
 The suite asks most operators in one or two types only. The first case of every operator is asked
 in the other usual types as well, where ONNX allows them; those answers are in the tables and are
 counted apart.
 
-LiteRT is asked through what PROGRAM converts: a case that it refuses is no question to the runtime.
-Measured rows come before the documented ones of the file, which stay.
+LiteRT and ncnn are asked through what PROGRAM converts: a case that it refuses is no question to
+the runtime. Rows of other sources in the file stay where they are, before or behind these.
 """
 
 import argparse
@@ -42,7 +44,7 @@ def type_name(element_type):
 
 
 def question(model):
-    """(operator, type) of a model of one node; None for others."""
+    """(operator, type, whether all is tensors) of a model of one node; None for others."""
     nodes = [n for n in model.graph.node if n.op_type != "Constant"]
     if len(nodes) != 1:
         return None
@@ -56,7 +58,8 @@ def question(model):
     if main is None:
         return None
     name = nodes[0].op_type if not nodes[0].domain else f"{nodes[0].domain}::{nodes[0].op_type}"
-    return name, main
+    ports = [*model.graph.input, *model.graph.output]
+    return name, main, all(value.type.HasField("tensor_type") for value in ports)
 
 
 def load_inputs(folder, model):
@@ -102,19 +105,15 @@ class NotAsked(Exception):
     """The case did not reach the runtime."""
 
 
-class LiteRt:
-    def __init__(self, program):
-        import importlib.metadata
+class ThroughProgram:
+    """A runtime with a format of its own, which the program writes."""
 
-        from ai_edge_litert.interpreter import Interpreter
-
-        self.interpreter = Interpreter
-        self.version = importlib.metadata.version("ai-edge-litert")
-        self.program = program
+    def __init__(self, program, ending):
+        self.program, self.ending = program, ending
         self.opened = set()  # operators that the program opened into others
 
-    def run(self, path, feeds):
-        written = path.with_suffix(".tflite")
+    def written(self, path, feeds):
+        written = path.with_suffix(self.ending)
         document = path.with_suffix(".json")
         command = [self.program, "convert", path, "-o", written, "--mode", "no-verify",
                    "--json", document]
@@ -128,14 +127,60 @@ class LiteRt:
         for choice in json.loads(document.read_text())["choices"]:
             if choice["chosen"] == "its ONNX definition":
                 self.opened.add(choice["what"])
-        interpreter = self.interpreter(str(written))
+        return written
+
+
+class LiteRt(ThroughProgram):
+    def __init__(self, program):
+        import importlib.metadata
+
+        from ai_edge_litert.interpreter import Interpreter
+
+        super().__init__(program, ".tflite")
+        self.interpreter = Interpreter
+        self.version = importlib.metadata.version("ai-edge-litert")
+
+    def run(self, path, feeds):
+        interpreter = self.interpreter(str(self.written(path, feeds)))
         interpreter.allocate_tensors()
         for detail in interpreter.get_input_details():
             interpreter.set_tensor(detail["index"], feeds[detail["name"]])
         interpreter.invoke()
 
 
-RUNTIMES = {"onnxruntime": OnnxRuntime, "openvino": OpenVino, "tflite": LiteRt}
+class Ncnn(ThroughProgram):
+    needs = "batchless-rank<=4"  # of everything: it has no more axes
+
+    def __init__(self, program):
+        import ncnn
+
+        super().__init__(program, ".param")
+        self.module = ncnn
+        self.version = ncnn.__version__
+
+    def run(self, path, feeds):
+        param = self.written(path, feeds)
+        net = self.module.Net()
+        if net.load_param(str(param)) or net.load_model(str(param.with_suffix(".bin"))):
+            raise ValueError("not loaded")
+        extractor = net.create_extractor()
+        blobs = param.read_text(encoding="utf-8").split()
+        for name, value in feeds.items():
+            if name not in blobs:  # the passes may need fewer
+                continue
+            # Without the first axis of length 1, and in float32: that is what ncnn has.
+            shape = list(value.shape)
+            if len(shape) > 1 and 1 in shape:
+                shape.remove(1)
+            array = np.ascontiguousarray(value.reshape(shape or [1]), np.float32)
+            if extractor.input(name, self.module.Mat(array).clone()):
+                raise ValueError(name)
+        for port in onnx.load(path).graph.output:
+            if extractor.extract(port.name)[0]:
+                raise ValueError(port.name)
+
+
+RUNTIMES = {"ncnn": Ncnn, "onnxruntime": OnnxRuntime, "openvino": OpenVino, "tflite": LiteRt}
 
 
 def with_constants(model, feeds):
@@ -159,7 +204,7 @@ def with_constants(model, feeds):
 def runs_with_constants(runtime, path, model, feeds):
     """The numbers of the inputs that have to be constants; None when it fails with them too."""
     changed = with_constants(model, feeds)
-    if changed is None or isinstance(runtime, LiteRt):
+    if changed is None or isinstance(runtime, ThroughProgram):
         return None
     other = path.with_name("constants.onnx")
     try:
@@ -224,7 +269,7 @@ def in_type(model, feeds, kind):
 
 def ask_in_other_types(runtime, path, model, feeds, asked, answers):
     for kind in OTHER_TYPES:
-        key = (asked[0], kind)
+        key = (asked[0], kind, asked[2])
         if key in answers:
             continue
         other = in_type(model, feeds, kind)
@@ -244,21 +289,41 @@ def ask_in_other_types(runtime, path, model, feeds, asked, answers):
                 answers[key].constants.update(constants)
 
 
+def in_readable_opset(path):
+    """The model; one older than opset 7 in that opset, None where its operator is another."""
+    model = onnx.load(path)
+    if opset_of(model) >= 7:
+        return model
+    for node in model.graph.node:
+        try:
+            then = onnx.defs.get_schema(node.op_type, opset_of(model), node.domain)
+            now = onnx.defs.get_schema(node.op_type, 7, node.domain)
+        except onnx.defs.SchemaError:
+            return None
+        if then.since_version != now.since_version:
+            return None
+    for entry in model.opset_import:
+        if entry.domain in ("", "ai.onnx"):
+            entry.version = 7
+    onnx.save(model, path)
+    return model
+
+
 def opset_of(model):
     return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=99)
 
 
 def ask(runtime, archive):
-    """(operator, type) -> Answer."""
+    """(operator, type, of tensors) -> Answer."""
     answers = collections.defaultdict(Answer)
     first = {}
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(archive) as tar:
             tar.extractall(folder, filter="data")
         for path in sorted(pathlib.Path(folder).rglob("model.onnx")):
-            model = onnx.load(path)
-            asked = question(model)
-            if asked is None or asked[0].startswith("ai.onnx.preview") or opset_of(model) < 7:
+            model = in_readable_opset(path)
+            asked = None if model is None else question(model)
+            if asked is None or asked[0].startswith("ai.onnx.preview"):
                 continue
             try:
                 feeds = load_inputs(path.parent, model)
@@ -276,23 +341,42 @@ def ask(runtime, archive):
                     answers[asked].constants.update(constants)
             answers[asked].cases += 1
             first.setdefault(asked[0], (path, model, feeds, asked))
-        if not isinstance(runtime, LiteRt):
+        if not isinstance(runtime, ThroughProgram):
             for case in first.values():
                 ask_in_other_types(runtime, *case, answers)
     return {key: answer for key, answer in answers.items() if answer.cases > 0}
 
 
+def levels_of(answers):
+    """(operator, type) -> [(whether it runs, what has to hold), ...], the last always fits."""
+    levels = collections.defaultdict(list)
+    for (operator, kind, of_tensors), answer in sorted(answers.items(), reverse=True):
+        found = levels[operator, kind]
+        other = answers.get((operator, kind, not of_tensors))
+        # Tensors come first; what is asked in one way only speaks for both.
+        differs = other is not None and other.yes() != answer.yes()
+        if not of_tensors and other is not None and not differs:
+            continue
+        needs = [f"constant:{i}" for i in sorted(answer.constants)] if answer.yes() else []
+        if of_tensors and differs:
+            needs.append("tensors")
+        found.append((answer.yes(), " ".join(needs) or "-"))
+    for found in levels.values():
+        if found[-1][1] != "-":
+            found.append((False, "-"))
+    return levels
+
+
 def table_of(name, runtime, answers):
     """Rows with equal answers for the same types are written as one."""
     by_operator = collections.defaultdict(lambda: collections.defaultdict(list))
-    for (operator, kind), answer in sorted(answers.items()):
+    for (operator, kind), found in sorted(levels_of(answers).items()):
         opened = operator in getattr(runtime, "opened", ())
-        level = ("decompose" if opened else "native") if answer.yes() else "no"
-        constants = " ".join(f"constant:{i}" for i in sorted(answer.constants))
-        needs = constants if answer.yes() and constants else "-"
-        by_operator[operator][(level, needs)].append(kind)
-        if needs != "-":
-            by_operator[operator][("no", "-")].append(kind)
+        for runs, needs in found:
+            level = ("decompose" if opened else "native") if runs else "no"
+            if runs and needs == "-":
+                needs = getattr(runtime, "needs", "-")
+            by_operator[operator][(level, needs)].append(kind)
     rows = collections.defaultdict(list)
     for operator, groups in by_operator.items():
         for (level, needs), kinds in groups.items():
@@ -308,6 +392,8 @@ def table_of(name, runtime, answers):
     ):
         cells = [",".join(operators), kinds, "*", "cpu", level, needs, "measured", source]
         lines.append("\t".join(cells))
+    if isinstance(runtime, ThroughProgram):  # other rows speak of what was not asked
+        return "\n".join(lines) + "\n"
     # What runs with every type that the suite has, runs with the others too, as far as one knows.
     refused = {operator for operator, groups in by_operator.items()
                if any(level == "no" for level, _ in groups)}
@@ -318,22 +404,34 @@ def table_of(name, runtime, answers):
 
 
 def merged(measured, existing):
-    """The measured rows, then what the file has of other sources."""
-    old = existing.splitlines()
-    head = [line for line in old if line.startswith("#") or line == HEADING]
-    documented = [line for line in old if line not in head and "\tmeasured\t" not in line]
-    rows = [line for line in measured.splitlines() if "\tmeasured\t" in line]
-    return "\n".join(head + rows + documented) + "\n"
+    """The rows that are measured here in the place of the former, among those of other sources."""
+    head = [line for line in existing.splitlines() if line.startswith("#") or line == HEADING]
+    before, behind = [], []
+    # A table that has none gets them in front: the first row that fits decides.
+    has_passed = "\ttools/measure_support.py" not in existing
+    for line in existing.splitlines():
+        if "tools/measure_support.py" in line and line not in head:
+            has_passed = True
+        elif line not in head:
+            (behind if has_passed else before).append(line)
+    version = next(line for line in measured.splitlines() if line.startswith("# framework"))
+    if ", measured with version" in head[0]:
+        head[0] = version
+    rows = [line for line in measured.splitlines() if "tools/measure_support.py" in line]
+    return "\n".join(head + before + rows + behind) + "\n"
 
 
 def fits(cell, name):
     return cell == "*" and "::" not in name or name in cell.split(",")
 
 
-def look_up(table, operator, kind):
+def look_up(table, operator, kind, of_tensors):
     for line in table.splitlines():
         cells = line.split("\t")
         if len(cells) != 8 or not fits(cells[3], "cpu"):
+            continue
+        # The suite's cases say their ranks.
+        if "unknown-rank" in cells[5] or ("tensors" in cells[5] and not of_tensors):
             continue
         if fits(cells[0], operator) and fits(cells[1], kind):
             return cells[4] in ("native", "decompose", "cast")
@@ -344,7 +442,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("archive", type=pathlib.Path)
     parser.add_argument("runtime", choices=sorted(RUNTIMES))
-    parser.add_argument("--program", help="edgewright, for tflite")
+    parser.add_argument("--program", help="edgewright, for tflite and ncnn")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--output", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
@@ -352,7 +450,7 @@ def main():
         print(f"skipped: no {arguments.archive}")
         return 77
     np.seterr(all="ignore")
-    asks_through_program = arguments.runtime == "tflite"
+    asks_through_program = arguments.runtime in ("ncnn", "tflite")
     try:
         kind = RUNTIMES[arguments.runtime]
         runtime = kind(arguments.program) if asks_through_program else kind()
@@ -362,7 +460,7 @@ def main():
     answers = ask(runtime, arguments.archive)
     if not arguments.check:
         table = table_of(arguments.runtime, runtime, answers)
-        if asks_through_program:
+        if arguments.output.exists():
             table = merged(table, arguments.output.read_text())
         arguments.output.write_text(table)
         return 0

@@ -97,6 +97,32 @@ void bench_matmuls(const Bench& bench) {
   }
 }
 
+// Bytes and weights of which a share is zero, spread by a fixed mixture of their places.
+void bench_sparse_bytes(const Bench& bench) {
+  constexpr int64_t kShapes[][3] = {
+      {65, 128, 384}, {65, 512, 128}, {196, 768, 768}, {784, 256, 64}};
+  for (const auto& [m, k, n] : kShapes) {
+    for (const int64_t zeros : {50, 70, 80, 90, 95, 98}) {
+      Trial trial("edgewright", "QuantizedMatMul");
+      trial.attribute("x_zero", int64_t{120})
+          .attribute("transpose_b", int64_t{1})
+          .attribute("y_type", static_cast<int64_t>(DType::kUint8))
+          .attribute("y_scale", 0.5f);
+      const auto is_zero = [&](int64_t i) {
+        return static_cast<int64_t>(static_cast<uint64_t>(i) * 2654435761u >> 7 & 0xffff) % 100 <
+               zeros;
+      };
+      trial.bytes(DType::kUint8, {m, k})
+          .bytes(DType::kInt8, {n, k}, Layout::kPlain, true)
+          .zero_where(is_zero);
+      trial.tensor(Tensor::of<float>({1}, {0.002f}), true).constant({n});
+      trial.output({m, n}, Layout::kPlain, DType::kUint8);
+      bench.run(fmt::format("int8 matmul {}x{}x{}, {} % zeros", m, k, n, zeros), trial,
+                2.0 * static_cast<double>(m * k * n));
+    }
+  }
+}
+
 void bench_others(const Bench& bench) {
   Trial attention("edgewright", "Attention");
   attention.attribute("num_heads", int64_t{4});
@@ -129,5 +155,6 @@ int main(int argc, char** argv) {
   const edgewright::Bench bench{argc > 1 ? argv[1] : "", argc > 2 ? std::atoi(argv[2]) : 1};
   edgewright::bench_convs(bench);
   edgewright::bench_matmuls(bench);
+  edgewright::bench_sparse_bytes(bench);
   edgewright::bench_others(bench);
 }

@@ -23,7 +23,8 @@ Action declare_perplexity(CLI::App& app, CommonOptions& common) {
   app.add_option("--windows", options->perplexity.windows, "the first so many (0: all)");
   app.add_flag("--bos", options->perplexity.bos, "windows begin with the beginning-of-text token");
   app.add_option("--precision", options->language.precision,
-                 "round the weights: fp32, fp16, bf16, int8, int4, int4-g128");
+                 "round the weights: fp32, fp16, bf16, int8, int4, int4-g128; int8/int4@1: two, "
+                 "as in generate");
   app.add_option("--kv-cache", options->language.kv_cache, "type of keys and values")
       ->check(CLI::IsMember({"fp16", "int8", "fp32"}));
   app.add_option("--tokenizer", options->language.tokenizer, "tokenizer.model or tokenizer.json");
@@ -36,9 +37,13 @@ Action declare_perplexity(CLI::App& app, CommonOptions& common) {
                            std::istreambuf_iterator<char>()};
     EDGEWRIGHT_ASSIGN(LanguageModel model, LanguageModel::open(options->model, options->language));
     EDGEWRIGHT_ASSIGN(const PerplexityReport report, model.perplexity(text, options->perplexity));
+    const std::string light =
+        report.light_tokens > 0
+            ? fmt::format("{} of them with the lighter weights\n", report.light_tokens)
+            : "";
     return Outcome{fmt::format("perplexity {:.4f} over {} tokens ({:.0f} tokens/s)\n",
                                report.perplexity, report.tokens, report.tokens_per_s) +
-                       warnings_text(report.warnings),
+                       light + warnings_text(report.warnings),
                    to_json(report), report.passed};
   };
 }

@@ -118,10 +118,12 @@ struct PerplexityOptions {
   bool bos = false;  // every window begins with the beginning-of-text token
 };
 
-// exp(mean negative log-likelihood) over windows that are run alone.
+// exp(mean negative log-likelihood) over windows that are run alone; with two precisions token by
+// token, each with the weights that generate would take for it.
 struct PerplexityReport {
   double perplexity = 0;
   int64_t tokens = 0;
+  int64_t light_tokens = 0;  // of them, computed with the second precision
   double tokens_per_s = 0;
   bool passed = true;
   std::vector<std::string> warnings;

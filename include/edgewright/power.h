@@ -46,7 +46,7 @@ struct PowerEnergyReport {
 };
 std::string to_json(const PowerEnergyReport& report);
 // Integrates a recorded trace: CSV of time and power or of time and an energy counter, or an energy
-// file of MLPerf Tiny (docs/commands/power_energy.md). kBadInput with the line.
+// file of MLPerf Tiny (docs/formats/energy_trace.md). kBadInput with the line.
 Result<PowerEnergyReport> power_energy(const std::string& trace,
                                        const PowerEnergyOptions& options = {});
 
@@ -151,8 +151,9 @@ Result<PowerPlanReport> power_plan(const std::string& model, const PowerPlanOpti
 
 struct PowerGovernOptions {
   std::string device;
-  std::string root = "/";          // the tree of sys and proc; another for tests
-  std::string precision = "int8";  // of the engine's weights; the shape is that of llama-1.1b
+  std::string root = "/";  // the tree of sys and proc; another for tests
+  // The engine's model, as for power_simulate, and the precision of its weights.
+  std::string model = "llama-1.1b", precision = "int8";
   std::string policy = "phase-aware";
   double seconds = 0, period_ms = 1000;  // 0 seconds: until `stop` says so
   int pid = 0;                           // process whose cores are chosen; 0: none
@@ -167,9 +168,10 @@ struct PowerGovernReport {
   bool reached = false;                // the kernel's files say the same
   bool restored = false;
   int64_t rounds = 0, writes = 0;
-  double seconds = 0, hottest_c = 0, energy_j = 0, mean_power_w = 0;
-  std::string meter;   // method, window and rate of the energy figure
-  std::string advice;  // the last that was written
+  double held_s = 0, hottest_c = 0, energy_j = 0, mean_power_w = 0;
+  bool metered = false;  // else energy_j and mean_power_w mean nothing
+  std::string meter;     // method, window and rate of the energy figure
+  std::string advice;    // the last that was written
   bool passed = true;
   std::vector<std::string> warnings;
 };

@@ -24,6 +24,10 @@ GRAPHS = {
   %y: float32[2,3] = Identity(%x)
 }
 """,
+    "largest": """graph %main(%x: float32[16777216]) -> (%y) {
+  %y: float32[] = ReduceMax(%x) {keepdims=0}
+}
+""",
     "half": """graph %main(%x: float16[4]) -> (%y) {
   %y: float16[4] = Neg(%x)
 }

@@ -1,6 +1,7 @@
 """InferenceSession: NumPy in and out, ONNX Runtime's interface, errors, threads."""
 
 import gc
+import pathlib
 import threading
 
 import numpy
@@ -46,6 +47,40 @@ def test_an_aligned_input_is_not_copied_and_outputs_outlive_everything(model):
     gc.collect()
     numpy.testing.assert_array_equal(first, numpy.full((2, 3), 2, numpy.float32))
     numpy.testing.assert_array_equal(second, numpy.full((2, 3), 10, numpy.float32))
+
+
+def peak_kib():
+    status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.split("VmHWM:")[1].split()[0])
+
+
+def test_an_array_as_numpy_makes_it_is_not_copied(model):
+    session = edgewright.InferenceSession(model("largest"))
+    size = 1 << 24
+    room = numpy.zeros(size + 32, dtype=numpy.float32)
+    # NumPy's large arrays begin 16 bytes into a page.
+    start = (16 - room.ctypes.data % 64) % 64 // 4
+    usual, aligned = room[start : start + size], room[start + 12 : start + 12 + size]
+    assert usual.ctypes.data % 64 == 16 and aligned.ctypes.data % 64 == 0
+    session.run(None, {"x": aligned})
+    usual[7] = 3
+    try:
+        pathlib.Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+    except OSError as error:
+        pytest.skip(f"the peak of memory cannot be reset: {error}")
+    before = peak_kib()
+    [y] = session.run(None, {"x": usual})
+    assert y == 3
+    assert peak_kib() - before < size * 4 / 1024 / 8
+
+
+def test_views_that_begin_anywhere(model):
+    session = edgewright.InferenceSession(model("double"))
+    room = numpy.arange(64, dtype=numpy.float32)
+    for start in range(16):
+        x = room[start : start + 6].reshape(2, 3)
+        [y] = session.run(None, {"x": x})
+        numpy.testing.assert_array_equal(y, 2 * x)
 
 
 def test_an_output_never_shares_memory_with_an_input(model):

@@ -94,6 +94,21 @@ Result<std::vector<int64_t>> read_labels(const NamedTensors& arrays, int64_t cou
                    dtype_name(it->second.dtype()), dims_text(it->second.dims()), count);
 }
 
+// Whether every run reads what the first one does.
+bool all_alike(const std::vector<InputArray>& entries, int64_t runs) {
+  return std::ranges::all_of(entries, [&](const InputArray& entry) {
+    const Tensor& array = *entry.array;
+    const size_t bytes = array.size_bytes() / static_cast<size_t>(array.dim(0)) *
+                         static_cast<size_t>(entry.samples_per_run);
+    const auto all = array.byte_span();
+    for (int64_t run = 1; run < runs; ++run) {
+      const auto one = all.subspan(static_cast<size_t>(run) * bytes, bytes);
+      if (!std::ranges::equal(one, all.first(bytes))) return false;
+    }
+    return true;
+  });
+}
+
 Result<std::vector<InputArray>> match_inputs(const Graph& graph, const NamedTensors& arrays,
                                              const std::string& path) {
   std::vector<InputArray> entries;
@@ -136,6 +151,10 @@ Result<CalibrationData> load_calibration_data(const Graph& graph, const std::str
     data.warnings.push_back(fmt::format(
         "{} calibration samples are few: ranges and choices may not hold for others (give {})",
         count, kFewSamples));
+  }
+  if (runs > 1 && all_alike(entries, runs)) {
+    data.warnings.push_back(fmt::format(
+        "all {} calibration samples are alike: ranges and choices hold for this one input", count));
   }
   uint64_t hash = 0xcbf29ce484222325;
   for (const InputArray& entry : entries) hash = hash_bytes(entry.array->byte_span(), hash);

@@ -362,8 +362,9 @@ Status check_written(const Graph& written, const ExportFormat& format, const std
 // Writes for another runtime under a name of its own, and gives the files their names when they
 // compute, read back, what they should.
 Status write_checked_export(const Model& model, const std::string& output,
-                            const ExportFormat& format, const ConvertOptions& options,
-                            std::optional<OriginalCheck>& check, ConvertReport& report) {
+                            const ExportFormat& format, const Target* version,
+                            const ConvertOptions& options, std::optional<OriginalCheck>& check,
+                            ConvertReport& report) {
   Model prepared = clone(model);
   EDGEWRIGHT_TRY(decompose_for(prepared, format, report));
   report.nodes_after = static_cast<int64_t>(count_nodes(*prepared.graph));
@@ -371,6 +372,7 @@ Status write_checked_export(const Model& model, const std::string& output,
   settings.half_weights = options.precision == "fp16";
   settings.states = options.states;
   settings.opset = options.opset;
+  settings.target = version;
   const std::string stem = output.ends_with(format.ending)
                                ? output.substr(0, output.size() - format.ending.size())
                                : output;
@@ -393,14 +395,15 @@ Status write_checked_export(const Model& model, const std::string& output,
   return checked;
 }
 
-Status write_result(const Model& model, const std::string& output, const std::string& target,
+Status write_result(const Model& model, const std::string& output, const Destination& destination,
                     const ConvertOptions& options, std::optional<OriginalCheck>& check,
                     ConvertReport& report) {
   report.opset = options.opset > 0 ? options.opset : model.source_opset;
-  if (const ExportFormat* format = find_export_format(target)) {
-    return write_checked_export(model, output, *format, options, check, report);
+  if (const ExportFormat* format = find_export_format(destination.format)) {
+    const Target* version = destination.planner ? &destination.planner->target() : nullptr;
+    return write_checked_export(model, output, *format, version, options, check, report);
   }
-  if (target == "plan") {
+  if (destination.format == "plan") {
     EDGEWRIGHT_TRY(write_checked_plan(model, output, options, check, report));
   } else {
     EDGEWRIGHT_TRY(write_onnx(model, output, options));
@@ -478,7 +481,8 @@ Result<ConvertReport> convert(const std::string& input, const std::string& outpu
   report.nodes_before = static_cast<int64_t>(count_nodes(*original.graph));
   report.nodes_after = static_cast<int64_t>(count_nodes(*model.graph));
   report.written = fit_to_write;
-  if (fit_to_write) EDGEWRIGHT_TRY(write_result(model, output, target, options, check, report));
+  if (fit_to_write)
+    EDGEWRIGHT_TRY(write_result(model, output, destination, options, check, report));
   return report;
 }
 

@@ -31,7 +31,7 @@ Files write_ncnn(const Model& model, const std::string& path, const ExportSettin
 }
 
 Files write_tensorrt(const Model& model, const std::string& path, const ExportSettings& settings) {
-  return export_tensorrt(model, path, settings.half_weights, settings.opset);
+  return export_tensorrt(model, path, settings);
 }
 
 // Operators of opset 23 and later (Attention, RotaryEmbedding) are younger than what the runtimes

@@ -7,6 +7,7 @@
 
 #include "edgewright/convert.h"
 #include "graph/graph.h"
+#include "targets/support.h"
 
 namespace edgewright {
 
@@ -14,8 +15,9 @@ namespace edgewright {
 struct ExportSettings {
   // Float weights are stored in float16; the arithmetic is the runtime's choice.
   bool half_weights = false;
-  bool states = false;  // see ConvertOptions::states
-  int opset = 0;        // of formats that are ONNX; 0: the format's
+  bool states = false;             // see ConvertOptions::states
+  int opset = 0;                   // of formats that are ONNX; 0: the format's
+  const Target* target = nullptr;  // the version, where the user names one
 };
 
 // A format of another runtime that `convert --to NAME` writes. The graph that a writer gets holds

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "api/export_formats.h"
 #include "graph/graph.h"
 
 namespace edgewright {
@@ -17,6 +18,6 @@ bool tensorrt_has(const Node& node);
 // ending replaced: .trtexec (a script that builds the engine), .cache (INT8 calibration, where the
 // graph rounds) and .plugins (a skeleton for each operator that needs one). Returns every file.
 Result<std::vector<std::string>> export_tensorrt(const Model& model, const std::string& path,
-                                                 bool half, int opset);
+                                                 const ExportSettings& settings);
 
 }  // namespace edgewright

@@ -67,9 +67,6 @@ Result<Precisions> precisions_of(const std::string& text) {
   return out;
 }
 
-// Rows of logits that are kept at a time, about 16 MB of them.
-int logit_rows(int vocabulary) { return std::clamp((1 << 22) / vocabulary, 8, 512); }
-
 }  // namespace
 
 LanguageModel::LanguageModel(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -265,66 +262,6 @@ Result<std::vector<int>> LanguageModel::State::prompt_tokens(const GenerateOptio
   add_beginning(*model, *tokenizer, tokens);
   if (tokens.empty()) return usage_error("the prompt is empty");
   return tokens;
-}
-
-Result<PerplexityReport> LanguageModel::perplexity(std::string_view text,
-                                                   const PerplexityOptions& options) {
-  State& state = *state_;
-  const ModelConfig& config = state.model->config;
-  const std::vector<int> tokens = state.tokenizer->encode(text, false);
-  const int window = std::min(options.window, config.context);
-  if (window < 2 || options.windows < 0)
-    return usage_error("expected a window of 2 tokens or more");
-  int64_t windows = (std::ssize(tokens) - 1) / window;
-  if (options.windows > 0) windows = std::min<int64_t>(windows, options.windows);
-  if (windows < 1) {
-    return usage_error("the text has {} tokens, too few for one window of {}", tokens.size(),
-                       window + 1);
-  }
-  if (options.bos && config.bos < 0) return usage_error("the model has no beginning-of-text token");
-  const auto start = Clock::now();
-  KvCache cache(config, state.engine_options.cache, window / kPageTokens + 2);
-  double total = 0;
-  for (int64_t i = 0; i < windows; ++i) {
-    const auto part =
-        std::span(tokens).subspan(static_cast<size_t>(i * window), static_cast<size_t>(window) + 1);
-    total += state.negative_log_likelihood(part, options.bos ? config.bos : -1, cache);
-    if (state.progress) {
-      state.progress("perplexity", static_cast<size_t>(i + 1), static_cast<size_t>(windows));
-    }
-  }
-  PerplexityReport report;
-  report.tokens = windows * window;
-  report.perplexity = std::exp(total / static_cast<double>(report.tokens));
-  report.tokens_per_s = static_cast<double>(report.tokens) / microseconds_since(start) * 1e6;
-  return report;
-}
-
-// Of tokens[1..], each given those before it.
-double LanguageModel::State::negative_log_likelihood(std::span<const int> tokens, int bos,
-                                                     KvCache& cache) {
-  Decoder& decoder = engine->decoder();
-  const auto vocabulary = static_cast<size_t>(model->config.vocabulary);
-  SequenceCache sequence(cache);
-  EDGEWRIGHT_CHECK(sequence.reserve(static_cast<int>(tokens.size())));
-  if (bos >= 0) {
-    const DecoderRun run{&sequence, std::span(&bos, 1), 0};
-    decoder.run(std::span(&run, 1), language::Phase::kPrefill, {});
-  }
-  const auto rows = static_cast<size_t>(logit_rows(model->config.vocabulary));
-  std::vector<float> logits;
-  double total = 0;
-  for (size_t begin = 0; begin + 1 < tokens.size(); begin += rows) {
-    const size_t count = std::min(rows, tokens.size() - 1 - begin);
-    logits.resize(count * vocabulary);
-    const DecoderRun run{&sequence, tokens.subspan(begin, count), static_cast<int>(count)};
-    decoder.run(std::span(&run, 1), language::Phase::kPrefill, logits);
-    for (size_t i = 0; i < count; ++i) {
-      total -= log_probability(std::span(logits).subspan(i * vocabulary, vocabulary),
-                               tokens[begin + i + 1]);
-    }
-  }
-  return total;
 }
 
 Result<std::vector<float>> LanguageModel::logits(const std::vector<int>& tokens, bool stepwise) {

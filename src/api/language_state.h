@@ -21,6 +21,9 @@ struct LanguageModel::State {
                          std::optional<SpeculationReport>& speculation);
   Result<std::vector<int>> prompt_tokens(const GenerateOptions& options) const;
   double negative_log_likelihood(std::span<const int> tokens, int bos, KvCache& cache);
+  double negative_log_likelihood_by_difficulty(std::span<const std::span<const int>> windows,
+                                               int bos, KvCache& cache, Decoder& light,
+                                               int64_t& light_tokens);
   // `context`: tokens whose keys and values a decoded token reads.
   void add_memory_figures(double context, bool measure, LanguageFigures& figures);
 

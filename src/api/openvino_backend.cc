@@ -74,7 +74,8 @@ std::vector<Session::Port> ports_of(const std::vector<Value*>& values) {
 
 Status prepare_for_openvino(Model& model, bool optimise) {
   EDGEWRIGHT_TRY(onnx_type_inferer().infer(*model.graph));
-  if (!optimise) return {};
+  // Scales and shapes that nodes compute from constants have to be constants.
+  if (!optimise) return fold_definitions(model);
   PipelineOptions pipeline;
   pipeline.pass.target_opset = find_export_format("openvino")->opset;
   EDGEWRIGHT_TRY(optimise_model(model, pipeline));

@@ -1,67 +1,17 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <filesystem>
 
+#include "api/power_load.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "edgewright/language.h"
 #include "edgewright/power.h"
 #include "power/early_stopping.h"
 #include "power/planner.h"
-#include "power/profiled_load.h"
 #include "power/simulator.h"
 
 namespace edgewright {
 namespace {
-
-constexpr size_t kMaxConfigBytes = size_t{1} << 20;
-
-// TinyLlama 1.1B (config.json of its release).
-constexpr LanguageShape kLlama1b{.hidden = 2048,
-                                 .layers = 22,
-                                 .heads = 32,
-                                 .kv_heads = 4,
-                                 .head_size = 64,
-                                 .feed_forward = 5632,
-                                 .vocabulary = 32000};
-
-Result<LanguageShape> shape_of(const std::string& model) {
-  if (model == "llama-1.1b") return kLlama1b;
-  std::error_code error;
-  if (is_language_model(model) && std::filesystem::is_regular_file(model, error)) {
-    EDGEWRIGHT_ASSIGN(const LanguageInfo info, inspect_language_model(model));
-    return LanguageShape{.hidden = info.hidden,
-                         .layers = info.layers,
-                         .heads = info.heads,
-                         .kv_heads = info.kv_heads,
-                         .head_size = info.head_size,
-                         .feed_forward = info.ffn,
-                         .vocabulary = info.vocabulary};
-  }
-  const std::string path = model.ends_with(".json") ? model : model + "/config.json";
-  auto text = read_file(path, kMaxConfigBytes);
-  if (!text.ok()) {
-    return usage_error(
-        "'{}' is neither llama-1.1b, nor a packed or GGUF model, nor a folder with a config.json, "
-        "nor "
-        "a profile: {}",
-        model, text.error().message);
-  }
-  return parse_language_config(*text, path);
-}
-
-// By a profile of the model, or by its shape.
-Result<LanguageLoad> load_of(const std::string& model, const std::string& precision) {
-  constexpr size_t kMaxProfileBytes = size_t{64} << 20;
-  if (model.ends_with(".json")) {
-    EDGEWRIGHT_ASSIGN(const std::string text, read_file(model, kMaxProfileBytes));
-    const Json document = Json::parse(text, nullptr, false);
-    if (is_profile(document)) return profiled_load(document, model, precision);
-  }
-  EDGEWRIGHT_ASSIGN(const LanguageShape shape, shape_of(model));
-  return language_load(shape, precision);
-}
 
 bool parse_double(std::string_view text, double& out) {
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), out);
@@ -138,6 +88,7 @@ SimulatedRun run_of(const SimulationResult& result, const Machine& machine) {
                               result.energy.clusters_j[i]);
   }
   run.energy_j.emplace_back("waiting", result.energy.waiting_j);
+  run.energy_j.emplace_back("waking", result.energy.waking_j);
   run.energy_j.emplace_back("switching", result.energy.switching_j);
   run.energy_j.emplace_back("memory", result.energy.memory_j);
   run.energy_j.emplace_back("platform", result.energy.platform_j);

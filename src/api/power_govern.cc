@@ -1,31 +1,26 @@
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
+#include "api/power_load.h"
 #include "base/file.h"
 #include "edgewright/power.h"
 #include "power/govern/governor.h"
 #include "power/govern/privileged.h"
-#include "power/language_load.h"
 
 namespace edgewright {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// What drives the rates of a governor where no model is named: TinyLlama 1.1B.
-constexpr LanguageShape kLlama1b{.hidden = 2048,
-                                 .layers = 22,
-                                 .heads = 32,
-                                 .kv_heads = 4,
-                                 .head_size = 64,
-                                 .feed_forward = 5632,
-                                 .vocabulary = 32000};
-
 PhaseHint read_hint(const std::string& file, PhaseHint last) {
   if (file.empty()) return last;
   RootedFiles files("/");
-  const auto text = files.read(file.starts_with('/') ? file.substr(1) : file);
+  std::error_code error;
+  const std::string whole = std::filesystem::absolute(file, error).string();
+  if (error) return last;
+  const auto text = files.read(whole.substr(1));
   if (!text.ok()) return last;
   const auto hint = parse_phase_hint(*text);
   // An engine in the middle of writing leaves half a line; the last hint holds.
@@ -84,7 +79,7 @@ void keep_rounds(const PowerGovernOptions& options, const Device& device, Govern
     advise(options.advice_file, device, governor.decision(), report);
     report.hottest_c = std::max(report.hottest_c, governor.hottest_c());
   }
-  report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  report.held_s = std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 }  // namespace
@@ -94,7 +89,7 @@ Result<PowerGovernReport> power_govern(const PowerGovernOptions& options) {
     return usage_error("period {} ms, expected at least 1", options.period_ms);
   EDGEWRIGHT_ASSIGN(const Device device, load_device(options.device));
   EDGEWRIGHT_ASSIGN(const Machine machine, Machine::create(device));
-  EDGEWRIGHT_ASSIGN(const LanguageLoad load, language_load(kLlama1b, options.precision));
+  EDGEWRIGHT_ASSIGN(const LanguageLoad load, load_of(options.model, options.precision));
   const double skin_limit_c =
       options.skin_limit_c < 0 ? device.thermal_network.skin_limit_c : options.skin_limit_c;
   const PolicyContext context{.machine = &machine,
@@ -120,6 +115,7 @@ Result<PowerGovernReport> power_govern(const PowerGovernOptions& options) {
   report.writes = governor.writes();
   report.energy_j = governor.meter().energy_j();
   report.meter = governor.meter().method();
+  report.metered = governor.meter().working();
   if (governor.meter().window_s() > 0) {
     report.mean_power_w = report.energy_j / governor.meter().window_s();
   }

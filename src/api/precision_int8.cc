@@ -8,6 +8,7 @@
 #include "graph/text.h"
 #include "passes/rewrite.h"
 #include "quantize/dynamic_int8.h"
+#include "quantize/migrate_scales.h"
 #include "quantize/refusal.h"
 #include "quantize/repair.h"
 
@@ -147,9 +148,10 @@ Result<bool> to_int8(PrecisionContext& context) {
                                             context.data.labels));
   EDGEWRIGHT_ASSIGN(StaticResult chosen, quantize_static(*context.model.graph, runner,
                                                          context.split, reference, options));
+  std::vector<std::string> scaled;
   if (context.precision.migrate_scales) {
-    EDGEWRIGHT_TRY(
-        try_migration(context.model.graph, runner, context.split, reference, options, chosen));
+    EDGEWRIGHT_ASSIGN(scaled, try_migration(context.model.graph, runner, context.split, reference,
+                                            options, chosen));
   }
   // What a layer takes here says nothing of another runtime.
   const bool here = find_export_format(context.options.to) == nullptr;
@@ -164,6 +166,7 @@ Result<bool> to_int8(PrecisionContext& context) {
   EDGEWRIGHT_ASSIGN(result.int8_macs_share, macs_share(context, graph, chosen.decision.layers));
   add_precisions(graph, chosen.decision.layers, "int8", context.report);
   EDGEWRIGHT_TRY(insert_qdq(graph, chosen.decision, QdqForm::kNodes));
+  rename_scaled(graph, scaled);
   EDGEWRIGHT_TRY(finish_graph(graph));
   return meets_goals(context, result);
 }

@@ -23,6 +23,12 @@ constexpr UsualHardware kUsualHardware[] = {
     {"dsp", "peak=1e12,bandwidth=2e10", "a DSP of 1 TOP/s and 20 GB/s"},
     {"npu", "peak=4e12,bandwidth=2e10", "an NPU of 4 TOP/s and 20 GB/s"},
     {"ane", "peak=1e13,bandwidth=5e10", "a neural engine of 10 TOP/s and 50 GB/s"},
+    // Execution providers of ONNX Runtime, by what they usually run on.
+    {"cuda", "peak=1e12,bandwidth=3e10", "an embedded GPU of 1 TFLOP/s and 30 GB/s"},
+    {"xnnpack", "peak=5e10,bandwidth=1e10", "a mobile CPU of 50 GFLOP/s and 10 GB/s"},
+    {"nnapi", "peak=4e12,bandwidth=2e10", "an NPU of 4 TOP/s and 20 GB/s"},
+    {"coreml", "peak=1e13,bandwidth=5e10", "a neural engine of 10 TOP/s and 50 GB/s"},
+    {"qnn", "peak=4e12,bandwidth=2e10", "an NPU of 4 TOP/s and 20 GB/s"},
 };
 constexpr double kCopyBytesPerUs = 5e3;  // a copy between two areas of one DRAM
 constexpr double kCrossingUs = 50;       // waking the other side, and alignment
@@ -36,6 +42,9 @@ std::string_view usual(std::string_view hardware) {
   const auto* found = std::ranges::find(kUsualHardware, hardware, &UsualHardware::name);
   return found == std::end(kUsualHardware) ? kUsualHardware[0].roofs : found->roofs;
 }
+
+// In the memory of the CPU, and started by it.
+bool is_on_the_cpu(std::string_view hardware) { return hardware == "cpu" || hardware == "xnnpack"; }
 
 Result<Roofs> roofs_from(const std::string& text) {
   if (text.find('=') != std::string::npos) return parse_roofs(text);
@@ -87,7 +96,7 @@ Result<TargetPlanner> TargetPlanner::create(const TargetOptions& options) {
   planner.cpu_text_ = options.device.empty() ? std::string(usual("cpu")) : options.device;
   const std::string& hardware = planner.target_.hardware;
   planner.accelerator_text_ = !options.accelerator.empty() ? options.accelerator
-                              : hardware == "cpu"          ? planner.cpu_text_
+                              : is_on_the_cpu(hardware)    ? planner.cpu_text_
                                                            : std::string(usual(hardware));
   EDGEWRIGHT_ASSIGN(planner.cpu_, roofs_from(planner.cpu_text_));
   EDGEWRIGHT_ASSIGN(planner.accelerator_, roofs_from(planner.accelerator_text_));
@@ -147,7 +156,7 @@ Result<GeluLimits> TargetPlanner::gelu_limits(const Graph& graph) const {
 TargetReport TargetPlanner::check(const Model& model,
                                   const std::set<std::string>& original_operators,
                                   const GeluLimits& gelu) const {
-  const bool is_cpu = target_.hardware == "cpu";
+  const bool is_cpu = is_on_the_cpu(target_.hardware);
   TargetCheck check;
   check.original_operators = original_operators;
   // What the framework runs itself on the CPU is no fallback: leaving its graph costs a little.

@@ -9,6 +9,7 @@
 #include "edgewright/profile.h"
 #include "formats/npy/npy.h"
 #include "graph/fix_shapes.h"
+#include "runtime/plan_file.h"
 #include "verify/adversarial.h"
 #include "verify/bisect.h"
 #include "verify/pareto.h"
@@ -69,6 +70,13 @@ struct Side {
   const Graph* interface() const { return graph ? graph.get() : ports.get(); }
 };
 
+Result<std::unique_ptr<Subject>> open_session_subject(const Graph& graph,
+                                                      const InferenceOptions& session) {
+  EDGEWRIGHT_ASSIGN(auto opened, open_backend(clone(graph), session));
+  std::unique_ptr<Subject> subject = std::make_unique<BackendSubject>(std::move(opened));
+  return subject;
+}
+
 Result<std::unique_ptr<Subject>> open_subject(const Graph& graph, const std::string& backend,
                                               const VerifyOptions& options) {
   InferenceOptions session;
@@ -76,9 +84,35 @@ Result<std::unique_ptr<Subject>> open_subject(const Graph& graph, const std::str
   session.optimise = false;
   session.backend = backend;
   session.openvino_library = options.openvino_library;
-  EDGEWRIGHT_ASSIGN(auto opened, open_backend(clone(graph), session));
-  std::unique_ptr<Subject> subject = std::make_unique<BackendSubject>(std::move(opened));
-  return subject;
+  EDGEWRIGHT_ASSIGN(auto subject, open_session_subject(graph, session));
+  if (backend == "openvino") {
+    const auto open = [session](const Graph& shown) {
+      return open_session_subject(shown, session);
+    };
+    subject = std::make_unique<ShownValuesSubject>(std::move(subject), clone(graph), open);
+  }
+  return std::unique_ptr<Subject>(
+      std::make_unique<RealValuesSubject>(std::move(subject), rounded_values(graph)));
+}
+
+Result<Side> open_plan_side(const std::string& path, const std::string& backend,
+                            const VerifyOptions& options) {
+  // The reference kernels, on which references run where nothing else was asked for, run no plans.
+  if (backend != "native" && backend != "reference") {
+    return usage_error("{} is a plan of the native backend; '{}' cannot run it", path, backend);
+  }
+  EDGEWRIGHT_ASSIGN(auto plan, read_plan(path));
+  RoundedValues rounded = rounded_values(*plan);
+  SessionOptions session;
+  session.threads = options.threads;
+  OpenedModel opened;
+  EDGEWRIGHT_ASSIGN(opened.session, open_plan(std::move(plan), session));
+  Side side;
+  side.ports = std::make_unique<Graph>();
+  for (const auto& port : opened->inputs()) side.ports->add_input(port.name, port.type);
+  side.exact = std::make_unique<RealValuesSubject>(
+      std::make_unique<BackendSubject>(std::move(opened)), std::move(rounded));
+  return side;
 }
 
 Result<Side> open_side(const std::string& path, const std::string& backend,
@@ -88,15 +122,7 @@ Result<Side> open_side(const std::string& path, const std::string& backend,
     EDGEWRIGHT_ASSIGN(side.recorded, read_npz(path));
     return side;
   }
-  if (path.ends_with(".ewplan")) {
-    InferenceOptions session;
-    session.threads = options.threads;
-    EDGEWRIGHT_ASSIGN(auto opened, open_backend(path, session));
-    side.ports = std::make_unique<Graph>();
-    for (const auto& port : opened->inputs()) side.ports->add_input(port.name, port.type);
-    side.exact = std::make_unique<BackendSubject>(std::move(opened));
-    return side;
-  }
+  if (path.ends_with(".ewplan")) return open_plan_side(path, backend, options);
   EDGEWRIGHT_ASSIGN(Model model, load_model(path));
   EDGEWRIGHT_TRY(fix_shapes(*model.graph, options.shapes));
   EDGEWRIGHT_ASSIGN(side.exact, open_subject(*model.graph, backend, options));

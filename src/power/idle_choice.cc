@@ -20,21 +20,27 @@ IdleChoice::IdleChoice(const Machine& machine) : asleep_(machine.clusters(), fal
       states.push_back({.residency_ns = nanoseconds(machine.sleep_residency_s(i)),
                         .exit_ns = nanoseconds(machine.sleep_switch_s(i))});
     }
-    governors_.emplace_back(std::move(states));
+    menus_.emplace_back(states);
+    timer_events_.emplace_back(std::move(states));
   }
 }
 
 void IdleChoice::begin(double timer_s, Wish wish) {
   resting_ = true;
-  for (size_t i = 0; i < governors_.size(); ++i) {
-    const size_t chosen = governors_[i].select(nanoseconds(timer_s));
-    asleep_[i] = wish == Wish::kDeep || (wish == Wish::kKernel && chosen > 0);
+  for (size_t i = 0; i < asleep_.size(); ++i) {
+    const size_t by_events = timer_events_[i].select(nanoseconds(timer_s));
+    const size_t by_menu = menus_[i].select(nanoseconds(timer_s));
+    asleep_[i] = wish == Wish::kDeep || (wish == Wish::kTimerEvents && by_events > 0) ||
+                 (wish == Wish::kMenu && by_menu > 0);
   }
 }
 
 void IdleChoice::end(double slept_s, bool by_timer) {
   resting_ = false;
-  for (TimerEventsGovernor& governor : governors_) governor.reflect(nanoseconds(slept_s), by_timer);
+  for (TimerEventsGovernor& governor : timer_events_) {
+    governor.reflect(nanoseconds(slept_s), by_timer);
+  }
+  for (MenuGovernor& governor : menus_) governor.reflect(nanoseconds(slept_s));
 }
 
 }  // namespace edgewright

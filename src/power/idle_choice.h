@@ -3,18 +3,19 @@
 #include <vector>
 
 #include "power/machine.h"
+#include "power/menu_governor.h"
 #include "power/timer_events.h"
 
 namespace edgewright {
 
-// Which clusters sleep while there is no work: by the kernel's own governor, which learns from how
-// long they slept, or as a policy says.
+// Which clusters sleep while there is no work: by one of the kernel's own governors, which learn
+// from how long they slept, or as a policy says.
 class IdleChoice {
  public:
   explicit IdleChoice(const Machine& machine);
 
   // Work has ended; `timer_s`: until the next timer that is known to go off.
-  enum class Wish { kKernel, kShallow, kDeep };
+  enum class Wish { kTimerEvents, kMenu, kShallow, kDeep };
   void begin(double timer_s, Wish wish);
   // Work has come after so long. Clusters that sleep() are awake from then on.
   void end(double slept_s, bool by_timer);
@@ -22,7 +23,8 @@ class IdleChoice {
   bool sleeps(size_t cluster) const { return resting_ && asleep_[cluster]; }
 
  private:
-  std::vector<TimerEventsGovernor> governors_;
+  std::vector<TimerEventsGovernor> timer_events_;
+  std::vector<MenuGovernor> menus_;
   std::vector<bool> asleep_;
   bool resting_ = false;
 };

@@ -20,6 +20,8 @@ constexpr double kDefaultTransitionS = 100e-6;
 // Of moving threads: the scheduler stops and starts them. The order of a migration through a CPU's
 // stopper thread.
 constexpr double kMigrationS = 50e-6;
+// Of the last shared cache, what weights may take: activations, keys and values want the rest.
+constexpr double kWeightsShareOfCache = 0.75;
 // Of one core where the device does not say: the second-level cache of most big cores.
 constexpr double kPrivateCacheBytes = 256 * 1024;
 
@@ -101,6 +103,10 @@ Result<Machine> Machine::create(const Device& device) {
   }
   machine.memory_bytes_per_s_ = dram->bandwidth_bytes_per_s;
   machine.memory_j_per_byte_ = dram->energy_pj_per_byte * 1e-12;
+  const auto shared = std::ranges::find(device.memory, "L3", &MemoryLevel::name);
+  if (shared != device.memory.end()) {
+    machine.cached_bytes_ = kWeightsShareOfCache * static_cast<double>(shared->size_bytes);
+  }
   machine.platform_w_ = (device.platform_power_mw + device.memory_idle_power_mw) * 1e-3;
   machine.leakage_per_k_ = device.thermal_network.leakage_per_k;
   machine.leakage_reference_c_ = device.thermal_network.leakage_reference_c;
@@ -146,8 +152,8 @@ double Machine::step_s(const StepWork& work, const std::string& dtype,
   if (setting.pipelined) return pipelined_step_s(work, dtype, setting, HUGE_VAL);
   const double barriers_s =
       cores == 1 ? 0 : static_cast<double>(work.barriers) * kBarrierCycles / slowest_hz;
-  return std::max(work.operations / operations_per_s,
-                  work.bytes / std::min(bytes_per_s, memory_bytes_per_s_)) +
+  return std::max({work.operations / operations_per_s, work.bytes / bytes_per_s,
+                   moved_bytes(work, setting) / memory_bytes_per_s_}) +
          barriers_s;
 }
 
@@ -157,7 +163,9 @@ double Machine::pipelined_step_s(const StepWork& work, const std::string& dtype,
   if (stages < 2 || work.layers < stages) return HUGE_VAL;
   const double pieces = pieces_of(work, stages), layers = static_cast<double>(work.layers);
   const double operations = work.operations / pieces / layers;
-  const double bytes = (work.weight_bytes + (work.bytes - work.weight_bytes) / pieces) / layers;
+  const double weight_bytes = work.weight_bytes / layers;
+  const double bytes = weight_bytes + (work.bytes - work.weight_bytes) / pieces / layers;
+  const double moved = cached(work) ? bytes - weight_bytes : bytes;  // of a layer, for one piece
   std::vector<double> layer_s;
   double layers_per_s = 0;
   for (size_t i = 0; i < clusters_.size(); ++i) {
@@ -168,9 +176,9 @@ double Machine::pipelined_step_s(const StepWork& work, const std::string& dtype,
     const double barriers_s =
         used.cores == 1 ? 0 : static_cast<double>(work.barriers) / layers * kBarrierCycles / hz;
     layer_s.push_back(
-        std::max(
-            operations / (busy_hz * operations_per_cycle(clusters_[i], dtype) * kComputeEfficiency),
-            bytes / std::min(busy_hz * clusters_[i].bytes_per_cycle, memory_bytes_per_s_)) +
+        std::max({operations /
+                      (busy_hz * operations_per_cycle(clusters_[i], dtype) * kComputeEfficiency),
+                  bytes / (busy_hz * clusters_[i].bytes_per_cycle), moved / memory_bytes_per_s_}) +
         barriers_s);
     layers_per_s += 1 / layer_s.back();
   }
@@ -181,6 +189,7 @@ double Machine::pipelined_step_s(const StepWork& work, const std::string& dtype,
 }
 
 double Machine::moved_bytes(const StepWork& work, const Setting& setting) const {
+  if (cached(work)) return work.bytes - work.weight_bytes;
   if (!setting.pipelined) return work.bytes;
   return work.bytes + (pieces_of(work, stages_of(setting)) - 1) * work.weight_bytes;
 }

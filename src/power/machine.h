@@ -43,13 +43,14 @@ class Machine {
   size_t point_at_least(size_t cluster, int64_t frequency_khz) const;
 
   // Seconds of one step: the slower of arithmetic and memory, and the barriers between layers.
+  // Weights that the last shared cache holds come from there.
   double step_s(const StepWork& work, const std::string& dtype, const Setting& setting) const;
   // The same as a pipeline of layers, which are divided so that the slowest stage ends soonest: as
   // many groups of sequences as stages are under way, or pieces of a prompt, whose first and last
   // leave stages idle. Every one reads the weights anew. Infinite where it cannot be below `below`.
   double pipelined_step_s(const StepWork& work, const std::string& dtype, const Setting& setting,
                           double below) const;
-  // What a step moves from and to memory.
+  // What a step moves from and to main memory.
   double moved_bytes(const StepWork& work, const Setting& setting) const;
 
   // Watts of the busy cores of one cluster at a die temperature.
@@ -90,9 +91,11 @@ class Machine {
   };
   static Result<ClusterModel> model(const Cluster& cluster);
   double operations_per_cycle(const ClusterModel& cluster, const std::string& dtype) const;
+  bool cached(const StepWork& work) const { return work.weight_bytes <= cached_bytes_; }
 
   std::vector<ClusterModel> clusters_;
   double memory_bytes_per_s_ = 0, memory_j_per_byte_ = 0, platform_w_ = 0;
+  double cached_bytes_ = 0;  // of weights, that stay in the last shared cache between steps
   double leakage_per_k_ = 0, leakage_reference_c_ = 25, transition_s_ = 0;
 };
 

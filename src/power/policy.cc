@@ -60,9 +60,9 @@ class WithPromptBeside : public Policy {
   const FreePromptTokens free_;
 };
 
-std::unique_ptr<Policy> kernel_policy(const PolicyContext& context, KernelThermal thermal,
-                                      bool interleave) {
-  auto policy = schedutil_policy(context, thermal);
+std::unique_ptr<Policy> kernel_policy(const PolicyContext& context,
+                                      const KernelGovernors& governors, bool interleave) {
+  auto policy = schedutil_policy(context, governors);
   if (!interleave) return policy;
   return std::make_unique<WithPromptBeside>(std::move(policy), context);
 }
@@ -138,11 +138,8 @@ std::unique_ptr<Policy> square_root_policy(const PolicyContext& context, int que
 Result<std::unique_ptr<Policy>> make_policy(const std::string& name, const PolicyContext& context,
                                             const PhaseAwareOptions& options) {
   if (name == "highest") return highest_frequency_policy(context);
-  if (name == "schedutil") {
-    return kernel_policy(context, KernelThermal::kStepWise, options.interleave);
-  }
-  if (name == "ipa") {
-    return kernel_policy(context, KernelThermal::kPowerAllocator, options.interleave);
+  for (const KernelGovernors& governors : kKernelGovernors) {
+    if (name == governors.policy) return kernel_policy(context, governors, options.interleave);
   }
   if (name == "square-root") return square_root_policy(context, std::max(1, context.max_batch));
   if (name == "learned") return learning_policy(context, options.slack);
@@ -156,8 +153,8 @@ Result<std::unique_ptr<Policy>> make_policy(const std::string& name, const Polic
     return phase_aware_policy(context, by_utility);
   }
   return usage_error(
-      "policy '{}', expected highest, schedutil, ipa, square-root, learned, phase-aware, "
-      "performance, balanced, cool or long-lasting",
+      "policy '{}', expected highest, schedutil, schedutil-menu, ipa, square-root, learned, "
+      "phase-aware, performance, balanced, cool or long-lasting",
       name);
 }
 

@@ -48,7 +48,7 @@ struct Decision {
   // The prompt of one sequence beyond the batch may be computed beside the decoding of the batch;
   // it decodes when a place in the batch is free.
   bool prompt_ahead = false;
-  IdleChoice::Wish idle = IdleChoice::Wish::kKernel;
+  IdleChoice::Wish idle = IdleChoice::Wish::kTimerEvents;
 };
 
 class Policy {
@@ -70,9 +70,19 @@ struct PolicyContext {
 // All big cores at their highest frequency, whatever happens.
 std::unique_ptr<Policy> highest_frequency_policy(const PolicyContext& context);
 // schedutil on the cores that energy-aware scheduling gives an engine with as many threads as there
-// are big cores, held back at the skin limit by step_wise, or by the power allocator (IPA).
-enum class KernelThermal { kStepWise, kPowerAllocator };
-std::unique_ptr<Policy> schedutil_policy(const PolicyContext& context, KernelThermal thermal);
+// are big cores, held back at the skin limit by step_wise, or by the power allocator (IPA); idle
+// states as the kernel's TEO or menu governor chooses them.
+struct KernelGovernors {
+  std::string_view policy;  // as what it is known
+  enum class Thermal { kStepWise, kPowerAllocator } thermal = Thermal::kStepWise;
+  IdleChoice::Wish idle = IdleChoice::Wish::kTimerEvents;
+};
+inline constexpr KernelGovernors kKernelGovernors[] = {
+    {"schedutil"},
+    {"schedutil-menu", KernelGovernors::Thermal::kStepWise, IdleChoice::Wish::kMenu},
+    {"ipa", KernelGovernors::Thermal::kPowerAllocator}};
+std::unique_ptr<Policy> schedutil_policy(const PolicyContext& context,
+                                         const KernelGovernors& governors);
 // The textbook rule f = fmin + (fmax - fmin) sqrt(Q / Qmax) on the big cores.
 std::unique_ptr<Policy> square_root_policy(const PolicyContext& context, int queue_max);
 // Knows no model of the machine: tries numbers of cores and frequencies in turn and keeps to those
@@ -110,8 +120,8 @@ std::unique_ptr<Policy> phase_aware_policy(const PolicyContext& context,
                                            const PhaseAwareOptions& options);
 
 // With `interleave` the policies of the kernel have an engine that computes the next prompt beside
-// decoding, too. By name: "highest", "schedutil", "ipa", "square-root", "learned", "phase-aware",
-// or a mode of kPowerModes. kUsage naming them.
+// decoding, too. By name: "highest", those of kKernelGovernors, "square-root", "learned",
+// "phase-aware", or a mode of kPowerModes. kUsage naming them.
 Result<std::unique_ptr<Policy>> make_policy(const std::string& name, const PolicyContext& context,
                                             const PhaseAwareOptions& options);
 

@@ -122,23 +122,23 @@ class PowerAllocatorThermal : public ThermalGovernor {
 
 class Schedutil : public Policy {
  public:
-  Schedutil(const PolicyContext& context, KernelThermal thermal)
+  Schedutil(const PolicyContext& context, const KernelGovernors& governors)
       : machine_(*context.machine),
         setting_(machine_.big_cores()),
         trackers_(machine_.clusters()),
         estimates_(machine_.clusters()),
         wanted_(machine_.clusters(), 0),
-        name_(thermal == KernelThermal::kStepWise ? "schedutil" : "ipa") {
+        governors_(governors) {
     for (ClusterSetting& used : setting_.clusters) used.point = 0;
     if (context.skin_limit_c <= 0 || context.network == nullptr) return;
-    if (thermal == KernelThermal::kPowerAllocator) {
+    if (governors.thermal == KernelGovernors::Thermal::kPowerAllocator) {
       if (auto heat = limited_heat(*context.network); heat.ok()) {
         thermal_ = std::make_unique<PowerAllocatorThermal>(context, std::move(*heat));
       }
     }
     if (!thermal_) thermal_ = std::make_unique<StepWiseThermal>(machine_, context.skin_limit_c);
   }
-  std::string_view name() const override { return name_; }
+  std::string_view name() const override { return governors_.policy; }
 
   Decision decide(const Observation& seen) override {
     const double elapsed_s = seen.now_s - last_s_;
@@ -167,7 +167,8 @@ class Schedutil : public Policy {
       held_back |= used.cores > 0 && wanted_[i] > allowed;
       used.point = std::min(wanted_[i], allowed);
     }
-    return {.setting = setting_, .reason = held_back ? thermal_->name() : ""};
+    return {
+        .setting = setting_, .reason = held_back ? thermal_->name() : "", .idle = governors_.idle};
   }
 
  private:
@@ -176,7 +177,7 @@ class Schedutil : public Policy {
   std::vector<UtilizationTracker> trackers_;
   std::vector<UtilizationEstimate> estimates_;
   std::vector<size_t> wanted_;
-  const std::string_view name_;
+  const KernelGovernors governors_;
   std::unique_ptr<ThermalGovernor> thermal_;
   bool awake_ = false;
   double last_s_ = 0, polled_s_ = 0;
@@ -184,8 +185,9 @@ class Schedutil : public Policy {
 
 }  // namespace
 
-std::unique_ptr<Policy> schedutil_policy(const PolicyContext& context, KernelThermal thermal) {
-  return std::make_unique<Schedutil>(context, thermal);
+std::unique_ptr<Policy> schedutil_policy(const PolicyContext& context,
+                                         const KernelGovernors& governors) {
+  return std::make_unique<Schedutil>(context, governors);
 }
 
 }  // namespace edgewright

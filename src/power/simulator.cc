@@ -151,10 +151,9 @@ class Simulation {
     if (work_left_s_ <= 1e-9) return idle(limit_s);
     wake();
     limit_s = std::min(limit_s, work_left_s_);
-    if (stall_s_ <= 0) return work(limit_s);
-    const double stalled_s = std::min(stall_s_, limit_s);
-    stall_s_ = stall_s_ - stalled_s < 1e-12 ? 0 : stall_s_ - stalled_s;
-    busy(stalled_s, 0, Busy::kStalled);
+    if (waking_s_ > 0) return stall(waking_s_, limit_s, Busy::kWaking);
+    if (stall_s_ > 0) return stall(stall_s_, limit_s, Busy::kStalled);
+    work(limit_s);
   }
 
   void work(double limit_s) {
@@ -262,9 +261,19 @@ class Simulation {
 
   void add_heat(size_t node, double joules) { heat_j_[node] += joules; }
 
-  // Busy cores and moved bytes. Cores that are busy without getting on, since a change of the
-  // setting has to settle, are on the account of switching.
-  enum class Busy { kWorking, kStalled };
+  // Busy cores and moved bytes. Cores that are busy without getting on, since they wake up or a
+  // change of the setting has to settle, are on the account of that.
+  enum class Busy { kWorking, kWaking, kStalled };
+  void stall(double& left_s, double limit_s, Busy kind) {
+    const double stalled_s = std::min(left_s, limit_s);
+    left_s = left_s - stalled_s < 1e-12 ? 0 : left_s - stalled_s;
+    busy(stalled_s, 0, kind);
+  }
+  double& account_of(Busy kind, size_t cluster) {
+    if (kind == Busy::kWaking) return result_.energy.waking_j;
+    if (kind == Busy::kStalled) return result_.energy.switching_j;
+    return result_.energy.clusters_j[cluster];
+  }
   void busy(double seconds, double bytes, Busy kind = Busy::kWorking) {
     const double memory_j = machine_.memory_j(bytes);
     result_.energy.memory_j += memory_j;
@@ -272,8 +281,7 @@ class Simulation {
     for (size_t i = 0; i < machine_.clusters(); ++i) {
       if (setting_.clusters[i].cores == 0) continue;
       const double joules = machine_.busy_w(i, setting_.clusters[i], cluster_c(i)) * seconds;
-      (kind == Busy::kStalled ? result_.energy.switching_j : result_.energy.clusters_j[i]) +=
-          joules;
+      account_of(kind, i) += joules;
       add_heat(path_.clusters[i], joules);
       busy_s_[i] += seconds;
       point_s_[i][setting_.clusters[i].point] += seconds;
@@ -309,9 +317,10 @@ class Simulation {
       if (setting_.clusters[i].cores == 0 || !idle_choice_.sleeps(i)) continue;
       const double half_s = machine_.sleep_switch_s(i) / 2;
       const double joules = machine_.busy_w(i, setting_.clusters[i], cluster_c(i)) * half_s;
-      result_.energy.switching_j += joules;
+      result_.energy.waking_j += joules;
       add_heat(path_.clusters[i], joules);
-      stall_s_ = std::max(stall_s_, half_s);
+      // Voltage and clock settle meanwhile.
+      waking_s_ = std::max(waking_s_, half_s - stall_s_);
     }
     idle_choice_.end(slept_s, slept_s >= timer_s_);
   }
@@ -472,7 +481,7 @@ class Simulation {
   std::vector<Sequence> active_;
   LengthPredictor lengths_;
   IdleChoice idle_choice_;
-  IdleChoice::Wish idle_wish_ = IdleChoice::Wish::kKernel;
+  IdleChoice::Wish idle_wish_ = IdleChoice::Wish::kTimerEvents;
   std::vector<double> busy_s_;
   std::vector<std::vector<double>> point_s_;
   std::vector<double> window_tokens_, loaded_s_;  // by minute; loaded: with requests at hand
@@ -480,7 +489,8 @@ class Simulation {
   int batch_ = 0;
   bool prompt_ahead_ = false;
   double duty_ = 1, work_left_s_ = 0, chunk_tokens_ = 0;
-  double stall_s_ = 0;                 // still to pass until a changed setting works
+  double waking_s_ = 0;                // still to pass until the cores are awake
+  double stall_s_ = 0;                 // ... and a changed setting works
   double rested_s_ = 0, timer_s_ = 0;  // when rest began, and how long it was to last
   double now_s_ = 0, decided_s_ = 0, tokens_ = 0;
   double sample_s_ = 0, sample_tokens_ = 0, sample_j_ = 0;
@@ -491,8 +501,8 @@ class Simulation {
 }  // namespace
 
 double EnergyByComponent::total_j() const {
-  return std::accumulate(clusters_j.begin(), clusters_j.end(), 0.0) + waiting_j + switching_j +
-         memory_j + platform_j;
+  return std::accumulate(clusters_j.begin(), clusters_j.end(), 0.0) + waiting_j + waking_j +
+         switching_j + memory_j + platform_j;
 }
 
 double percentile_of(const std::vector<double>& sorted, double share) {

@@ -36,7 +36,10 @@ struct ThrottleEvent {
 };
 struct EnergyByComponent {
   std::vector<double> clusters_j;  // busy
-  double waiting_j = 0, switching_j = 0, memory_j = 0, platform_j = 0;
+  double waiting_j = 0;            // cores that wait with their clock stopped
+  double waking_j = 0;             // falling asleep and waking up
+  double switching_j = 0;          // changes of the setting
+  double memory_j = 0, platform_j = 0;
   double total_j() const;
 };
 // The share of the time that a cluster spent at an operating point with cores at work.

@@ -259,6 +259,18 @@ TEST_F(SimulatorTest, APipelineIsChosenWhereItPays) {
   EXPECT_GT(pipelined(narrow, 4), 0);
   EXPECT_EQ(pipelined(narrow, 1), 0);  // one sequence is in one stage at a time
   EXPECT_EQ(pipelined(load_, 4), 0);   // the weights would have to come twice
+  // Twelve layers of 128 channels: weights of a megabyte, which the board's shared cache holds.
+  const auto small = language_load({.hidden = 128,
+                                    .layers = 12,
+                                    .heads = 2,
+                                    .kv_heads = 1,
+                                    .head_size = 64,
+                                    .feed_forward = 352,
+                                    .vocabulary = 2048},
+                                   "int4");
+  ASSERT_TRUE(small.ok());
+  EXPECT_GT(pipelined(*small, 8), 0);
+  EXPECT_EQ(pipelined(*small, 1), 0);
 }
 
 // Two stages of one core each, equal and alone: each has half the layers, and both groups of
@@ -267,9 +279,9 @@ TEST_F(SimulatorTest, APipelineTakesWhatItsSlowestStageTakes) {
   const auto board = load_device("rk3588");
   ASSERT_TRUE(board.ok());
   const Machine machine = *Machine::create(*board);
-  StepWork work{.operations = 8e9, .bytes = 4e6, .barriers = 100};
+  StepWork work{.operations = 8e9, .bytes = 4e7, .barriers = 100};
   work.tokens = 4;
-  work.weight_bytes = 2e6;
+  work.weight_bytes = 2e7;
   work.layers = 20;
   Setting setting{.clusters = {{0, 0}, {1, machine.points(1) - 1}, {1, machine.points(2) - 1}}};
   const double one_s = machine.step_s({.operations = 4e9}, "int8",
@@ -278,8 +290,26 @@ TEST_F(SimulatorTest, APipelineTakesWhatItsSlowestStageTakes) {
                                         {.clusters = {{0, 0}, {0, 0}, {1, machine.points(2) - 1}}});
   setting.pipelined = true;
   EXPECT_NEAR(machine.step_s(work, "int8", setting), std::max(one_s, other_s), 1e-9);
-  EXPECT_DOUBLE_EQ(machine.moved_bytes(work, setting), 6e6);
+  EXPECT_DOUBLE_EQ(machine.moved_bytes(work, setting), 6e7);
   EXPECT_EQ(machine.pipelined_step_s(work, "int8", setting, 0.5 * one_s), HUGE_VAL);
+}
+
+// The board's shared cache holds 3 MiB: weights of 2 MB stay there from step to step, and every
+// stage of a pipeline finds them.
+TEST_F(SimulatorTest, SmallWeightsComeFromTheSharedCache) {
+  const auto board = load_device("rk3588");
+  ASSERT_TRUE(board.ok());
+  const Machine machine = *Machine::create(*board);
+  StepWork work{.bytes = 2.5e6};
+  work.tokens = 4;
+  work.weight_bytes = 2e6;
+  work.layers = 20;
+  Setting setting{.clusters = {{0, 0}, {2, machine.points(1) - 1}, {2, machine.points(2) - 1}}};
+  EXPECT_DOUBLE_EQ(machine.moved_bytes(work, setting), 0.5e6);
+  // Five bytes a cycle for each of four cores, more than memory gives.
+  EXPECT_DOUBLE_EQ(machine.step_s(work, "int8", setting), 2.5e6 / (4 * 5 * 2.4e9));
+  setting.pipelined = true;
+  EXPECT_DOUBLE_EQ(machine.moved_bytes(work, setting), 0.5e6);
 }
 
 // The learner knows no model and comes near to the choice that does.
@@ -331,14 +361,14 @@ TEST(IdleChoice, LearnsFromShortRestsAndTakesWishes) {
   const auto machine = Machine::create(*device);
   ASSERT_TRUE(machine.ok());
   IdleChoice choice(*machine);
-  choice.begin(1, IdleChoice::Wish::kKernel);
+  choice.begin(1, IdleChoice::Wish::kTimerEvents);
   EXPECT_TRUE(choice.sleeps(1));  // the timer is far, nothing speaks against it
   choice.end(1e-5, false);
   for (int i = 0; i < 30; ++i) {
-    choice.begin(1, IdleChoice::Wish::kKernel);
+    choice.begin(1, IdleChoice::Wish::kTimerEvents);
     choice.end(1e-5, false);
   }
-  choice.begin(1, IdleChoice::Wish::kKernel);
+  choice.begin(1, IdleChoice::Wish::kTimerEvents);
   EXPECT_FALSE(choice.sleeps(1));  // always woken long before it paid
   choice.end(1e-5, false);
   choice.begin(1, IdleChoice::Wish::kDeep);

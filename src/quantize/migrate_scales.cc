@@ -173,15 +173,29 @@ Result<ChannelMaxima> channel_maxima(const Graph& graph, const std::vector<Migra
   return maxima;
 }
 
-Result<size_t> migrate_scales(Graph& graph, const ChannelMaxima& maxima, double strength) {
-  size_t changed = 0;
+Result<std::vector<std::string>> migrate_scales(Graph& graph, const ChannelMaxima& maxima,
+                                                double strength) {
+  std::vector<std::string> changed;
   for (const MigrationSite& site : migration_sites(graph)) {
     const auto it = maxima.find(site.value->name);
     if (it == maxima.end() || it->second.size() != site.channels) continue;
     EDGEWRIGHT_TRY(migrate(graph, site, factors_of(it->second, reader_maxima(site), strength)));
-    ++changed;
+    for (const Value* value = site.value;; value = value->producer->inputs[0]) {
+      changed.push_back(value->name);
+      if (value->producer == site.source) break;
+    }
   }
   return changed;
+}
+
+void rename_scaled(Graph& graph, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const std::string scaled = graph.fresh_name(name + "_scaled");
+    for (const char* form : {"", "_quantized", "_dequantized"}) {
+      Value* value = graph.find_value(name + form);
+      if (value != nullptr) graph.rename(value, graph.fresh_name(scaled + form));
+    }
+  }
 }
 
 }  // namespace edgewright

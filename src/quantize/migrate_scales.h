@@ -30,7 +30,12 @@ Result<ChannelMaxima> channel_maxima(const Graph& graph, const std::vector<Migra
                                      SampleRunner& runner, std::span<const size_t> samples);
 
 // Migrates every site by s[c] = max|x_c|^strength / max|w_c|^(1 - strength), w_c all weights that
-// read channel c, scaled to a geometric mean of one. Returns how many sites changed.
-Result<size_t> migrate_scales(Graph& graph, const ChannelMaxima& maxima, double strength);
+// read channel c, scaled to a geometric mean of one. Returns the names of the values whose channels
+// changed: those of the sites and what lies between them and their sources.
+Result<std::vector<std::string>> migrate_scales(Graph& graph, const ChannelMaxima& maxima,
+                                                double strength);
+// Names mean contents: such values, and the bytes that they are rounded to, are not what they were
+// and are called NAME_scaled from here on.
+void rename_scaled(Graph& graph, const std::vector<std::string>& names);
 
 }  // namespace edgewright

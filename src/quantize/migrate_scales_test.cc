@@ -28,7 +28,7 @@ TEST(MigrateScalesTest, ProductsOfFactorsAndWeightsStay) {
   ASSERT_EQ(sites.size(), 2u);
   const auto changed = migrate_scales(**graph, {{"n", {1.0f, 16.0f}}, {"r", {4.0f, 1.0f}}}, 0.5);
   ASSERT_TRUE(changed.ok());
-  EXPECT_EQ(*changed, 2u);
+  EXPECT_THAT(*changed, testing::UnorderedElementsAre("n", "r", "c"));
   const Node* norm = (*graph)->find_value("n")->producer;
   const Node* product = (*graph)->find_value("y")->producer;
   const float* scale = norm->constant_input(1)->data<float>();
@@ -48,6 +48,16 @@ TEST(MigrateScalesTest, ProductsOfFactorsAndWeightsStay) {
         first->constant_input(1)->data<float>()[c] * second->constant_input(1)->data<float>()[c],
         before, 1e-5);
   }
+}
+
+TEST(MigrateScalesTest, ScaledValuesGetNamesOfTheirOwn) {
+  const auto graph = parse_graph(kGraph);
+  ASSERT_TRUE(graph.ok());
+  rename_scaled(**graph, {"r", "gone"});
+  EXPECT_EQ((*graph)->find_value("r"), nullptr);
+  ASSERT_NE((*graph)->find_value("r_scaled"), nullptr);
+  EXPECT_EQ((*graph)->find_value("r_scaled")->producer->op, "Relu");
+  EXPECT_NE((*graph)->find_value("c"), nullptr);
 }
 
 TEST(MigrateScalesTest, OtherReadersAndBoundsForbidIt) {

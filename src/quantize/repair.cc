@@ -24,11 +24,13 @@ void take_over(StaticResult& chosen, StaticResult migrated) {
 
 }  // namespace
 
-Status try_migration(std::unique_ptr<Graph>& graph, SampleRunner& runner, const SampleSplit& split,
-                     const OutputReference& reference, StaticOptions& options,
-                     StaticResult& chosen) {
+Result<std::vector<std::string>> try_migration(std::unique_ptr<Graph>& graph, SampleRunner& runner,
+                                               const SampleSplit& split,
+                                               const OutputReference& reference,
+                                               StaticOptions& options, StaticResult& chosen) {
+  std::vector<std::string> scaled;
   const auto sites = migration_sites(*graph);
-  if (sites.empty()) return {};
+  if (sites.empty()) return scaled;
   const auto samples = std::span(split.calibration);
   EDGEWRIGHT_ASSIGN(
       const ChannelMaxima maxima,
@@ -38,12 +40,13 @@ Status try_migration(std::unique_ptr<Graph>& graph, SampleRunner& runner, const 
   again.calibrator = chosen.calibrator == "per layer" ? "mse" : chosen.calibrator;
   again.cache.clear();
   auto copy = clone(*graph);
-  EDGEWRIGHT_TRY(migrate_scales(*copy, maxima, kStrength));
+  EDGEWRIGHT_ASSIGN(auto changed, migrate_scales(*copy, maxima, kStrength));
   EDGEWRIGHT_ASSIGN(StaticResult migrated, quantize_static(*copy, runner, split, reference, again));
   const double before = chosen.quality.relative_l2, after = migrated.quality.relative_l2;
   const bool better = measurably_better(migrated.quality, chosen.quality);
   if (better) {
     graph = std::move(copy);
+    scaled = std::move(changed);
     options.cache.clear();
     take_over(chosen, std::move(migrated));
   }
@@ -52,7 +55,7 @@ Status try_migration(std::unique_ptr<Graph>& graph, SampleRunner& runner, const 
        fmt::format("relative L2 error of the outputs {:.4g} with it at {} values, {:.4g} without; "
                    "kept where that is a twentieth less",
                    after, sites.size(), before)});
-  return {};
+  return scaled;
 }
 
 }  // namespace edgewright

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "base/file.h"
 
@@ -130,9 +131,21 @@ class StaticSearch {
          fmt::format(
              "relative L2 error of the outputs {:.4g} against {:.4g} on {} held-back samples",
              candidates[0].error, candidates[1].error, reference_.samples().size())});
+    if (result_.calibrator != "per layer") take_as_whole();
     // Layer errors of the winner, for the report and the ranking of guilty layers.
     EDGEWRIGHT_ASSIGN(result_.layers, errors_of(result_.decision));
     return {};
+  }
+
+  // Where the model as a whole is nearer with one calibrator, its values take it too; what would be
+  // best for each by itself stays in the report.
+  void take_as_whole() {
+    for (QuantChoice& one : result_.choices) {
+      if (!one.what.starts_with("range of ") || one.chosen == result_.calibrator) continue;
+      one.why =
+          fmt::format("as the whole model; by itself {} would be best: {}", one.chosen, one.why);
+      one.runner_up = std::exchange(one.chosen, result_.calibrator);
+    }
   }
 
   Result<std::map<std::string, LayerError>> errors_of(const QuantDecision& decision) {

@@ -82,29 +82,55 @@ GroupParams mse_params(const Group& group, int bits) {
   return best;
 }
 
-// Half-quadratic optimisation of the zero point under a norm that forgives outliers (Badri and
-// Shaji, "Half-quadratic quantization of large machine learning models", 2023: p = 0.7, beta grows
-// by 1.01 an iteration, 20 iterations); the zero point is a whole number here.
+// The norm that half-quadratic optimisation lowers: it forgives outliers.
+constexpr double kOutlierPower = 0.7;
+
+double forgiving_error(const Group& group, const GroupParams& params, int bits) {
+  double sum = 0;
+  for (int64_t i = 0; i < group.count; ++i) {
+    const float error = group[i] - real_of(round_to(group[i], params, bits), params);
+    sum += std::pow(std::abs(static_cast<double>(error)), kOutlierPower);
+  }
+  return sum;
+}
+
+// Scale and zero point that fit the integers of `params` best where what `beta` takes for outliers
+// is left out of account. Errors count in steps, so that beta means the same for every group.
+GroupParams refit(const Group& group, const GroupParams& params, double beta, int bits) {
+  double sum_integer = 0, sum_real = 0, products = 0, squares = 0;
+  for (int64_t i = 0; i < group.count; ++i) {
+    const double integer = round_to(group[i], params, bits);
+    const double steps = static_cast<double>(group[i]) / params.scale;
+    const double error = steps - (integer - params.zero_point);
+    const double size = std::max(std::abs(error), 1e-12);
+    const double shrunk = size - std::pow(size, kOutlierPower - 1) / beta;
+    const double real = steps - (shrunk > 0 ? std::copysign(shrunk, error) : 0);
+    sum_integer += integer;
+    sum_real += real;
+    products += integer * real;
+    squares += integer * integer;
+  }
+  const auto count = static_cast<double>(group.count);
+  const double spread = squares - sum_integer * sum_integer / count;
+  const double slope = spread > 0 ? (products - sum_integer * sum_real / count) / spread : 0;
+  if (!(slope > 1e-3)) return params;  // all integers alike
+  const double zero = (sum_integer - sum_real / slope) / count;
+  return {static_cast<float>(params.scale * slope),
+          std::clamp(static_cast<float>(std::nearbyint(zero)), 0.0f, largest_integer(bits))};
+}
+
+// Half-quadratic optimisation (after Badri and Shaji, "Half-quadratic quantization of large machine
+// learning models", 2023: p = 0.7, beta from 10 on, times 1.01 an iteration, 20 iterations). Zero
+// points are whole numbers here, which alone would hardly move: the scale is fitted with them.
 GroupParams hqq_params(const Group& group, int bits) {
   GroupParams best = min_max_params(group, bits);
-  double least = group_error(group, best, bits);
+  double least = forgiving_error(group, best, bits);
   GroupParams params = best;
   double beta = 10;
   for (int iteration = 0; iteration < 20; ++iteration, beta *= 1.01) {
-    double sum = 0;
-    for (int64_t i = 0; i < group.count; ++i) {
-      const float integer = round_to(group[i], params, bits);
-      const double error = group[i] - static_cast<double>(real_of(integer, params));
-      const double size = std::abs(error);
-      const double shrunk = size - std::pow(std::max(size, 1e-12), 0.7 - 1) / beta;
-      const double outlier = shrunk > 0 ? std::copysign(shrunk, error) : 0;
-      sum += integer - (group[i] - outlier) / params.scale;
-    }
-    const double zero = sum / static_cast<double>(group.count);
-    params.zero_point =
-        std::clamp(static_cast<float>(std::nearbyint(zero)), 0.0f, largest_integer(bits));
-    const double error = group_error(group, params, bits);
-    if (error >= least) break;
+    params = refit(group, params, beta, bits);
+    const double error = forgiving_error(group, params, bits);
+    if (error >= least) continue;
     least = error;
     best = params;
   }

@@ -98,6 +98,22 @@ TEST(WeightMethodTest, EveryMethodImprovesOnItsPredecessor) {
   EXPECT_LT(weighted["gptq"], 0.5 * weighted["mse"]);
 }
 
+TEST(WeightMethodTest, HalfQuadraticForgivesOutliers) {
+  std::vector<float> weights = normal_numbers(kRows * kColumns, 2);
+  for (size_t at = 0; at < weights.size(); at += 37) weights[at] *= 6;
+  const auto error = [&](const char* method) {
+    const GroupedWeights rounded =
+        find_weight_method(method)->round(weights, kRows, kColumns, {4, 32}, nullptr);
+    double sum = 0;
+    for (int64_t i = 0; i < kRows * kColumns; ++i) {
+      const float off = rounded.real(i / kColumns, i % kColumns) - weights[static_cast<size_t>(i)];
+      sum += std::pow(std::abs(static_cast<double>(off)), 0.7);
+    }
+    return sum;
+  };
+  EXPECT_LT(error("hqq"), 0.98 * error("rtn"));
+}
+
 TEST(WeightMethodTest, ZerosAndConstantsAreExact) {
   std::vector<float> weights(kRows * kColumns, 0.0f);
   for (int64_t row = 0; row < kRows; ++row) weights[static_cast<size_t>(row * kColumns)] = -0.75f;

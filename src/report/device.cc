@@ -5,6 +5,12 @@
 namespace edgewright {
 namespace {
 
+// What no source states is zero in a device and nothing in a document.
+template <class T>
+Json known(T value) {
+  return value > 0 ? Json(value) : Json();
+}
+
 Json cluster_json(const Cluster& cluster) {
   Json points = Json::array(), idle = Json::array(), peaks = Json::array();
   for (const OperatingPoint& point : cluster.operating_points) {
@@ -12,13 +18,14 @@ Json cluster_json(const Cluster& cluster) {
                       {"voltage_uv", point.voltage_uv},
                       {"power_uw", point.power_uw},
                       {"inefficient", point.inefficient}});
+    if (point.interconnect_kb_s > 0) points.back()["interconnect_kb_s"] = point.interconnect_kb_s;
   }
   for (const IdleState& state : cluster.idle_states) {
     idle.push_back({{"name", state.name},
                     {"entry_us", state.entry_us},
                     {"exit_us", state.exit_us},
                     {"residency_us", state.residency_us},
-                    {"power_uw", state.power_uw},
+                    {"power_uw", known(state.power_uw)},
                     {"whole_cluster", state.whole_cluster}});
   }
   for (const ComputePeak& peak : cluster.peaks) {
@@ -31,11 +38,11 @@ Json cluster_json(const Cluster& cluster) {
   return {{"name", cluster.name},
           {"cpus", cluster.cpus},
           {"capacity", cluster.capacity},
-          {"dmips_per_mhz", cluster.dmips_per_mhz},
-          {"dynamic_coefficient", cluster.dynamic_coefficient},
-          {"static_uw_per_v", cluster.static_uw_per_v},
+          {"dmips_per_mhz", known(cluster.dmips_per_mhz)},
+          {"dynamic_coefficient", known(cluster.dynamic_coefficient)},
+          {"static_uw_per_v", known(cluster.static_uw_per_v)},
           {"power_source", cluster.power_source},
-          {"stream_bytes_per_cycle", cluster.stream_bytes_per_cycle},
+          {"stream_bytes_per_cycle", known(cluster.stream_bytes_per_cycle)},
           {"operating_points", points},
           {"idle_states", idle},
           {"peaks", peaks}};
@@ -54,7 +61,7 @@ Json zone_json(const ThermalZone& zone) {
         {{"trip", map.trip}, {"coolers", map.coolers}, {"contribution", map.contribution}});
   }
   return {{"name", zone.name},
-          {"sustainable_power_mw", zone.sustainable_power_mw},
+          {"sustainable_power_mw", known(zone.sustainable_power_mw)},
           {"polling_ms", zone.polling_ms},
           {"polling_passive_ms", zone.polling_passive_ms},
           {"trips", trips},
@@ -78,7 +85,7 @@ Json network_json(const ThermalNetwork& network) {
           {"links", links},
           {"inlets", inlets},
           {"skin_node", network.skin_node},
-          {"skin_limit_c", network.skin_limit_c},
+          {"skin_limit_c", known(network.skin_limit_c)},
           {"leakage_per_k", network.leakage_per_k},
           {"leakage_reference_c", network.leakage_reference_c}};
 }
@@ -89,8 +96,8 @@ Json memory_json(const std::vector<MemoryLevel>& levels) {
     out.push_back({{"name", level.name},
                    {"size_bytes", level.size_bytes},
                    {"shared_by_cpus", level.shared_by_cpus},
-                   {"bandwidth_bytes_per_s", level.bandwidth_bytes_per_s},
-                   {"energy_pj_per_byte", level.energy_pj_per_byte},
+                   {"bandwidth_bytes_per_s", known(level.bandwidth_bytes_per_s)},
+                   {"energy_pj_per_byte", known(level.energy_pj_per_byte)},
                    {"measured", level.measured},
                    {"source", level.source}});
   }
@@ -117,9 +124,9 @@ void add_device(Json& json, const Device& device) {
                                           {"process_nm", energy.process_nm},
                                           {"source", energy.source}});
   }
-  json["platform_power_mw"] = device.platform_power_mw;
-  json["memory_idle_power_mw"] = device.memory_idle_power_mw;
-  json["battery_mwh"] = device.battery_mwh;
+  json["platform_power_mw"] = known(device.platform_power_mw);
+  json["memory_idle_power_mw"] = known(device.memory_idle_power_mw);
+  json["battery_mwh"] = known(device.battery_mwh);
 }
 
 }  // namespace

@@ -12,12 +12,11 @@ std::string to_json(const PowerGovernReport& report) {
   json["restored"] = report.restored;
   json["rounds"] = report.rounds;
   json["writes"] = report.writes;
-  json["seconds"] = report.seconds;
+  json["held_s"] = report.held_s;
   // What nothing measures is not zero.
-  const bool metered = !report.meter.starts_with("not measured");
   json["hottest_c"] = report.hottest_c > 0 ? Json(report.hottest_c) : Json();
-  json["energy_j"] = metered ? Json(report.energy_j) : Json();
-  json["mean_power_w"] = metered ? Json(report.mean_power_w) : Json();
+  json["energy_j"] = report.metered ? Json(report.energy_j) : Json();
+  json["mean_power_w"] = report.metered ? Json(report.mean_power_w) : Json();
   json["meter"] = report.meter;
   if (!report.advice.empty()) json["advice"] = report.advice;
   return finish_document(json);

@@ -59,8 +59,12 @@ Result<std::shared_ptr<std::byte>> allocate_aligned(size_t size_bytes) {
   return std::shared_ptr<std::byte>(memory, [](std::byte* pointer) { std::free(pointer); });
 }
 
+// What memory from malloc has, and so arrays of other libraries: vector kernels load from any
+// address, for rows begin anywhere.
+constexpr size_t kInputAlignment = 16;
+
 bool is_aligned(const void* pointer) {
-  return reinterpret_cast<uintptr_t>(pointer) % kTensorAlignment == 0;
+  return reinterpret_cast<uintptr_t>(pointer) % kInputAlignment == 0;
 }
 
 }  // namespace

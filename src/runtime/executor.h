@@ -27,7 +27,7 @@ class Executor {
                                                   ThreadPool* pool);
 
   // Inputs in the order of the plan's, with exactly its types and shapes (kBadInput otherwise). An
-  // input is read where it lies when it is 64-byte aligned. An output tensor stays valid for as
+  // input is read where it lies when it is 16-byte aligned. An output tensor stays valid for as
   // long as the caller keeps it; once dropped its memory serves the next run.
   Result<std::vector<Datum>> run(std::span<const Datum> inputs, const RunHooks* hooks = nullptr);
 

@@ -47,6 +47,7 @@ struct LanguageParts {
 struct ModelOpener {
   std::function<Result<std::unique_ptr<ServedModel>>(const std::string& path, int threads)> tensors;
   std::function<Result<LanguageParts>(const std::string& path, int threads)> language;
+  std::shared_ptr<EnergyLedger> ledger;  // as in LanguageParts, for models of tensors
 };
 
 }  // namespace edgewright

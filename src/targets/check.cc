@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "graph/node_facts.h"
 #include "targets/placement.h"
@@ -46,8 +47,10 @@ std::string native_since(const Target& target, const Node& node) {
   return best;
 }
 
-std::string advice_for(const Target& target, const Node& node) {
+// Where else it would be native. Of a node with bodies the row says nothing: they decide.
+std::vector<std::string> native_elsewhere(const Target& target, const Node& node) {
   std::vector<std::string> ways;
+  if (!node.subgraphs.empty()) return ways;
   if (const std::string since = native_since(target, node); !since.empty()) {
     ways.push_back(fmt::format("native since {} {}", target.table.framework, since));
   }
@@ -59,6 +62,11 @@ std::string advice_for(const Target& target, const Node& node) {
       ways.push_back("native on its " + hardware);
     }
   }
+  return ways;
+}
+
+std::string advice_for(const Target& target, const Node& node) {
+  std::vector<std::string> ways = native_elsewhere(target, node);
   const auto* substitute = std::ranges::find(kSubstitutes, node.op,
                                              &std::pair<std::string_view, std::string_view>::first);
   if (substitute != std::end(kSubstitutes)) ways.emplace_back(substitute->second);
@@ -72,7 +80,11 @@ std::string advice_for(const Target& target, const Node& node) {
 class Checker {
  public:
   Checker(const Graph& graph, const Target& target, const TargetCheck& check)
-      : graph_(graph), target_(target), check_(check) {}
+      : graph_(graph), target_(target), check_(check) {
+    const auto& hardware = target.table.hardware;
+    if (target.hardware == "cpu" || std::ranges::find(hardware, "cpu") == hardware.end()) return;
+    cpu_ = Target{target.table, target.version, "cpu"};
+  }
 
   TargetReport run() {
     for (const Node& node : graph_.nodes()) classify(node);
@@ -104,6 +116,9 @@ class Checker {
     const SupportRow* row = find_support(target_, node);
     Verdict verdict;
     if (row != nullptr) verdict = {row->level, fmt::format("{}: {}", row->basis, row->source)};
+    if (verdict.level == SupportLevel::kCpu && !runs_on_its_cpu(node)) {
+      verdict = {SupportLevel::kNo, verdict.reason + "; its CPU has it not either"};
+    }
     for (const auto& [name, body] : node.subgraphs) {
       for (const Node& inner : body->nodes()) {
         const Verdict within = verdict_of(inner);
@@ -115,6 +130,14 @@ class Checker {
       }
     }
     return verdict;
+  }
+
+  // Whoever hands an operation back to the CPU has to find it there, where the table speaks of
+  // that.
+  bool runs_on_its_cpu(const Node& node) const {
+    if (!cpu_) return true;
+    const SupportRow* row = find_support(*cpu_, node);
+    return row != nullptr && row->level != SupportLevel::kNo;
   }
 
   // Ways round what the target has not as it is: computing on another type, opening. A table's own
@@ -142,7 +165,6 @@ class Checker {
     report_.unconstrained_us += accelerator_us;
     NodePlacement entry{name_of(node), full_operator_name(node.domain, node.op), "no"};
     PlacementProblem::Node choices{PlacementProblem::kImpossible, PlacementProblem::kImpossible};
-    if (target_.table.has_cpu_fallback) choices.cpu_us = check_.cpu_us[index];
     Verdict verdict = verdict_of(node);
     double factor = 1;
     improve(node, verdict, factor);
@@ -151,6 +173,11 @@ class Checker {
     const bool runs_there = level == SupportLevel::kNative || level == SupportLevel::kCast ||
                             level == SupportLevel::kDecompose || level == SupportLevel::kCustom;
     if (runs_there) choices.accelerator_us = accelerator_us * factor;
+    // What is refused is refused everywhere; what runs on a CPU already has nowhere to fall back
+    // to.
+    const bool has_way_back =
+        level != SupportLevel::kNo && !(runs_there && target_.hardware == "cpu");
+    if (target_.table.has_cpu_fallback && has_way_back) choices.cpu_us = check_.cpu_us[index];
     entry.placement = support_level_name(level);
     if (level == SupportLevel::kNative && !check_.original_operators.contains(entry.op)) {
       entry.placement = "fuse";
@@ -222,6 +249,7 @@ class Checker {
   const Graph& graph_;
   const Target& target_;
   const TargetCheck& check_;
+  std::optional<Target> cpu_;  // the same on its CPU, where that is another kind of hardware
   std::map<const Node*, size_t> index_;
   PlacementProblem problem_;
   TargetReport report_;

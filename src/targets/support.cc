@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <map>
 
 #include "graph/node_facts.h"
@@ -114,22 +115,78 @@ int64_t number_after(std::string_view text, size_t from) {
   return number;
 }
 
+// "NAME=VALUE": a whole number, or a word. An attribute that is left out is 0, or no word.
+bool has_attribute(std::string_view text, const Node& node) {
+  const size_t equal = text.find('=');
+  const std::string_view name = text.substr(0, equal), value = text.substr(equal + 1);
+  if (value.find_first_not_of("-0123456789") == std::string_view::npos) {
+    return node.attributes.get_int(name, 0) == number_after(value, 0);
+  }
+  return node.attributes.get_string(name, "") == value;
+}
+
+// A value of which nothing is known is taken for a tensor.
+bool may_be_tensor(const Value& value) {
+  return value.type.is_tensor() || value.type.kind == ValueType::Kind::kUnknown;
+}
+
+// Sequences, optional values and maps are no tensors.
+bool is_of_tensors(const Node& node) {
+  const auto is_tensor = [](const Value* value) {
+    return value == nullptr || may_be_tensor(*value);
+  };
+  return std::ranges::all_of(node.inputs, is_tensor) &&
+         std::ranges::all_of(node.outputs, is_tensor);
+}
+
+bool has_unknown_rank(const Node& node) {
+  const auto is_unknown = [](const Value* value) {
+    return value != nullptr && may_be_tensor(*value) && !value->type.shape;
+  };
+  return std::ranges::any_of(node.inputs, is_unknown) ||
+         std::ranges::any_of(node.outputs, is_unknown);
+}
+
+bool is_absent(const Node& node, size_t index) {
+  return index >= node.inputs.size() || node.inputs[index] == nullptr;
+}
+
+// Of runtimes that leave out the first axis of length 1.
+int64_t batchless_rank(const Node& node) {
+  const Value* value = main_value(node);
+  if (value == nullptr || !value->type.shape) return std::numeric_limits<int64_t>::max();
+  const Shape& shape = *value->type.shape;
+  const bool has_one = std::ranges::any_of(shape, [](const Dim& dim) { return dim.value == 1; });
+  return std::ssize(shape) - (has_one ? 1 : 0);
+}
+
+bool is_of_last_axis(const Node& node) {
+  const Value* value = main_value(node);
+  if (value == nullptr || !value->type.shape) return false;
+  const int64_t axis = node.attributes.get_int("axis", -1);
+  return axis == -1 || axis == std::ssize(*value->type.shape) - 1;
+}
+
 bool holds(std::string_view restriction, const Node& node) {
   if (restriction == "static") return is_static(node);
-  if (restriction.starts_with("rank<=")) {
+  if (restriction == "tensors") return is_of_tensors(node);
+  if (restriction == "unknown-rank") return has_unknown_rank(node);
+  if (restriction == "last-axis") return is_of_last_axis(node);
+  if (restriction.starts_with("batchless-rank<=")) {
+    return batchless_rank(node) <= number_after(restriction, 16);
+  }
+  if (restriction.starts_with("rank")) {
     const Value* value = main_value(node);
     if (value == nullptr || !value->type.shape) return false;
-    return std::ssize(*value->type.shape) <= number_after(restriction, 6);
+    const int64_t rank = std::ssize(*value->type.shape);
+    if (restriction.starts_with("rank=")) return rank == number_after(restriction, 5);
+    return restriction.starts_with("rank<=") && rank <= number_after(restriction, 6);
   }
   if (restriction.starts_with("constant:")) {
-    return node.constant_input(static_cast<size_t>(number_after(restriction, 9))) != nullptr;
+    const auto index = static_cast<size_t>(number_after(restriction, 9));
+    return is_absent(node, index) || node.constant_input(index) != nullptr;
   }
-  if (restriction.starts_with("attribute:")) {
-    const size_t equal = restriction.find('=');
-    const std::string name(restriction.substr(10, equal - 10));
-    return node.attributes.get_int(name, 0) == number_after(restriction, equal + 1);
-  }
-  return false;
+  return restriction.starts_with("attribute:") && has_attribute(restriction.substr(10), node);
 }
 
 }  // namespace

@@ -29,8 +29,10 @@ struct SupportRow {
   std::string versions;                // "*", ">=8.6", "<2", "1.2"
   std::vector<std::string> hardware;   // "*": any
   SupportLevel level = SupportLevel::kNo;
-  // All must hold for the line to fit: "static" (all shapes known), "rank<=4" (of the first input),
-  // "constant:1" (input 1 is a constant), "attribute:NAME=INTEGER".
+  // All must hold for the line to fit: "static" (all shapes known), "rank<=4", "rank=4" (of the
+  // first input), "batchless-rank<=4" (less one where an axis has length 1), "constant:1" (input 1
+  // is a constant or left out), "tensors" (nothing goes in or out but tensors), "unknown-rank" (of
+  // some value), "last-axis", "attribute:NAME=VALUE".
   std::vector<std::string> restrictions;
   std::string basis;   // "measured", "documented" or "inferred"
   std::string source;  // document and version, or the script that measured

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "targets/check.h"
 
 namespace edgewright {
@@ -15,6 +17,8 @@ constexpr std::string_view kTable =
     "operators\ttypes\tversions\thardware\tlevel\trestriction\tbasis\tsource\n"
     "Relu\tfloat32\t>=2\tgpu\tnative\trank<=2\tdocumented\tbook\n"
     "Relu\t*\t*\t*\tcpu\t-\tdocumented\tbook\n"
+    "Erf\t*\t*\tgpu\tcpu\t-\tdocumented\tbook\n"
+    "Erf\t*\t*\tcpu\tnative\t-\tdocumented\tbook\n"
     "MatMul\t*\t*\t*\tnative\tconstant:1 static\tmeasured\trun\n";
 
 Target toy(std::string version) {
@@ -54,6 +58,53 @@ TEST(Support, RestrictionsLookAtConstantsAndShapes) {
   moving->outputs[0]->type = matrix(2);
   EXPECT_NE(find_support(toy("1"), *fixed), nullptr);
   EXPECT_EQ(find_support(toy("1"), *moving), nullptr);
+}
+
+TEST(Support, RestrictionsLookAtRanksWordsAndKinds) {
+  const auto table = parse_support(
+      "# framework toy: a framework for tests\n"
+      "# hardware gpu\n"
+      "operators\ttypes\tversions\thardware\tlevel\trestriction\tbasis\tsource\n"
+      "Conv\t*\t*\t*\tnative\trank=4 constant:2\tdocumented\tbook\n"
+      "Resize\t*\t*\t*\tnative\tattribute:mode=linear\tdocumented\tbook\n"
+      "Softmax\t*\t*\t*\tnative\tlast-axis\tdocumented\tbook\n"
+      "Identity\t*\t*\t*\tnative\ttensors\tdocumented\tbook\n"
+      "Relu\t*\t*\t*\tno\tunknown-rank\tdocumented\tbook\n"
+      "Tanh\t*\t*\t*\tnative\tbatchless-rank<=3\tdocumented\tbook\n",
+      "toy");
+  ASSERT_TRUE(table.ok()) << table.error().message;
+  const Target target{*table, "1", "gpu"};
+  Graph graph;
+  Value* image = graph.add_input("x", matrix(4));
+  Value* line = graph.add_input("l", matrix(3));
+  ValueType matrices;
+  matrices.kind = ValueType::Kind::kSequence;
+  matrices.element = std::make_shared<ValueType>(matrix(2));
+  Value* list = graph.add_input("s", matrices);
+  Value* shapeless = graph.add_input("r", ValueType::tensor(DType::kFloat32));
+  // The bias is left out: nothing has to be constant.
+  EXPECT_NE(find_support(target, *graph.add_node("Conv", {image, image}, {"a"})), nullptr);
+  EXPECT_EQ(find_support(target, *graph.add_node("Conv", {image, image, image}, {"b"})), nullptr);
+  EXPECT_EQ(find_support(target, *graph.add_node("Conv", {line, line}, {"c"})), nullptr);
+  Node* resize = graph.add_node("Resize", {image}, {"d"});
+  EXPECT_EQ(find_support(target, *resize), nullptr);
+  resize->attributes.set("mode", std::string("linear"));
+  EXPECT_NE(find_support(target, *resize), nullptr);
+  Node* softmax = graph.add_node("Softmax", {image}, {"e"});
+  EXPECT_NE(find_support(target, *softmax), nullptr);
+  softmax->attributes.set("axis", int64_t{1});
+  EXPECT_EQ(find_support(target, *softmax), nullptr);
+  Node* tensor = graph.add_node("Identity", {image}, {"f"});
+  tensor->outputs[0]->type = matrix(4);
+  EXPECT_NE(find_support(target, *tensor), nullptr);
+  EXPECT_EQ(find_support(target, *graph.add_node("Identity", {list}, {"g"})), nullptr);
+  Node* shaped = graph.add_node("Relu", {image}, {"h"});
+  shaped->outputs[0]->type = matrix(4);
+  EXPECT_EQ(find_support(target, *shaped), nullptr);
+  EXPECT_NE(find_support(target, *graph.add_node("Relu", {shapeless}, {"i"})), nullptr);
+  Value* batch = graph.add_input("b", ValueType::tensor(DType::kFloat32, to_shape({1, 4, 4, 4})));
+  EXPECT_NE(find_support(target, *graph.add_node("Tanh", {batch}, {"j"})), nullptr);
+  EXPECT_EQ(find_support(target, *graph.add_node("Tanh", {image}, {"k"})), nullptr);
 }
 
 TEST(Support, EveryTableOfTheProgramIsRead) {
@@ -101,6 +152,41 @@ TEST(Check, AFallbackIsCountedWithItsTransfers) {
   EXPECT_DOUBLE_EQ(report.predicted_us, 1 + 2 + 1 + 4 * 5);
   EXPECT_DOUBLE_EQ(report.unconstrained_us, 3);
   EXPECT_TRUE(report.passed);
+}
+
+// Refused, or handed back to a CPU that has it not: nowhere, and the check fails.
+TEST(Check, WhatIsRefusedRunsNowhere) {
+  const auto table = parse_support(
+      "# framework toy: a framework for tests\n"
+      "# hardware gpu,cpu\n"
+      "# fallback yes\n"
+      "operators\ttypes\tversions\thardware\tlevel\trestriction\tbasis\tsource\n"
+      "Relu\t*\t*\t*\tnative\t-\tdocumented\tbook\n"
+      "Erf\t*\t*\tgpu\tcpu\t-\tdocumented\tbook\n"
+      "*\t*\t*\t*\tno\t-\tdocumented\tbook\n",
+      "toy");
+  ASSERT_TRUE(table.ok()) << table.error().message;
+  for (const char* op : {"Erf", "Exp"}) {
+    for (const char* hardware : {"gpu", "cpu"}) {
+      Graph graph;
+      Node* first = graph.add_node("Relu", {graph.add_input("x", matrix(2))}, {"a"});
+      Node* second = graph.add_node(op, {first->outputs[0]}, {"b"});
+      for (Node* node : {first, second}) node->outputs[0]->type = matrix(2);
+      graph.add_output(second->outputs[0]);
+      TargetCheck check;
+      check.accelerator_us = {10, 10};
+      check.cpu_us = {1, 1};
+      check.open = [](const Node&) { return Opened{}; };
+      check.original_operators = {"Relu"};
+      const TargetReport report = check_target(graph, {*table, "1", hardware}, check);
+      EXPECT_EQ(report.nodes[1].placement, "no") << op << hardware;
+      EXPECT_FALSE(report.passed) << op << hardware;
+      // On the CPU itself nothing falls back, however quick that would be.
+      if (std::string_view(hardware) == "cpu") {
+        EXPECT_EQ(report.nodes[0].placement, "native");
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "verify/compare.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 namespace edgewright {
@@ -35,12 +36,25 @@ bool accepted(const NamedDifference& entry, const Tolerance& tolerance) {
   return entry.problem.empty() && tolerance.accepts(entry.difference);
 }
 
+// The datum in memory of its own: engines show values where they lie, for the moment of the call.
+// Texts, sequences and maps own their memory already.
+Datum kept(const Datum& datum) {
+  if (!datum.is_tensor() || datum.tensor().dtype() == DType::kString) return datum;
+  const Tensor& tensor = datum.tensor();
+  auto copy = Tensor::allocate_uninitialised(tensor.dtype(), tensor.dims());
+  if (!copy.ok()) return {};
+  std::copy_n(tensor.bytes(), tensor.size_bytes(), copy->mutable_bytes());
+  return Datum(*std::move(copy));
+}
+
 // The layers that both sides show, in the order in which the candidate made them first.
 class LayerTable {
  public:
   explicit LayerTable(bool distributions) : distributions_(distributions) {}
 
-  void add_reference(const std::string& name, const Datum& datum) { reference_[name] = datum; }
+  void add_reference(const std::string& name, const Datum& datum) {
+    reference_[name] = kept(datum);
+  }
 
   void add_candidate(const std::string& name, const Datum& datum) {
     const auto it = reference_.find(name);

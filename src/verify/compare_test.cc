@@ -74,6 +74,29 @@ TEST(Compare, NamesTheFirstDivergingLayer) {
   EXPECT_NEAR(bad->outputs[0].difference.relative_l2, 0.1, 1e-6);
 }
 
+// Shows its values in one place, as engines do.
+class Reusing : public Subject {
+ public:
+  std::vector<std::string> output_names() const override { return {"y"}; }
+  Result<std::vector<Datum>> run(const std::vector<Datum>& inputs,
+                                 const Observer& observer) override {
+    Tensor place = vector({0});
+    for (const char* name : {"a", "b", "y"}) {
+      place.mutable_data<float>()[0] += inputs[0].tensor().data<float>()[0];
+      if (observer) observer(name, place);
+    }
+    return std::vector<Datum>{place};
+  }
+};
+
+TEST(Compare, KeepsWhatAnEngineShowsForAMoment) {
+  Reusing reference, candidate;
+  const auto same = compare(reference, candidate, {{vector({2})}}, {});
+  ASSERT_TRUE(same.ok());
+  EXPECT_EQ(same->layers.size(), 3u);
+  EXPECT_FALSE(same->first_divergence);
+}
+
 TEST(Inputs, SameSeedSameBytesAndOneSizePerSymbol) {
   Graph graph;
   graph.add_input("a", ValueType::tensor(DType::kFloat32, Shape{Dim("n"), Dim(3)}));

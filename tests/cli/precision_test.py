@@ -99,6 +99,22 @@ class Precision(unittest.TestCase):
         )
         return json.loads(done.stdout)["operators"]
 
+    def test_integer_layers_are_compared_with_their_originals(self):
+        self.int8("--quantize", "scale-migration=off")
+        plan = self.path / "out.ewplan"
+        words = ["convert", self.out, "-o", plan, "--shape", f"x=1x2x{SIZE}x{SIZE}", "--mode",
+                 "no-tune"]  # fmt: skip
+        subprocess.run([PROGRAM, *map(str, words)], check=True, capture_output=True)
+        for candidate in (self.out, plan):
+            words = ["verify", self.model, candidate, "--data", self.data, "--relative-l2", "0.5",
+                     "--json", "-"]  # fmt: skip
+            done = subprocess.run([PROGRAM, *map(str, words)], check=True, capture_output=True)
+            layers = {layer["name"]: layer for layer in json.loads(done.stdout)["layers"]}
+            for name in ("r1", "r2"):
+                self.assertIn(name, layers)
+                self.assertGreater(layers[name]["relative_l2"], 0)
+                self.assertLess(layers[name]["relative_l2"], 0.05)
+
     def test_int8_covers_every_layer(self):
         document = self.int8()
         figures = document["quantization"]

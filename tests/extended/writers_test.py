@@ -3,7 +3,14 @@
 usage: writers_test.py PROGRAM SHARED [--only NAME,...]
 
 Runs in an environment with LiteRT and OpenVINO (tools/setup --litert); without them, or without the
-shared folder, it is skipped (exit code 77). NAME: float, half, int8.
+shared folder, it is skipped (exit code 77). NAME:
+
+float    float32 in both runtimes against our reference kernels
+half     weights in float16
+dynamic  weights in int8, float activations: top-1 on cifar10-dev-2000
+int8     everything in int8: the same
+states   OpenVINO with the cache of a language model as states: a text fed token by token
+read     what OpenVINO itself converts, read by us and compared with the original
 
 Bounds: issue "Other runtimes", target 1: float outputs within 1e-4 relative of ours, int8 models
 lose at most 0.7 points of top-1 on cifar10-dev-2000.
@@ -151,6 +158,12 @@ class Writers:
             self.compare("cifar10/resnet20", target, HALF_BOUND, "--precision", "fp16")
 
     def int8(self):
+        self.rounded("int8")
+
+    def dynamic(self):
+        self.rounded("int8-dynamic")
+
+    def rounded(self, precision):
         calibration, _ = read_images(self.zoo / "cifar10" / "cifar10-calib-512.bin")
         data = self.folder / "calibration.npz"
         numpy.savez(data, input=calibration)
@@ -159,17 +172,86 @@ class Writers:
             model = f"cifar10/{name}"
             exact = self.top1("openvino", self.convert(model, "openvino"), images, labels)
             for target in RUNTIMES:
-                path = self.convert(model, target, "--precision", "int8", "--calibrate", data)
-                rounded = self.top1(target, path, images, labels)
-                print(f"{target} int8 {name}: top-1 {rounded:.2f} %, float {exact:.2f} %")
-                self.judge(f"{target} int8 {name} points lost", exact - rounded, MOST_POINTS_LOST)
+                path = self.convert(model, target, "--precision", precision, "--calibrate", data)
+                score = self.top1(target, path, images, labels)
+                print(f"{target} {precision} {name}: top-1 {score:.2f} %, float {exact:.2f} %")
+                lost = exact - score
+                self.judge(f"{target} {precision} {name} points lost", lost, MOST_POINTS_LOST)
+
+    def states(self):
+        tokens = numpy.array([[1, 300, 45, 2000, 17, 912]], dtype=numpy.int64)
+        count = tokens.shape[1]
+        places = numpy.arange(count, dtype=numpy.int64)[None]
+        source, path = self.zoo / "novel" / "novel-7m.onnx", self.folder / "states.xml"
+        self.run_program("convert", source, "-o", path, "--mode", "states")
+        request = openvino.Core().compile_model(
+            str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+        ).create_infer_request()
+        # The whole text at once, then after a reset one token after the other.
+        whole = self.step(request, tokens, places, count)
+        request.reset_state()
+        for i in range(count):
+            one = self.step(request, tokens[:, i : i + 1], places[:, i : i + 1], i + 1)
+            off = numpy.linalg.norm(one[0, -1] - whole[0, i]) / numpy.linalg.norm(whole[0, i])
+            self.judge(f"openvino states novel-7m token {i}", float(off), FLOAT_BOUND)
+        expected = self.without_states(source, tokens, places)
+        off = numpy.linalg.norm(whole - expected) / numpy.linalg.norm(expected)
+        self.judge("openvino states novel-7m against the original", float(off), FLOAT_BOUND)
+
+    def step(self, request, tokens, places, seen):
+        feeds = {
+            "input_ids": tokens,
+            "attention_mask": numpy.ones((1, seen), numpy.int64),
+            "position_ids": places,
+        }
+        results = request.infer(feeds)
+        return next(v for p, v in results.items() if "logits" in p.get_names())
+
+    def without_states(self, source, tokens, places):
+        """The same by our reference kernels, with an empty cache."""
+        document = self.folder / "inspect.json"
+        self.run_program("inspect", source, "--json", document)
+        known = {
+            "input_ids": tokens,
+            "attention_mask": numpy.ones_like(tokens),
+            "position_ids": places,
+        }
+        arguments = []
+        for index, port in enumerate(json.loads(document.read_text())["inputs"]):
+            name = port["name"]
+            empty = [int(d) if str(d).isdigit() else 1 for d in port["shape"]]
+            if name not in known:
+                empty[-2] = 0  # no token has been seen
+            value = known.get(name, numpy.zeros(empty, numpy.float32))
+            numpy.save(self.folder / f"input-{index}.npy", value)
+            arguments += ["--input", f"{name}={self.folder / f'input-{index}.npy'}"]
+        document = self.folder / "run.json"
+        self.run_program("run", source, *arguments, "--backend", "reference", "-o",
+                         self.folder / "outputs", "--json", document)  # fmt: skip
+        outputs = json.loads(document.read_text())["outputs"]
+        return next(numpy.load(o["file"]) for o in outputs if o["name"] == "logits")
+
+    def read(self):
+        """Models that OpenVINO cannot convert itself (squeezenet ends in labels) are left out."""
+        for model in [*MODELS, "novel/novel-7m"]:
+            if model.endswith("squeezenet"):
+                continue
+            path = self.folder / f"{model.split('/')[1]}-by-openvino.xml"
+            source = self.zoo / f"{model}.onnx"
+            openvino.save_model(openvino.convert_model(source), path, compress_to_fp16=False)
+            document = self.folder / "verify.json"
+            self.run_program("verify", source, path, "--samples", "2", "--json", document)
+            outputs = json.loads(document.read_text())["outputs"]
+            worst = max(output["relative_l2"] for output in outputs)
+            self.judge(f"read {model.split('/')[1]} of OpenVINO", worst, FLOAT_BOUND)
+            self.run_program("profile", path, "--seconds", "0.1")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program")
     parser.add_argument("shared", type=pathlib.Path)
-    parser.add_argument("--only", default="float,half,int8")
+    parser.add_argument("--only", default="float,half,dynamic,int8,states,read")
     arguments = parser.parse_args()
     if not (arguments.shared / "zoo").is_dir():
         print(f"skipped: no {arguments.shared / 'zoo'}")

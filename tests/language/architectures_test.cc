@@ -80,6 +80,41 @@ TEST_P(ArchitecturesTest, LogitsAreThoseOfTransformers) {
   }
 }
 
+// Twice the same weights give what one set gives, whoever computes which token.
+TEST(Perplexity, TakesTheSecondWeightsForTokensThatAreEasy) {
+  const std::string folder = std::string(EDGEWRIGHT_LANGUAGE_MODELS) + "/llama";
+  const std::vector<int> tokens = read_expected(folder).tokens;
+  std::string text;
+  for (const int token : tokens) text += std::to_string(token) + " ";
+  const int window = (static_cast<int>(tokens.size()) - 1) / 2;
+  LanguageOptions options;
+  for (const auto& [precision, light_tokens] :
+       {std::pair("fp32/fp32@0", 0), std::pair("fp32/fp32@1e9", 2 * window - 2)}) {
+    options.precision = precision;
+    auto model = LanguageModel::open(folder, options);
+    ASSERT_TRUE(model.ok()) << model.error().message;
+    const auto report = model->perplexity(text, {.window = window});
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    EXPECT_EQ(report->tokens, 2 * window);
+    EXPECT_EQ(report->light_tokens, light_tokens);
+    double total = 0;
+    for (const int begin : {0, window}) {
+      const std::vector<int> part(tokens.begin() + begin, tokens.begin() + begin + window);
+      const auto logits = model->logits(part, true);
+      ASSERT_TRUE(logits.ok());
+      const size_t vocabulary = logits->size() / part.size();
+      for (size_t i = 0; i < part.size(); ++i) {
+        const float* const row = logits->data() + i * vocabulary;
+        double sum = 0;
+        for (size_t k = 0; k < vocabulary; ++k) sum += std::exp(static_cast<double>(row[k]));
+        const auto next = static_cast<size_t>(tokens[static_cast<size_t>(begin) + i + 1]);
+        total += std::log(sum) - static_cast<double>(row[next]);
+      }
+    }
+    EXPECT_NEAR(report->perplexity, std::exp(total / (2 * window)), 1e-4 * report->perplexity);
+  }
+}
+
 std::vector<std::string> model_names() {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(EDGEWRIGHT_LANGUAGE_MODELS)) {

@@ -167,7 +167,8 @@ class Govern(unittest.TestCase):
     def test_follows_the_engines_hints(self):
         hint = self.root / "hint"
         hint.write_text("prefill 512\n")
-        process = self.start("--hint-file", hint)
+        # From where the test runs, as users give it.
+        process = self.start("--hint-file", os.path.relpath(hint))
         self.wait_until(lambda: self.limits() != self.before, "the set-point")
         time.sleep(0.2)
         prefill = self.limits()
@@ -226,7 +227,7 @@ class Govern(unittest.TestCase):
         for part in ("no cpufreq", "no thermal zones", "no energy counter"):
             self.assertIn(part, text)
         self.assertFalse(report["reached"])
-        self.assertGreaterEqual(report["seconds"], 0.1)
+        self.assertGreaterEqual(report["held_s"], 0.1)
         for measured in ("hottest_c", "energy_j", "mean_power_w"):
             self.assertIsNone(report[measured], measured)
 

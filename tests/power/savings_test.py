@@ -88,11 +88,12 @@ def against_schedutil(model, device):
 
 def against_step_wise(model, device):
     """An hour without pause: the worst minute under a limit of 40 C at the skin, 60 C at the heat
-    sink of a board. Both decode one answer at a time throughout. Ours has the engine compute the
-    prompt of the next answer beside it, as its advice to a real engine says ('beside N'); the
-    kernel's governors know nothing of an engine's work, so that theirs has prompts apart. Printed
-    are also ours with prompts apart, what step_wise gains with an engine that somebody else has
-    told to do so, and what a batch that grows with the temperature, up to four, brings."""
+    sink of a board. step_wise knows nothing of an engine's work: one answer at a time, prompts
+    apart. Ours has to gain in two ways by itself: by a batch that grows with the temperature, up to
+    four, prompts apart; and one answer at a time, where the engine computes the prompt of the next
+    one beside it, as the advice to a real engine says ('beside N'). Printed are also ours with
+    neither, with the most that any setting gains then, had it no limit to keep; and what step_wise
+    gains with an engine that somebody else has told to go beside."""
     limit = 60 if device == "rk3588" else 40
     words = ("--workload", "continuous", "--seconds", 3600, "--skin-limit", limit)
     reference, allocator, apart = simulate(model, device, *words, "--policy", "schedutil",
@@ -100,15 +101,19 @@ def against_step_wise(model, device):
     told, ours = simulate(model, device, *words, "--batch", "1+", "--policy", "schedutil",
                           "--policy", "phase-aware")
     growing = simulate(model, device, *words, "--batch", "1:4", "--policy", "phase-aware")[0]
+    free = simulate(model, device, "--workload", "continuous", "--seconds", 3600, "--skin-limit", 0,
+                    "--policy", "highest", "--policy", "phase-aware")
 
     def gained(run):
         return run["sustained_tokens_per_s"] / max(reference["sustained_tokens_per_s"], 1e-9) - 1
 
     goal(f"{name_of(model)} on {device}, step_wise",
-         gained(ours) >= 0.10 and max(growing["peak_skin_c"], ours["peak_skin_c"]) <= limit,
-         f"sustained {ours['sustained_tokens_per_s']:.2f} tokens/s, {gained(ours):+.1%} "
-         f"against step_wise (prompts apart {gained(apart):+.1%}, step_wise told to go beside "
-         f"{gained(told):+.1%}, batch up to 4 {gained(growing):+.1%}, power allocator "
+         min(gained(ours), gained(growing)) >= 0.10
+         and max(growing["peak_skin_c"], ours["peak_skin_c"]) <= limit,
+         f"sustained {growing['sustained_tokens_per_s']:.2f} tokens/s, {gained(growing):+.1%} "
+         f"against step_wise by the batch, {gained(ours):+.1%} by prompts beside decoding (neither "
+         f"{gained(apart):+.1%}, of at most {max(map(gained, free)):+.1%} without any limit; "
+         f"step_wise told to go beside {gained(told):+.1%}, power allocator "
          f"{gained(allocator):+.1%}), "
          f"skin {ours['peak_skin_c']:.1f}, {growing['peak_skin_c']:.1f} and "
          f"{reference['peak_skin_c']:.1f} C")

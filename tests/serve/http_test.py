@@ -443,42 +443,93 @@ class Energy(unittest.TestCase):
             self.assertAlmostEqual(report["energy"]["energy_j"], 4)
             self.assertAlmostEqual(report["energy_mj_per_request"], 4000 / report["answered"])
 
+    @contextlib.contextmanager
+    def two_watts(self, folder):
+        """A root whose energy counter goes up by two joules a second."""
+        zone = folder / "root/sys/class/thermal/thermal_zone0"
+        zone.mkdir(parents=True)
+        (zone / "type").write_text("cpu-thermal\n")
+        (zone / "temp").write_text("51000\n")
+        counter = folder / "root/sys/class/powercap/intel-rapl:0/energy_uj"
+        counter.parent.mkdir(parents=True)
+        (counter.parent / "max_energy_range_uj").write_text("262143328850\n")
+        start, over = time.monotonic(), threading.Event()
+
+        def count():
+            while True:
+                fresh = counter.with_suffix(".new")
+                fresh.write_text(f"{int(2e6 * (time.monotonic() - start))}\n")
+                fresh.replace(counter)
+                if over.wait(0.002):
+                    return
+
+        counting = threading.Thread(target=count)
+        counting.start()
+        try:
+            while not counter.exists():
+                time.sleep(0.001)
+            with unittest.mock.patch.dict(os.environ, EDGEWRIGHT_POWER_ROOT=str(folder / "root")):
+                yield
+        finally:
+            over.set()
+            counting.join()
+
     def test_charges_every_text_with_its_share(self):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            zone = folder / "root/sys/class/thermal/thermal_zone0"
-            zone.mkdir(parents=True)
-            (zone / "type").write_text("cpu-thermal\n")
-            (zone / "temp").write_text("51000\n")
-            counter = folder / "root/sys/class/powercap/intel-rapl:0/energy_uj"
-            counter.parent.mkdir(parents=True)
-            (counter.parent / "max_energy_range_uj").write_text("262143328850\n")
-            start, over = time.monotonic(), threading.Event()
-
-            def count():  # two watts
-                while True:
-                    fresh = counter.with_suffix(".new")
-                    fresh.write_text(f"{int(2e6 * (time.monotonic() - start))}\n")
-                    fresh.replace(counter)
-                    if over.wait(0.002):
-                        return
-
-            counting = threading.Thread(target=count)
-            counting.start()
-            try:
-                while not counter.exists():
-                    time.sleep(0.001)
+            with self.two_watts(folder):
                 self.check_shares(folder)
-            finally:
-                over.set()
-                counting.join()
+
+    def test_charges_a_request_of_tensors_that_asks(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            network = folder / "models" / "resnet20" / "1"
+            network.mkdir(parents=True)
+            shutil.copy(MODELS / "resnet20.onnx", network / "model.onnx")
+            with self.two_watts(folder):
+                server = Server(PROGRAM, folder / "models")
+                image = {"name": "input", "datatype": "FP32", "shape": [8, 3, 32, 32],
+                         "data": [0.5] * (8 * 3 * 32 * 32)}
+                address = "/v2/models/resnet20/infer"
+                before = time.monotonic()
+                answers = [
+                    server.ask("POST", address, {"inputs": [image], "parameters": asked})[1]
+                    for asked in ({"energy": True}, {"energy": True}, {})
+                ]
+                most_mj = 2e3 * (time.monotonic() - before) + 20
+                for answer in answers[:2]:
+                    cost = answer["parameters"]
+                    self.assertGreater(cost["energy_mj"], 0)
+                    self.assertLessEqual(cost["energy_mj"], most_mj)
+                    self.assertGreater(cost["energy_window_s"], 0)
+                    self.assertGreater(cost["energy_readings_per_s"], 0)
+                    self.assertIn("energy counter of", cost["energy_method"])
+                    self.assertEqual(cost["energy_hottest_c"], 51)
+                self.assertNotIn("energy_mj", answers[2].get("parameters", {}))
+                metrics = server.request("GET", "/metrics")[2].decode()
+                line = next(line for line in metrics.splitlines()
+                            if line.startswith("edgewright_inference_energy_joules_total{"))
+                self.assertGreater(float(line.split()[-1]), 0)
+                self.assertEqual(server.end()[0], 0)
+
+    def test_says_that_nothing_measures(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "root").mkdir()
+            write_adder(folder / "models", "adder")
+            with unittest.mock.patch.dict(os.environ, EDGEWRIGHT_POWER_ROOT=str(folder / "root")):
+                server = Server(PROGRAM, folder / "models")
+            order = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4],
+                                 "data": [1, 2, 3, 4]}], "parameters": {"energy": True}}
+            answer = server.ask("POST", "/v2/models/adder/infer", order)[1]
+            self.assertIn("not measured", answer["parameters"]["energy_method"])
+            self.assertEqual(server.end()[0], 0)
 
     def check_shares(self, folder):
         words = folder / "models" / "words" / "1"
         words.mkdir(parents=True)
         shutil.copy(MODELS / "novel-7m-int8.ewlm", words / "model.ewlm")
-        with unittest.mock.patch.dict(os.environ, EDGEWRIGHT_POWER_ROOT=str(folder / "root")):
-            server = Server(PROGRAM, folder / "models")
+        server = Server(PROGRAM, folder / "models")
         order = {"model": "words", "prompt": "It was a dark night", "max_tokens": 200,
                  "temperature": 0}
         before = time.monotonic()

@@ -153,6 +153,22 @@ TEST_F(TargetPlan, OpensWhatAVersionLacks) {
   EXPECT_EQ(convert(norm, path("out.onnx"), options).error().kind, ErrorKind::kUsage);
 }
 
+// The list of plugins is that of the version that is named.
+TEST_F(TargetPlan, PluginsAreOfTheVersion) {
+  const std::string positions = model(R"(graph %main(%x: float32[2,3]) -> (%y) {
+  %y: int64[2,N] = NonZero(%x)
+})");
+  for (const auto& [to, needs_one] :
+       {std::pair("tensorrt@8.4", true), std::pair("tensorrt@8.6", false)}) {
+    ConvertOptions options;
+    options.to = to;
+    const auto report = convert(positions, path("out.onnx"), options);
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    EXPECT_EQ(std::filesystem::exists(path("out.plugins/NonZero.cpp")), needs_one) << to;
+    std::filesystem::remove_all(path("out.plugins"));
+  }
+}
+
 TEST_F(TargetPlan, FixRemovesWhatCanBeAvoided) {
   const std::string gelu = model(kGelu);
   TargetOptions options;

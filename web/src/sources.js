@@ -3,6 +3,9 @@
 // fits. `*` is any command.
 
 const ROWS = [
+  ['power-energy', /^(samples|duplicates|wraps)$/, 'counted'],
+  ['device-calibrate', /^fits\.(first_cpu|stated_coefficient)$/, 'stated'],
+  ['device-calibrate', /^fits\.points$/, 'counted'],
   ['*', /(^|\.)(threads|seed|runs|samples|layer_samples|examined|batch|level)$/, 'stated'],
   ['bench', /bandwidth_bytes_per_s|bandwidth_share/, 'modelled'],
   ['bench', /bytes_per_token|weight_bytes|cache_bytes|arena|live_set|^model\.|context$/, 'counted'],
@@ -39,7 +42,6 @@ const ROWS = [
   ['power-govern', /writes|rounds/, 'counted'],
   ['power-govern', /./, 'measured'],
   ['power-energy', /uncertainty/, 'modelled'],
-  ['power-energy', /samples|duplicates|wraps/, 'counted'],
   ['power-energy', /./, 'measured'],
   ['split-codecs', /floor|bandwidth/, 'stated'],
   ['split-codecs', /bytes|ratio/, 'counted'],

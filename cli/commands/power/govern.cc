@@ -15,16 +15,18 @@ struct Options {
 };
 
 std::string summary(const PowerGovernReport& report) {
+  const std::string energy = report.metered
+                                 ? fmt::format("{:.3f} J, {:.3f} W on average: {}", report.energy_j,
+                                               report.mean_power_w, report.meter)
+                                 : report.meter;
   return fmt::format(
              "held        {} for {:.1f} s ({} rounds, {} writes{})\nset-point   {}\nheat        "
-             "{}\n"
-             "energy      {:.3f} J, {:.3f} W on average: {}\nafterwards  {}\n",
-             report.choice, report.seconds, report.rounds, report.writes,
+             "{}\nenergy      {}\nafterwards  {}\n",
+             report.choice, report.held_s, report.rounds, report.writes,
              report.policy.empty() ? "" : ", policy " + report.policy,
              report.reached ? "reached" : "not reached or not to be seen",
              report.hottest_c > 0 ? fmt::format("{:.1f} C at most", report.hottest_c) : "not known",
-             report.energy_j, report.mean_power_w, report.meter,
-             report.restored ? "every value restored" : "not every value restored") +
+             energy, report.restored ? "every value restored" : "not every value restored") +
          warnings_text(report.warnings);
 }
 
@@ -36,6 +38,7 @@ Action declare_power_govern(CLI::App& app, CommonOptions& common) {
   app.add_option("--device", o.device, "a device of the catalogue, or a device file");
   app.add_option("--root", o.root, "folder that holds sys and proc");
   app.add_option("--policy", o.policy, "as for power simulate");
+  app.add_option("--model", o.model, "that the engine runs, as for power simulate");
   app.add_option("--seconds", o.seconds, "stop after so long (default: at a signal)")
       ->check(CLI::Range(0.0, 1e9));
   app.add_option("--period-ms", o.period_ms, "between rounds")->check(CLI::Range(1.0, 1e6));

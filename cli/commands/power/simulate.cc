@@ -54,8 +54,8 @@ Action declare_power_simulate(CLI::App& app, CommonOptions& common) {
       ->required();
   app.add_option("--device", o.device, "a device of the catalogue, or a device file")->required();
   app.add_option("--policy", o.policies,
-                 "highest, schedutil, ipa, square-root, learned, phase-aware, performance, "
-                 "balanced, cool, long-lasting; several are compared");
+                 "highest, schedutil, schedutil-menu, ipa, square-root, learned, phase-aware, "
+                 "performance, balanced, cool, long-lasting; several are compared");
   app.add_option("--precision", o.precision, "of the weights: fp16, int8, int4");
   app.add_option("--workload", o.workload, "continuous, single, poisson, bursts, day");
   app.add_option("--rate", o.rate_per_s, "requests a second on average")

@@ -61,28 +61,6 @@ class OpenedServedModel : public ServedModel {
   std::vector<ServedPort> inputs_, outputs_;
 };
 
-// Runs of tensors are told to the ledger, so that texts are not charged with what they cost.
-class MeteredModel : public ServedModel {
- public:
-  MeteredModel(std::unique_ptr<ServedModel> model, std::shared_ptr<EnergyLedger> ledger)
-      : model_(std::move(model)), ledger_(std::move(ledger)) {}
-
-  const std::vector<ServedPort>& inputs() const override { return model_->inputs(); }
-  const std::vector<ServedPort>& outputs() const override { return model_->outputs(); }
-
-  Result<std::vector<Tensor>> run(std::span<const Tensor> inputs) override {
-    const int64_t pass = ledger_->begin({{account_, 1}});
-    auto outputs = model_->run(inputs);
-    ledger_->end(pass);
-    return outputs;
-  }
-
- private:
-  std::unique_ptr<ServedModel> model_;
-  std::shared_ptr<EnergyLedger> ledger_;
-  std::shared_ptr<EnergyLedger::Account> account_ = std::make_shared<EnergyLedger::Account>();
-};
-
 Result<LanguageParts> open_language(const std::string& path, int threads) {
   LanguageOptions options;
   options.threads = threads;
@@ -178,13 +156,11 @@ Result<ModelOpener> model_opener(const OpenerOptions& options) {
     parts.ledger = options.ledger;
     return parts;
   };
-  const auto tensors = [streams = std::make_shared<CodedStreams>(), ledger = options.ledger](
-                           const std::string& path,
-                           int threads) -> Result<std::unique_ptr<ServedModel>> {
-    EDGEWRIGHT_ASSIGN(auto model, open_tensors(path, threads, streams));
-    return std::unique_ptr<ServedModel>(std::make_unique<MeteredModel>(std::move(model), ledger));
+  const auto tensors = [streams = std::make_shared<CodedStreams>()](const std::string& path,
+                                                                    int threads) {
+    return open_tensors(path, threads, streams);
   };
-  return ModelOpener{tensors, language};
+  return ModelOpener{tensors, language, options.ledger};
 }
 
 }  // namespace edgewright

@@ -90,11 +90,6 @@ Status ModelServer::State::start_http(const std::shared_ptr<TlsIdentity>& tls) {
   with.tls = tls;
   HttpContext context{*service};
   context.connections = [this] { return http ? http->connections() : 0; };
-  context.meter = [this] {
-    EnergyFigures figures = energy.so_far(0);
-    return MeterState{figures.measured ? std::optional(figures.energy_j) : std::nullopt,
-                      std::move(figures.method), figures.hottest_c};
-  };
   const auto router = std::make_shared<const Router>(std::move(context));
   EDGEWRIGHT_ASSIGN(http, HttpServer::start(with, [router](const HttpRequest& request) {
                       return router->handle(request);
@@ -132,6 +127,11 @@ Result<ModelServer> ModelServer::start(const ServeOptions& options) {
     EDGEWRIGHT_ASSIGN(tls, TlsIdentity::load(options.certificate, options.key));
   }
   EDGEWRIGHT_ASSIGN(ServiceOptions with, service_options(options));
+  with.meter = [watch = &state->energy] {
+    EnergyFigures figures = watch->so_far(0);
+    return MeterState{figures.measured ? std::optional(figures.energy_j) : std::nullopt,
+                      std::move(figures.method), figures.hottest_c};
+  };
   const auto ledger =
       std::make_shared<EnergyLedger>([meter = &state->energy] { return meter->joules(); });
   EDGEWRIGHT_ASSIGN(ModelOpener opener, model_opener({.phase_file = options.phase_file,

@@ -9,7 +9,10 @@ Status read_divide(Importer& importer) {
   EDGEWRIGHT_ASSIGN(Value * a, importer.input(0));
   EDGEWRIGHT_ASSIGN(Value * b, importer.input(1));
   if (is_integer(importer.input_port(0).dtype) && importer.flag("m_pythondiv", true)) {
-    return unsupported("quotients of integers rounded down (m_pythondiv)");
+    // Rounded down, not towards zero: without its remainder, which has the divisor's sign, the
+    // dividend is a multiple.
+    Value* remainder = importer.add("Mod", {a, b});
+    a = importer.add("Sub", {a, remainder});
   }
   return importer.finish("Div", {a, b});
 }

@@ -1,6 +1,7 @@
 // Products, normalisations, indices and shapes, rounding.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "formats/openvino/import.h"
@@ -200,8 +201,62 @@ Status read_fake_quantize(Importer& importer) {
   return importer.finish("Add", {x, inputs[3]});
 }
 
+// Scores where the lower triangle is, minus infinity elsewhere.
+Value* masked_causally(Importer& importer, Value* scores, Value* never) {
+  Value* shape = importer.add("Shape", {scores});
+  Attributes ones, lower, to_bool;
+  ones.set("value", Tensor::of<float>({1}, {1.0f}));
+  lower.set("upper", int64_t{0});
+  to_bool.set("to", static_cast<int64_t>(DType::kBool));
+  Value* triangle = importer.add("ConstantOfShape", {shape}, std::move(ones));
+  triangle = importer.add("Trilu", {triangle}, std::move(lower));
+  triangle = importer.add("Cast", {triangle}, std::move(to_bool));
+  return importer.add("Where", {triangle, scores, never});
+}
+
+// The fourth input: what is added to the scores, or which of them count. A single 0 stands for
+// none.
+Result<Value*> masked(Importer& importer, Value* scores, Value* never) {
+  if (importer.inputs() < 4) return scores;
+  EDGEWRIGHT_ASSIGN(Value * mask, importer.input(3));
+  const Port& port = importer.input_port(3);
+  if (port.shape && port.shape->empty()) return scores;
+  return port.dtype == DType::kBool ? importer.add("Where", {mask, scores, never})
+                                    : importer.add("Add", {scores, mask});
+}
+
+// softmax(Q K^T scale + mask) V, the definition of ScaledDotProductAttention.
+Status read_attention(Importer& importer) {
+  EDGEWRIGHT_ASSIGN(Value * query, importer.input(0));
+  EDGEWRIGHT_ASSIGN(Value * keys, transposed(importer, 1));
+  EDGEWRIGHT_ASSIGN(Value * values, importer.input(2));
+  if (importer.inputs() > 5) return unsupported("attention with a sink");
+  const Port& port = importer.input_port(0);
+  Value* scores = importer.add("MatMul", {query, keys});
+  if (importer.inputs() > 4) {
+    EDGEWRIGHT_ASSIGN(Value * scale, importer.input(4));
+    scores = importer.add("Mul", {scores, scale});
+  } else if (port.shape && !port.shape->empty() && port.shape->back().is_known()) {
+    const auto size = static_cast<double>(port.shape->back().value);
+    scores = importer.add("Mul", {scores, importer.scalar(1 / std::sqrt(size), port.dtype)});
+  } else {
+    return unsupported("attention without a scale over heads of unknown size");
+  }
+  Value* never = importer.scalar(-std::numeric_limits<double>::infinity(), port.dtype);
+  if (importer.flag("causal", false)) {
+    scores = masked_causally(importer, scores, never);
+  } else {
+    EDGEWRIGHT_ASSIGN(scores, masked(importer, scores, never));
+  }
+  Attributes attributes;
+  attributes.set("axis", int64_t{-1});
+  Value* shares = importer.add("Softmax", {scores}, std::move(attributes));
+  return importer.finish("MatMul", {shares, values});
+}
+
 constexpr ImportRow kRows[] = {
     {"MatMul", read_matmul},
+    {"ScaledDotProductAttention", read_attention},
     {"Einsum", read_einsum},
     {"BatchNormInference", read_batch_normalization},
     {"MVN", read_mvn},

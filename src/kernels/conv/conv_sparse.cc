@@ -7,6 +7,7 @@
 
 #include "kernels/conv/conv_kernels.h"
 #include "kernels/conv/conv_shape.h"
+#include "kernels/sparse/planes.h"
 #include "kernels/sparse/sparse_tile.h"
 #include "kernels/sparse/sparse_weights.h"
 
@@ -16,47 +17,10 @@ namespace {
 constexpr auto kPositions = static_cast<int64_t>(kSparsePositions);
 constexpr int64_t kCachedFloats = 8192;  // of planes, worked on at once
 
-// Where the planes of an image lie: [channel][phase y][phase x][row][column], a position every
-// stride along each axis.
-struct Planes {
-  explicit Planes(const ConvShape& s)
-      : stride_y(s.stride_y),
-        stride_x(s.stride_x),
-        rows((s.padded_height() + s.stride_y - 1) / s.stride_y),
-        columns((s.padded_width() + s.stride_x - 1) / s.stride_x) {}
-
-  int64_t stride_y, stride_x, rows, columns;
-  int64_t plane() const { return rows * columns; }
-  int64_t channel() const { return stride_y * stride_x * plane(); }
-  // Row y and column x of the bordered image.
-  int64_t at(int64_t y, int64_t x) const {
-    return (y % stride_y * stride_x + x % stride_x) * plane() + y / stride_y * columns +
-           x / stride_x;
-  }
-};
-
 SparseExtent extent_of(const ConvShape& s) {
-  const Planes planes(s);
   const int64_t taps = s.kernel_height * s.kernel_width;
-  // What a tile of positions reads of a channel.
-  const int64_t touched =
-      std::min(planes.channel(), (kPositions + s.kernel_height * planes.columns) * s.stride_x);
-  const int64_t channels = std::clamp<int64_t>(kCachedFloats / touched, 1, s.in_channels);
+  const int64_t channels = channels_in_cache(s, s.in_channels, kPositions, kCachedFloats);
   return {s.out_channels, s.in_channels * taps, channels * taps};
-}
-
-std::vector<int32_t> distances_of(const ConvShape& s) {
-  const Planes planes(s);
-  std::vector<int32_t> distances;
-  for (int64_t c = 0; c < s.in_channels; ++c) {
-    for (int64_t ky = 0; ky < s.kernel_height; ++ky) {
-      for (int64_t kx = 0; kx < s.kernel_width; ++kx) {
-        distances.push_back(static_cast<int32_t>(c * planes.channel() +
-                                                 planes.at(ky * s.dilation_y, kx * s.dilation_x)));
-      }
-    }
-  }
-  return distances;
 }
 
 class ConvSparse : public PreparedKernel {
@@ -111,25 +75,17 @@ class ConvSparse : public PreparedKernel {
     const int64_t inner = blocked ? 16 : 1;
     const int64_t step = blocked ? (s_.in_width + 15) / 16 * 16 : s_.in_height * s_.in_width;
     for (int64_t y = 0; y < s_.in_height; ++y) {
-      if (!reads_row(y + s_.pad_top)) continue;
+      if (!reads_row(s_, y + s_.pad_top)) continue;
       const float* from =
           x + ((n * blocks + first / inner) * s_.in_height + y) * s_.in_width * inner;
       if (blocked) {
-        transpose_floats(from, 16, static_cast<size_t>(s_.in_width), 16, row, step);
+        transpose_words(from, 16, static_cast<size_t>(s_.in_width), 16, row, step);
         from = row;
       }
       for (int64_t c = 0; c < count; ++c) {
         copy_row(from + c * step, to + c * planes_.channel(), y + s_.pad_top);
       }
     }
-  }
-
-  // Of rows that strides pass over none is copied.
-  bool reads_row(int64_t y) const {
-    for (int64_t ky = 0; ky < s_.kernel_height; ++ky) {
-      if ((y - ky * s_.dilation_y) % s_.stride_y == 0) return true;
-    }
-    return false;
   }
 
   void copy_row(const float* from, float* channel, int64_t y) const {
@@ -167,7 +123,7 @@ class ConvSparse : public PreparedKernel {
       const int64_t at =
           (((n * s_.out_blocks() + block) * s_.out_height + y) * s_.out_width + x) * 16;
       RowFinish finish;
-      finish.bias = rows_.bias + block * 16;
+      finish.bias = rows_.columns + block * 16;
       finish.residual = s_.has_residual ? static_cast<const float*>(io.inputs[3]) + at : nullptr;
       finish.out = static_cast<float*>(io.outputs[0]) + at;
       finish.step = 16;
@@ -215,7 +171,8 @@ Result<Tensor> pack(const KernelRequest& request) {
 
 Created create(const KernelRequest& request, PackedBytes packed) {
   EDGEWRIGHT_ASSIGN(const ConvShape s, parse(request));
-  EDGEWRIGHT_ASSIGN(SparseRows rows, open_sparse(extent_of(s), packed, distances_of(s)));
+  EDGEWRIGHT_ASSIGN(SparseRows rows,
+                    open_sparse(extent_of(s), packed, plane_distances(s, s.in_channels)));
   return Created(std::make_unique<ConvSparse>(s, std::move(rows), request.threads));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "kernels/elementwise/byte_table.h"
 #include "kernels/elementwise/chunk.h"
 #include "kernels/families.h"
 #include "kernels/implementation.h"
@@ -360,6 +361,7 @@ constexpr std::string_view kOnnxOps[][2] = {
 std::span<const KernelImplementation> elementwise_implementations() {
   static const auto table = [] {
     std::vector<KernelImplementation> rows = {
+        elementwise_byte_table(),
         {"elementwise_f32_hwy", "edgewright", "Elementwise", supports, nullptr, create}};
     for (const auto& [name, op] : kOnnxOps)
       rows.push_back({name, "", op, supports, nullptr, create});

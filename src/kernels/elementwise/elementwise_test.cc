@@ -135,5 +135,48 @@ TEST(Elementwise, ElementaryFunctionsKeepTheirLimits) {
   });
 }
 
+TEST(ByteTable, HoldsWhatTheProgramComputes) {
+  for (const DType in : {DType::kUint8, DType::kInt8}) {
+    for (const DType out : {DType::kUint8, DType::kInt8}) {
+      Trial trial("edgewright", "Elementwise");
+      trial
+          .attribute("program",
+                     fmt::format("t0=Dequantize(i0,0.05,3);t1=Silu(t0);t2=Sub(t1,1);"
+                                 "t3={}(t2,0.02,7)",
+                                 out == DType::kUint8 ? "QuantizeUint8" : "QuantizeInt8"))
+          .bytes(in, {3, 700})
+          .output({3, 700}, Layout::kPlain, out);
+      expect_each_run(trial, "elementwise_byte_table_hwy", [&](const Tensor& found) {
+        auto program = trial.prepare(*find_implementation("elementwise_f32_hwy"));
+        EXPECT_TRUE(program.ok());
+        ThreadPool pool(1);
+        (*program)(pool);
+        const Tensor wanted = program->output();
+        const bool same = std::ranges::equal(found.byte_span(), wanted.byte_span());
+        return std::string(same ? "" : "other bytes than the program's");
+      });
+    }
+  }
+}
+
+TEST(ByteTable, TakesOneInputOfBytes) {
+  const auto trial = [](const char* program, DType in, int inputs) {
+    Trial made("edgewright", "Elementwise");
+    made.attribute("program", std::string(program));
+    for (int i = 0; i < inputs; ++i) made.bytes(in, {8, 8});
+    made.output({8, 8}, Layout::kPlain, DType::kUint8);
+    return made;
+  };
+  constexpr const char* kOne = "t0=Dequantize(i0,0.5,3);t1=QuantizeUint8(t0,0.25,9)";
+  const Trial good = trial(kOne, DType::kUint8, 1);
+  EXPECT_TRUE(accepts(good, "elementwise_byte_table_hwy"));
+  EXPECT_FALSE(accepts(trial(kOne, DType::kUint8, 2), "elementwise_byte_table_hwy"));
+  const KernelImplementation* one = find_implementation("elementwise_byte_table_hwy");
+  const std::vector<std::byte> few(255);
+  const auto made = one->create(good.request(), few);
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.error().kind, ErrorKind::kBadInput);
+}
+
 }  // namespace
 }  // namespace edgewright

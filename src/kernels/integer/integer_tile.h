@@ -50,8 +50,10 @@ struct IntegerCore {
   void (*end)() = nullptr;
 };
 
-// VNNI, AVX2 or plain loops, by this CPU.
+// VNNI, AVX2, NEON or plain loops, by this CPU.
 const IntegerCore& vector_integer_core();
+// The dot product of ARMv8.2; null where the CPU does not have it.
+const IntegerCore* neon_dot_core();
 // The same on weights of which two in four are kept: half the dot products, but every one takes its
 // bytes by a permutation.
 const IntegerCore& two_of_four_core();

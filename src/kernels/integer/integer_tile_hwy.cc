@@ -112,6 +112,52 @@ struct DenseTiles {
     }
   }
 
+#elif HWY_TARGET == HWY_NEON && defined(__aarch64__)
+
+  static constexpr size_t kPanels = 1;
+  static constexpr size_t kRows[] = {0, 2};
+
+  // Without the dot product of ARMv8.2: signed bytes times signed bytes fit 16 bits. Bytes of A are
+  // therefore moved down by 128, and the sums up again by 128 times those of the weights.
+  template <int kTileRows, int kTilePanels>
+  static HWY_NOINLINE void run(const IntegerProduct& t, int32_t* sums, ptrdiff_t step) {
+    int32x4_t acc[kTileRows][8], weight_sums[4];  // of 2 columns, two partial sums each; of 4
+    for (auto& row : acc) {
+      for (int32x4_t& sum : row) sum = vdupq_n_s32(0);
+    }
+    for (int32x4_t& sum : weight_sums) sum = vdupq_n_s32(0);
+    const uint32_t flip = t.a_is_signed ? 0 : 0x80808080u;
+    const size_t quads = (t.k + 3) / 4;
+    for (size_t b = 0; b < t.blocks; ++b) {
+      const uint8_t* a = t.a + t.offsets[b];
+      const int8_t* w = t.w + static_cast<ptrdiff_t>(b) * t.w_block;
+      for (size_t q = 0; q < quads; ++q, a += 4, w += 64) {
+        int8x8_t values[kTileRows];
+        for (int m = 0; m < kTileRows; ++m) {
+          values[m] = vreinterpret_s8_u32(vdup_n_u32(load_quad(a + m * t.a_step, flip)));
+        }
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) {
+          const int8x16_t weights = vld1q_s8(w + j * 16);
+          weight_sums[j] = vpadalq_s16(weight_sums[j], vpaddlq_s8(weights));
+#pragma GCC unroll 2
+          for (int m = 0; m < kTileRows; ++m) {
+            const int16x8_t low = vmull_s8(vget_low_s8(weights), values[m]);
+            const int16x8_t high = vmull_s8(vget_high_s8(weights), values[m]);
+            acc[m][2 * j] = vpadalq_s16(acc[m][2 * j], low);
+            acc[m][2 * j + 1] = vpadalq_s16(acc[m][2 * j + 1], high);
+          }
+        }
+      }
+    }
+    for (int m = 0; m < kTileRows; ++m) {
+      for (int j = 0; j < 4; ++j) {
+        const int32x4_t sum = vpaddq_s32(acc[m][2 * j], acc[m][2 * j + 1]);
+        vst1q_s32(sums + m * step + j * 4, vaddq_s32(sum, vshlq_n_s32(weight_sums[j], 7)));
+      }
+    }
+  }
+
 #else
 
   static constexpr size_t kPanels = 1;
@@ -135,7 +181,12 @@ struct DenseTiles {
 #endif
 };
 
-const IntegerCore* core_of_target() { return core_of_tiles<DenseTiles>(); }
+const IntegerCore* core_of_target() {
+#if HWY_TARGET == HWY_NEON
+  if (const IntegerCore* core = neon_dot_core()) return core;
+#endif
+  return core_of_tiles<DenseTiles>();
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace edgewright

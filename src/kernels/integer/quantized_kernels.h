@@ -13,6 +13,9 @@ ImplementationFunctions quantized_pointwise_vector();
 ImplementationFunctions quantized_conv_two_of_four();
 ImplementationFunctions quantized_pointwise_two_of_four();
 ImplementationFunctions quantized_matmul_two_of_four();
+// Weights most of which are zero, in compressed sparse rows.
+ImplementationFunctions quantized_conv_csr();
+ImplementationFunctions quantized_matmul_csr();
 ImplementationFunctions quantized_depthwise();
 ImplementationFunctions quantized_average_pool();
 ImplementationFunctions quantized_resize();

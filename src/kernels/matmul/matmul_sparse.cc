@@ -77,14 +77,14 @@ class MatMulSparse : public PreparedKernel {
     tile.sums = scratch + plane_floats();
     tile.step = cut_.positions;
     if (!gathers()) {
-      transpose_floats(a, s_.k, static_cast<size_t>(count), static_cast<size_t>(s_.k), scratch,
-                       cut_.positions);
+      transpose_words(a, s_.k, static_cast<size_t>(count), static_cast<size_t>(s_.k), scratch,
+                      cut_.positions);
     }
     sum_blocks(extent_, rows_, tile, gathers() ? std::optional<ptrdiff_t>(s_.k) : std::nullopt);
     for (int64_t column = 0; column < s_.n; column += 16) {
       const int64_t at = first * s_.n + column;
       RowFinish finish;
-      finish.bias = rows_.bias + column;
+      finish.bias = rows_.columns + column;
       finish.residual = s_.has_residual ? static_cast<const float*>(io.inputs[3]) + at : nullptr;
       finish.out = static_cast<float*>(io.outputs[0]) + at;
       finish.step = s_.n;

@@ -226,6 +226,93 @@ TEST(SparseIntegers, ConvolutionOfTwoOfFourChannels) {
   }
 }
 
+Trial sparse_product_trial(const ProductCase& c, DType a, DType y) {
+  Trial trial("edgewright", "QuantizedMatMul");
+  trial.attribute("x_zero", int64_t{a == DType::kInt8 ? -7 : 120})
+      .attribute("transpose_b", int64_t{c.transpose_b})
+      .attribute("activation", std::string(c.activation))
+      .attribute("y_type", static_cast<int64_t>(y))
+      .attribute("y_scale", 0.5f)
+      .attribute("y_zero", int64_t{3})
+      .attribute("residual_scale", 0.25f)
+      .attribute("residual_zero", int64_t{9});
+  trial.bytes(a, {c.m, c.k})
+      .bytes(DType::kInt8, c.transpose_b ? Dims{c.n, c.k} : Dims{c.k, c.n}, Layout::kPlain, true)
+      .zero_where([](int64_t i) { return mixed(i) % 100 < 90; });
+  trial.tensor(Tensor::of<float>({1}, {0.002f}), true);
+  c.bias ? trial.constant({c.n}) : trial.omitted();
+  if (c.residual) trial.bytes(DType::kUint8, {c.m, c.n});
+  trial.output({c.m, c.n}, Layout::kPlain, y);
+  return trial;
+}
+
+TEST(SparseIntegers, ProductOfCompressedRows) {
+  for (const ProductCase& c : kProducts) {
+    for (const DType a : {DType::kUint8, DType::kInt8}) {
+      const Trial trial = sparse_product_trial(c, a, DType::kUint8);
+      expect_bytes_agree(trial, "quantized_matmul_csr_s8_hwy");
+    }
+  }
+}
+
+TEST(SparseIntegers, ConvolutionOfCompressedRows) {
+  struct Case {
+    int64_t batch, in, out, height, width, kernel, stride, dilation, pad;
+    DType x = DType::kUint8;
+  };
+  const Case cases[] = {
+      {1, 16, 16, 5, 7, 3, 1, 1, 1},   {2, 32, 48, 9, 33, 3, 1, 1, 1, DType::kInt8},
+      {1, 24, 40, 8, 8, 3, 2, 1, 1},   {2, 20, 17, 11, 10, 1, 2, 1, 0},
+      {1, 7, 12, 12, 9, 3, 1, 2, 2},   {1, 3, 32, 33, 32, 5, 2, 1, 2, DType::kInt8},
+      {1, 80, 80, 19, 21, 1, 1, 1, 0}, {1, 300, 16, 6, 6, 3, 1, 1, 1},
+  };
+  for (const Case& c : cases) {
+    const auto extent = [&](int64_t size) {
+      return (size + 2 * c.pad - (c.kernel - 1) * c.dilation - 1) / c.stride + 1;
+    };
+    const Dims y = {c.batch, c.out, extent(c.height), extent(c.width)};
+    Trial trial("edgewright", "QuantizedConv2d");
+    trial.attribute("strides", std::vector<int64_t>{c.stride, c.stride})
+        .attribute("dilations", std::vector<int64_t>{c.dilation, c.dilation})
+        .attribute("pads", std::vector<int64_t>(4, c.pad))
+        .attribute("group", int64_t{1})
+        .attribute("x_zero", int64_t{c.x == DType::kInt8 ? -9 : 100})
+        .attribute("activation", std::string("Relu"))
+        .attribute("y_type", static_cast<int64_t>(DType::kUint8))
+        .attribute("y_scale", 0.75f)
+        .attribute("y_zero", int64_t{0});
+    trial.bytes(c.x, {c.batch, c.in, c.height, c.width}, Layout::kNhwc)
+        .bytes(DType::kInt8, {c.out, c.in, c.kernel, c.kernel}, Layout::kPlain, true)
+        .zero_where([](int64_t i) { return mixed(i) % 100 < 88; });
+    trial.tensor(Tensor::of<float>({1}, {0.003f}), true).constant({c.out});
+    trial.output(y, Layout::kNhwc, DType::kUint8);
+    expect_bytes_agree(trial, "quantized_conv2d_csr_s8_hwy");
+  }
+}
+
+TEST(SparseIntegers, CompressedRowsRefuseDenseAndDamagedWeights) {
+  const ProductCase c = {65, 192, 48, true};
+  const Trial good = sparse_product_trial(c, DType::kUint8, DType::kUint8);
+  const KernelImplementation* one = find_implementation("quantized_matmul_csr_s8_hwy");
+  EXPECT_TRUE(one->supports(good.request()));
+  auto packed = one->pack(good.request());
+  ASSERT_TRUE(packed.ok());
+  EXPECT_TRUE(one->create(good.request(), packed->byte_span()).ok());
+  packed->mutable_bytes()[packed->size_bytes() - 1] = std::byte{0xff};
+  const auto made = one->create(good.request(), packed->byte_span());
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.error().kind, ErrorKind::kBadInput);
+  Trial dense("edgewright", "QuantizedMatMul");
+  dense.attribute("transpose_b", int64_t{1})
+      .attribute("y_type", static_cast<int64_t>(DType::kUint8))
+      .attribute("y_scale", 0.5f);
+  dense.bytes(DType::kUint8, {8, 32}).bytes(DType::kInt8, {16, 32}, Layout::kPlain, true);
+  dense.tensor(Tensor::of<float>({1}, {0.002f}), true).constant({16});
+  dense.output({8, 16}, Layout::kPlain, DType::kUint8);
+  EXPECT_TRUE(accepts(dense, "quantized_matmul_s8_hwy"));
+  EXPECT_FALSE(accepts(dense, "quantized_matmul_csr_s8_hwy"));
+}
+
 TEST(SparseWeights, SharesAreSeenAndDenseOnesPassedOver) {
   std::vector<float> values(4096, 1.0f);
   EXPECT_EQ(share_of_zeros(Tensor::of<float>({64, 64}, values)), 0);

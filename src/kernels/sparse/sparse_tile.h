@@ -28,9 +28,9 @@ void sparse_sums(const SparseTile& tile);
 // gathered.
 void sparse_dots(const SparseTile& tile, ptrdiff_t x_step);
 
-// to[c * to_step + r] = from[r * from_step + c].
-void transpose_floats(const float* from, ptrdiff_t from_step, size_t rows, size_t columns,
-                      float* to, ptrdiff_t to_step);
+// 32-bit numbers of any kind: to[c * to_step + r] = from[r * from_step + c]; steps in numbers.
+void transpose_words(const void* from, ptrdiff_t from_step, size_t rows, size_t columns, void* to,
+                     ptrdiff_t to_step);
 
 // What becomes of sums: rows of at most 16 columns.
 struct RowFinish {

@@ -120,7 +120,9 @@ void dots(const SparseTile& t, ptrdiff_t x_step) {
 void transpose_scalar(const float* from, ptrdiff_t from_step, size_t rows, size_t columns,
                       float* to, ptrdiff_t to_step) {
   for (size_t r = 0; r < rows; ++r, from += from_step) {
-    for (size_t c = 0; c < columns; ++c) to[static_cast<ptrdiff_t>(c) * to_step + r] = from[c];
+    for (size_t c = 0; c < columns; ++c) {
+      std::memcpy(to + static_cast<ptrdiff_t>(c) * to_step + r, from + c, sizeof(float));
+    }
   }
 }
 
@@ -209,9 +211,11 @@ void sparse_dots(const SparseTile& tile, ptrdiff_t x_step) {
   HWY_DYNAMIC_DISPATCH(dots)(tile, x_step);
 }
 
-void transpose_floats(const float* from, ptrdiff_t from_step, size_t rows, size_t columns,
-                      float* to, ptrdiff_t to_step) {
-  HWY_DYNAMIC_DISPATCH(transpose)(from, from_step, rows, columns, to, to_step);
+void transpose_words(const void* from, ptrdiff_t from_step, size_t rows, size_t columns, void* to,
+                     ptrdiff_t to_step) {
+  // Loads, stores and copies that keep the bits and may look at memory of any type.
+  HWY_DYNAMIC_DISPATCH(transpose)
+  (static_cast<const float*>(from), from_step, rows, columns, static_cast<float*>(to), to_step);
 }
 
 void finish_rows(const float* values, ptrdiff_t values_step, size_t rows, const Epilogue& epilogue,
@@ -229,7 +233,7 @@ void finish_rows(const float* values, ptrdiff_t values_step, size_t rows, const 
 void finish_columns(const float* sums, ptrdiff_t sums_step, size_t rows, const Epilogue& epilogue,
                     const RowFinish& finish) {
   alignas(64) float turned[kSparsePositions * 16];
-  transpose_floats(sums, sums_step, 16, rows, turned, 16);
+  transpose_words(sums, sums_step, 16, rows, turned, 16);
   finish_rows(turned, 16, rows, epilogue, finish);
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/sparse/sparse_weights.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace edgewright {
 namespace {
@@ -54,10 +55,11 @@ std::pair<int, int> places_of_two(int64_t output, int64_t first_k, int64_t depth
   return {places[0], places[1]};
 }
 
-Result<Tensor> pack_sparse(const SparseExtent& extent, SparseWeightAt at, const float* bias) {
+Result<Tensor> pack_sparse_words(const SparseExtent& extent, SparseWordAt at,
+                                 std::span<const float> columns) {
   std::vector<uint32_t> begins;
   begins.reserve(extent.row_count() + 1);
-  std::vector<float> weights;
+  std::vector<uint32_t> weights;
   std::vector<uint16_t> inputs;
   for (int64_t block = 0; block < extent.blocks(); ++block) {
     const int64_t end = std::min(extent.depth, (block + 1) * extent.block);
@@ -65,7 +67,7 @@ Result<Tensor> pack_sparse(const SparseExtent& extent, SparseWeightAt at, const 
       begins.push_back(static_cast<uint32_t>(weights.size()));
       if (output >= extent.outputs) continue;
       for (int64_t k = block * extent.block; k < end; ++k) {
-        const float weight = at(output, k);
+        const uint32_t weight = at(output, k);
         if (weight == 0) continue;
         weights.push_back(weight);
         inputs.push_back(static_cast<uint16_t>(k));
@@ -73,9 +75,7 @@ Result<Tensor> pack_sparse(const SparseExtent& extent, SparseWeightAt at, const 
     }
   }
   begins.push_back(static_cast<uint32_t>(weights.size()));
-  std::vector<float> biases(static_cast<size_t>(extent.padded()), 0.0f);
-  if (bias != nullptr) std::copy(bias, bias + extent.outputs, biases.begin());
-  const size_t bytes = 4 * (begins.size() + biases.size() + weights.size()) + 2 * inputs.size();
+  const size_t bytes = 4 * (begins.size() + columns.size() + weights.size()) + 2 * inputs.size();
   EDGEWRIGHT_ASSIGN(Tensor packed, Tensor::allocate(DType::kUint8, {static_cast<int64_t>(bytes)}));
   std::byte* out = packed.mutable_bytes();
   const auto append = [&out](const auto& values) {
@@ -83,27 +83,38 @@ Result<Tensor> pack_sparse(const SparseExtent& extent, SparseWeightAt at, const 
     out = std::copy(source.begin(), source.end(), out);
   };
   append(begins);
-  append(biases);
+  append(columns);
   append(weights);
   append(inputs);
   return packed;
 }
 
+Result<Tensor> pack_sparse(const SparseExtent& extent, SparseWeightAt at, const float* bias) {
+  std::vector<float> biases(static_cast<size_t>(extent.padded()), 0.0f);
+  if (bias != nullptr) std::copy(bias, bias + extent.outputs, biases.begin());
+  const auto word_at = [&](int64_t output, int64_t k) {
+    const float weight = at(output, k);
+    return weight == 0 ? 0 : std::bit_cast<uint32_t>(weight);  // minus zero is nothing too
+  };
+  return pack_sparse_words(extent, word_at, biases);
+}
+
 Result<SparseRows> open_sparse(const SparseExtent& extent, PackedBytes packed,
-                               std::span<const int32_t> distances) {
-  const size_t rows = extent.row_count(), outputs = static_cast<size_t>(extent.padded());
-  const size_t head = 4 * (rows + 1 + outputs);
+                               std::span<const int32_t> distances, size_t columns) {
+  const size_t rows = extent.row_count();
+  const size_t floats = columns * static_cast<size_t>(extent.padded());
+  const size_t head = 4 * (rows + 1 + floats);
   if (packed.size() < head) return damaged("fewer bytes than its rows take");
   SparseRows result;
   result.begins = reinterpret_cast<const uint32_t*>(packed.data());
-  result.bias = reinterpret_cast<const float*>(result.begins + rows + 1);
-  result.weights = result.bias + outputs;
+  result.columns = reinterpret_cast<const float*>(result.begins + rows + 1);
+  result.weights = result.columns + floats;
   if (result.begins[0] != 0 || !std::is_sorted(result.begins, result.begins + rows + 1)) {
     return damaged("rows that do not follow each other");
   }
   const size_t count = result.begins[rows];
   if (packed.size() != head + 6 * count) return damaged("another number of weights than its rows");
-  const auto* inputs = reinterpret_cast<const uint16_t*>(result.weights + count);
+  const auto* inputs = reinterpret_cast<const uint16_t*>(packed.data() + head + 4 * count);
   result.offsets.reserve(count);
   for (size_t i = 0; i < count; ++i) {
     if (inputs[i] >= distances.size()) return damaged("an input that is not there");
@@ -114,7 +125,7 @@ Result<SparseRows> open_sparse(const SparseExtent& extent, PackedBytes packed,
 
 void sum_blocks(const SparseExtent& extent, const SparseRows& rows, SparseTile tile,
                 std::optional<ptrdiff_t> x_step) {
-  tile.weights = rows.weights;
+  tile.weights = static_cast<const float*>(rows.weights);
   tile.offsets = rows.offsets.data();
   tile.outputs = static_cast<size_t>(extent.padded());
   for (int64_t block = 0; block < extent.blocks(); ++block) {

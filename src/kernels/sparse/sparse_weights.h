@@ -44,21 +44,27 @@ struct SparseExtent {
 // Inputs are stored as 16-bit numbers.
 inline constexpr int64_t kMostSparseInputs = 1 << 16;
 
+// What an output has of input k, 32 bits; 0: nothing.
+using SparseWordAt = FunctionRef<uint32_t(int64_t output, int64_t k)>;
+
 // Compressed sparse rows as one uint8 tensor: where the rows of every block begin (uint32,
-// blocks x padded outputs + 1), the bias of every output (float, padded), weights (float), inputs
-// (uint16).
+// blocks x padded outputs + 1), `columns` (of floats: the bias of every output, padded), weights
+// (32 bits each), inputs (uint16).
+Result<Tensor> pack_sparse_words(const SparseExtent& extent, SparseWordAt at,
+                                 std::span<const float> columns);
 Result<Tensor> pack_sparse(const SparseExtent& extent, SparseWeightAt at, const float* bias);
 
-// Packed rows bound to distances: input k lies distances[k] floats behind a position.
+// Packed rows bound to distances: input k lies distances[k] numbers of 32 bits behind a position.
 struct SparseRows {
   const uint32_t* begins = nullptr;  // row (block, output) at [block * padded + output]
-  const float* bias = nullptr;
-  const float* weights = nullptr;
+  const float* columns = nullptr;
+  const void* weights = nullptr;
   std::vector<int32_t> offsets;  // per weight
 };
-// kBadInput where the bytes are no such rows; `packed` outlives the result.
+// `columns`: arrays of one float per padded output. kBadInput where the bytes are no such rows;
+// `packed` outlives the result.
 Result<SparseRows> open_sparse(const SparseExtent& extent, PackedBytes packed,
-                               std::span<const int32_t> distances);
+                               std::span<const int32_t> distances, size_t columns = 1);
 
 // Sums over all blocks of inputs. `tile` says where the inputs and the sums of its positions lie;
 // positions lie side by side in planes (sparse_sums), or `x_step` floats apart (sparse_dots).

@@ -34,6 +34,7 @@ struct Lane::Job {
   bool done = false;
   std::optional<Reply<std::vector<Tensor>>> reply;
   LaneTimes times;
+  std::shared_ptr<EnergyLedger::Account> account;  // of its own, or that of all who do not ask
 };
 
 namespace {
@@ -80,8 +81,9 @@ Reply<std::vector<Tensor>> outputs_of(std::span<const Tensor> outputs, int64_t b
 
 }  // namespace
 
-Lane::Lane(std::vector<std::unique_ptr<ServedModel>> instances, BatchLimits limits)
-    : limits_(std::move(limits)), instances_(std::move(instances)) {
+Lane::Lane(std::vector<std::unique_ptr<ServedModel>> instances, BatchLimits limits,
+           std::shared_ptr<EnergyLedger> ledger)
+    : limits_(std::move(limits)), ledger_(std::move(ledger)), instances_(std::move(instances)) {
   for (const auto& instance : instances_) idle_.push_back(instance.get());
 }
 
@@ -95,17 +97,24 @@ size_t Lane::waiting() const {
   return jobs_.size();
 }
 
-Reply<std::vector<Tensor>> Lane::run(std::vector<Tensor> inputs, ServeClock::time_point deadline,
-                                     LaneTimes& times) {
+double Lane::energy_j() const {
+  if (!ledger_) return 0;
+  const double unasked_j = ledger_->settle(*account_).energy_j;
+  const std::lock_guard lock(mutex_);
+  return unasked_j + asked_j_;
+}
+
+Reply<std::vector<Tensor>> Lane::run(LaneOrder order, LaneTimes& times, RequestEnergy* energy) {
   const auto job = std::make_shared<Job>();
   job->arrived = ServeClock::now();
   if (limits_.max_rows > 0) {
-    job->row.rows = rows_of(inputs);
-    job->row.form = form_of(inputs);
+    job->row.rows = rows_of(order.inputs);
+    job->row.form = form_of(order.inputs);
   }
   job->row.arrived_us = microseconds(job->arrived);
-  job->row.deadline_us = microseconds(deadline);
-  job->inputs = std::move(inputs);
+  job->row.deadline_us = microseconds(order.deadline);
+  job->inputs = std::move(order.inputs);
+  job->account = order.wants_energy ? std::make_shared<EnergyLedger::Account>() : account_;
   std::unique_lock lock(mutex_);
   if (closed_) return Refusal{RefusalKind::kUnavailable, "the model is being unloaded"};
   if (jobs_.size() >= limits_.max_queue) {
@@ -122,13 +131,20 @@ Reply<std::vector<Tensor>> Lane::run(std::vector<Tensor> inputs, ServeClock::tim
       lead(lock, *job);
       continue;
     }
-    if (job->wake.wait_until(lock, deadline) == std::cv_status::timeout && !job->done) {
+    if (job->wake.wait_until(lock, order.deadline) == std::cv_status::timeout && !job->done) {
       leave_queue(*job);
       wake_front();
       return too_late();
     }
   }
   times = job->times;
+  if (ledger_ && order.wants_energy) {
+    lock.unlock();
+    const RequestEnergy cost = ledger_->settle(*job->account);
+    lock.lock();
+    asked_j_ += cost.energy_j;
+    if (energy != nullptr) *energy = cost;
+  }
   return *std::move(job->reply);
 }
 
@@ -163,8 +179,19 @@ void Lane::finish_expired(const std::vector<int64_t>& ids) {
   }
 }
 
+int64_t Lane::begin_pass(const Jobs& batch) const {
+  if (!ledger_) return -1;
+  std::vector<EnergyLedger::Share> shares;
+  shares.reserve(batch.size());
+  for (const auto& job : batch) {
+    shares.push_back({job->account, static_cast<double>(std::max<int64_t>(1, job->row.rows))});
+  }
+  return ledger_->begin(std::move(shares));
+}
+
 // Computes every job's reply, without the lock.
-LaneTimes Lane::run_batch(ServedModel& model, const Jobs& batch, ServeClock::time_point start) {
+LaneTimes Lane::run_batch(ServedModel& model, const Jobs& batch,
+                          ServeClock::time_point start) const {
   LaneTimes times;
   times.rows = 0;
   std::vector<const std::vector<Tensor>*> requests;
@@ -173,6 +200,7 @@ LaneTimes Lane::run_batch(ServedModel& model, const Jobs& batch, ServeClock::tim
     requests.push_back(&job->inputs);
   }
   auto ready = start, ran = start;
+  const int64_t pass = begin_pass(batch);
   if (batch.size() == 1) {
     batch[0]->reply = run_guarded(model, batch[0]->inputs);
     ran = ServeClock::now();
@@ -189,6 +217,7 @@ LaneTimes Lane::run_batch(ServedModel& model, const Jobs& batch, ServeClock::tim
       begin += job->row.rows;
     }
   }
+  if (ledger_) ledger_->end(pass);
   times.input_ns = between_ns(start, ready);
   times.run_ns = between_ns(ready, ran);
   times.output_ns = between_ns(ran, ServeClock::now());

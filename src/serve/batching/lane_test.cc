@@ -91,12 +91,13 @@ struct LaneAndModel {
   Doubler* model;
   std::unique_ptr<Lane> lane;
 };
-LaneAndModel lane_of(BatchLimits limits, std::chrono::milliseconds time = 0ms) {
+LaneAndModel lane_of(BatchLimits limits, std::chrono::milliseconds time = 0ms,
+                     std::shared_ptr<EnergyLedger> ledger = nullptr) {
   auto model = std::make_unique<Doubler>(time);
   Doubler* const raw = model.get();
   std::vector<std::unique_ptr<ServedModel>> instances;
   instances.push_back(std::move(model));
-  return {raw, std::make_unique<Lane>(std::move(instances), std::move(limits))};
+  return {raw, std::make_unique<Lane>(std::move(instances), std::move(limits), std::move(ledger))};
 }
 
 TEST(Lane, EverybodyGetsTheirOwnAnswer) {
@@ -111,7 +112,7 @@ TEST(Lane, EverybodyGetsTheirOwnAnswer) {
           const auto value = static_cast<float>(t * 100 + i + 1);
           LaneTimes times;
           const auto reply =
-              lane->run({Tensor::of<float>({1, 1}, {value})}, ServeClock::now() + 60s, times);
+              lane->run({{Tensor::of<float>({1, 1}, {value})}, ServeClock::now() + 60s}, times);
           right += reply.ok() && *(*reply)[0].data<float>() == 2 * value ? 1 : 0;
         }
       });
@@ -130,33 +131,62 @@ TEST(Lane, RefusesWhatIsTooMuchTooLateOrAfterTheEnd) {
   LaneTimes times;
   std::thread first([&lane = lane, &input] {
     LaneTimes unused;
-    EXPECT_TRUE(lane->run({input}, ServeClock::now() + 60s, unused).ok());
+    EXPECT_TRUE(lane->run({{input}, ServeClock::now() + 60s}, unused).ok());
   });
   std::this_thread::sleep_for(50ms);
   std::thread second([&lane = lane, &input] {
     LaneTimes unused;
-    const auto reply = lane->run({input}, ServeClock::now() + 50ms, unused);
+    const auto reply = lane->run({{input}, ServeClock::now() + 50ms}, unused);
     ASSERT_FALSE(reply.ok());
     EXPECT_EQ(reply.refusal().kind, RefusalKind::kDeadline);
   });
   std::this_thread::sleep_for(20ms);
-  const auto full = lane->run({input}, ServeClock::now() + 60s, times);
+  const auto full = lane->run({{input}, ServeClock::now() + 60s}, times);
   ASSERT_FALSE(full.ok());
   EXPECT_EQ(full.refusal().kind, RefusalKind::kExhausted);
   first.join();
   second.join();
   lane->close();
-  EXPECT_EQ(lane->run({input}, ServeClock::now() + 1s, times).refusal().kind,
+  EXPECT_EQ(lane->run({{input}, ServeClock::now() + 1s}, times).refusal().kind,
             RefusalKind::kUnavailable);
 }
 
 TEST(Lane, ADefectInOneRequestIsThatRequestsOnly) {
   const auto [model, lane] = lane_of({0, {}, 0, 4});
   LaneTimes times;
-  const auto broken = lane->run({Tensor::of<float>({1}, {-1})}, ServeClock::now() + 1s, times);
+  const auto broken = lane->run({{Tensor::of<float>({1}, {-1})}, ServeClock::now() + 1s}, times);
   ASSERT_FALSE(broken.ok());
   EXPECT_EQ(broken.refusal().kind, RefusalKind::kFailed);
-  EXPECT_TRUE(lane->run({Tensor::of<float>({1}, {1})}, ServeClock::now() + 1s, times).ok());
+  EXPECT_TRUE(lane->run({{Tensor::of<float>({1}, {1})}, ServeClock::now() + 1s}, times).ok());
+}
+
+// Two requests in one batch, of three rows and of one; a meter that counts a joule a reading.
+TEST(Lane, ChargesARequestForItsRowsOfABatch) {
+  std::atomic<int> readings = 0;
+  const auto ledger =
+      std::make_shared<EnergyLedger>([&readings] { return std::optional<double>(readings++); });
+  const auto [model, lane] = lane_of({4, {}, 10'000'000, 16}, 0ms, ledger);
+  const auto ask = [&lane = lane](int64_t rows, RequestEnergy& energy) {
+    LaneTimes times;
+    const Tensor input = *Tensor::allocate(DType::kFloat32, {rows, 1});
+    EXPECT_TRUE(lane->run({{input}, ServeClock::now() + 60s, true}, times, &energy).ok());
+    EXPECT_EQ(times.rows, 4);
+  };
+  RequestEnergy three, one;
+  std::thread other([&] { ask(3, three); });
+  ask(1, one);
+  other.join();
+  EXPECT_EQ(model->runs_, 1);
+  ASSERT_TRUE(three.measured && one.measured);
+  EXPECT_GT(one.window_s, 0);
+  EXPECT_GE(one.readings, 1);
+  EXPECT_NEAR(three.energy_j, 3 * one.energy_j, 1e-9);
+  EXPECT_NEAR(lane->energy_j(), three.energy_j + one.energy_j, 1e-9);
+  // Who does not ask is charged all the same.
+  LaneTimes times;
+  const Tensor input = *Tensor::allocate(DType::kFloat32, {4, 1});
+  EXPECT_TRUE(lane->run({{input}, ServeClock::now() + 60s}, times).ok());
+  EXPECT_GT(lane->energy_j(), three.energy_j + one.energy_j);
 }
 
 TEST(Join, RowsComeApartAsTheyWentTogether) {

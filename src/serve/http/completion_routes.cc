@@ -17,8 +17,8 @@ CompletionUsage usage_of(const HttpContext& context, const Service::Completion& 
                          const TextResult& result) {
   CompletionUsage usage{
       completion.prompt_tokens, static_cast<int>(result.tokens.size()), result.energy, {}};
-  if (usage.energy.measured && context.meter) {
-    MeterState meter = context.meter();
+  if (usage.energy.measured) {
+    MeterState meter = context.service.meter();
     usage.meter = std::move(meter.method);
     usage.hottest_c = meter.hottest_c;
   }

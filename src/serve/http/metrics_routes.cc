@@ -98,6 +98,9 @@ void add_version(Families& families, ModelVersion& version) {
   families.counter("edgewright_generation_energy_joules_total",
                    "the machine's energy that texts were charged with", labels,
                    counts.text_energy_j);
+  families.counter("edgewright_inference_energy_joules_total",
+                   "the machine's energy that requests of tensors were charged with", labels,
+                   version.energy_j());
   families.gauge("edgewright_inference_waiting", "requests that wait now", labels,
                  static_cast<double>(version.waiting()));
   add_latency(families, labels, counts);
@@ -122,7 +125,7 @@ HttpReply metrics(const HttpContext& context, const RoutedRequest& /*request*/) 
                  static_cast<double>(context.service.under_way()));
   families.gauge("edgewright_http_connections", "open HTTP connections", {},
                  context.connections ? context.connections() : 0);
-  if (const MeterState meter = context.meter ? context.meter() : MeterState{}; meter.energy_j) {
+  if (const MeterState meter = context.service.meter(); meter.energy_j) {
     families.counter("edgewright_energy_joules_total", "energy of the machine since the start", {},
                      *meter.energy_j);
   }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,19 +9,10 @@
 
 namespace edgewright {
 
-// The machine's energy since the start, how it is measured, and the hottest zone (0: not known).
-struct MeterState {
-  std::optional<double> energy_j;
-  std::string method;
-  double hottest_c = 0;
-};
-
 // What the handlers of addresses work with.
 struct HttpContext {
   Service& service;
   std::function<int()> connections;  // open now, for the metrics
-  // What the machine's meter says now; empty, or without joules, where there is none.
-  std::function<MeterState()> meter;
 };
 
 // A request as a handler sees it: who asks, and the parts of the address that stand for {}.

@@ -194,7 +194,7 @@ Json energy_json(const CompletionUsage& usage) {
                {"window_s", energy.window_s},
                {"readings", energy.readings},
                {"readings_per_s", rate},
-               {"method", "share of the machine's by rows and time of passes; " + usage.meter}};
+               {"method", std::string(kEnergyShareMethod) + usage.meter}};
   if (usage.hottest_c > 0) json["hottest_c"] = usage.hottest_c;
   return json;
 }

@@ -31,6 +31,10 @@ struct CompletionHead {
   int64_t created_s = 0;
   bool is_chat = false;
 };
+// How a request's part of the machine's energy is found; the meter's method follows.
+inline constexpr std::string_view kEnergyShareMethod =
+    "share of the machine's by rows and time of passes; ";
+
 struct CompletionUsage {
   int prompt_tokens = 0, completion_tokens = 0;
   // What it cost, where it was measured; our addition to the interface.

@@ -134,7 +134,7 @@ Status ModelVersion::open_tensors(const ModelFolder::Version& version, const Mod
   }
   BatchLimits limits = config_.batching;
   if (!config_.dynamic_batching) limits.max_queue = options.max_queue;
-  lane_ = std::make_unique<Lane>(std::move(instances), std::move(limits));
+  lane_ = std::make_unique<Lane>(std::move(instances), std::move(limits), opener.ledger);
   return {};
 }
 
@@ -205,11 +205,10 @@ Reply<std::vector<Tensor>> ModelVersion::inputs_of(oip::InferRequest& request) c
   return ordered;
 }
 
-Reply<std::vector<Tensor>> ModelVersion::run(std::vector<Tensor> inputs,
-                                             ServeClock::time_point deadline) {
+Reply<std::vector<Tensor>> ModelVersion::run(LaneOrder order, RequestEnergy* energy) {
   const auto start = ServeClock::now();
   LaneTimes times;
-  Reply<std::vector<Tensor>> outputs = lane_->run(std::move(inputs), deadline, times);
+  Reply<std::vector<Tensor>> outputs = lane_->run(std::move(order), times, energy);
   if (outputs.ok()) {
     statistics_.add_success(times, since_ns(start));
   } else {

@@ -47,8 +47,10 @@ class ModelVersion {
 
   // The tensors of a request in the model's order, checked against its inputs.
   Reply<std::vector<Tensor>> inputs_of(oip::InferRequest& request) const;
-  // Counts in the statistics what comes of it.
-  Reply<std::vector<Tensor>> run(std::vector<Tensor> inputs, ServeClock::time_point deadline);
+  // Counts in the statistics what comes of it. `energy`: what it cost, for an order that wants it.
+  Reply<std::vector<Tensor>> run(LaneOrder order, RequestEnergy* energy = nullptr);
+  // What its requests of tensors were charged with since it was opened.
+  double energy_j() const { return lane_ ? lane_->energy_j() : 0; }
   // The outputs that a request wants, in the form in which it wants them.
   Reply<oip::InferResponse> response(const oip::InferRequest& request,
                                      const std::vector<Tensor>& outputs) const;

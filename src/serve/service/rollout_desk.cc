@@ -170,7 +170,8 @@ void RolloutDesk::saw_answer(const std::string& model, const Route& route, bool 
 
 void RolloutDesk::run_copy(const Copy& copy) {
   const auto start = ServeClock::now();
-  const Reply<std::vector<Tensor>> outputs = copy.candidate->run(copy.inputs, start + kCopyTimeout);
+  const Reply<std::vector<Tensor>> outputs =
+      copy.candidate->run({copy.inputs, start + kCopyTimeout});
   const std::chrono::duration<double, std::milli> took = ServeClock::now() - start;
   // A candidate that fails where the service answers counts as one that answers differently.
   const auto pairs = score_pairs(copy.outputs, outputs.ok() ? *outputs : std::vector<Tensor>());

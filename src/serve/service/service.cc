@@ -46,6 +46,26 @@ std::string routing_key(const oip::InferRequest& request, const Caller& caller) 
   return key == nullptr ? caller.client : *key;
 }
 
+// Whether the answer is to say what it cost.
+bool wants_energy(const oip::InferRequest& request) {
+  const auto found = request.parameters.find("energy");
+  return found != request.parameters.end() && found->second == oip::Parameter(true);
+}
+
+// Joules with the window, the method, the sampling rate and the thermal state they hold for.
+void add_energy(const RequestEnergy& energy, const MeterState& meter, oip::Parameters& parameters) {
+  if (!energy.measured) {
+    parameters["energy_method"] = meter.method.empty() ? "not measured" : meter.method;
+    return;
+  }
+  parameters["energy_mj"] = energy.energy_j * 1e3;
+  parameters["energy_window_s"] = energy.window_s;
+  parameters["energy_readings_per_s"] =
+      energy.window_s > 0 ? static_cast<double>(energy.readings) / energy.window_s : 0.0;
+  parameters["energy_method"] = std::string(kEnergyShareMethod) + meter.method;
+  if (meter.hottest_c > 0) parameters["energy_hottest_c"] = meter.hottest_c;
+}
+
 double since_ms(ServeClock::time_point start) {
   return std::chrono::duration<double, std::milli>(ServeClock::now() - start).count();
 }
@@ -131,13 +151,18 @@ Reply<oip::InferResponse> Service::infer_tensors(oip::InferRequest& request,
   if (!inputs.ok()) return std::move(inputs).refusal();
   const auto start = ServeClock::now();
   const std::vector<Tensor> copy = route.wants_copy ? *inputs : std::vector<Tensor>();
-  Reply<std::vector<Tensor>> outputs = route.version->run(*std::move(inputs), caller.deadline);
+  const bool metered = wants_energy(request);
+  RequestEnergy energy;
+  Reply<std::vector<Tensor>> outputs =
+      route.version->run({*std::move(inputs), caller.deadline, metered}, &energy);
   if (is_routed) {
     desk_->saw_answer(request.model, route, !outputs.ok(), since_ms(start), copy,
                       route.wants_copy && outputs.ok() ? *outputs : std::vector<Tensor>());
   }
   if (!outputs.ok()) return std::move(outputs).refusal();
-  return route.version->response(request, *outputs);
+  Reply<oip::InferResponse> response = route.version->response(request, *outputs);
+  if (response.ok() && metered) add_energy(energy, meter(), response->parameters);
+  return response;
 }
 
 Reply<bool> Service::infer_text(const oip::InferRequest& request, const ModelVersion& version,
@@ -168,9 +193,7 @@ Reply<bool> Service::infer_text(const oip::InferRequest& request, const ModelVer
     if (!pieces) {
       const RequestEnergy& energy = piece->result.energy;
       oip::Parameters parameters;
-      if (energy.measured) {
-        parameters = {{"energy_mj", energy.energy_j * 1e3}, {"energy_window_s", energy.window_s}};
-      }
+      if (energy.measured || wants_energy(request)) add_energy(energy, meter(), parameters);
       respond(std::move(piece->result.text), std::move(parameters));
     }
     return true;

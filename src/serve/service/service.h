@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,13 @@
 
 namespace edgewright {
 
+// The machine's energy since the start, how it is measured, and the hottest zone (0: not known).
+struct MeterState {
+  std::optional<double> energy_j;
+  std::string method;
+  double hottest_c = 0;
+};
+
 struct ServiceOptions {
   std::string repository;
   VersionOptions versions;
@@ -21,6 +29,8 @@ struct ServiceOptions {
   int64_t deadline_us = 60'000'000;           // of requests that ask for none
   bool model_control = false;                 // loading, unloading and rollouts over the network
   std::function<void(const std::string&)> on_event;
+  // What the machine's meter says now; empty, or without joules, where there is none.
+  std::function<MeterState()> meter;
 };
 
 // What the server does, whatever the transport. Thread-safe.
@@ -38,6 +48,7 @@ class Service {
   }
 
   bool is_ready() const { return !draining_; }
+  MeterState meter() const { return options_.meter ? options_.meter() : MeterState{}; }
   using SendResponse = std::function<bool(oip::InferResponse)>;
   Reply<oip::InferResponse> infer(oip::InferRequest request, const Caller& caller);
   // The same, in pieces where the model makes them; `send` returns false when nobody wants more.

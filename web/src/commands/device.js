@@ -72,7 +72,21 @@ function device(name) {
         (doc.clusters ?? []).flatMap((cluster) =>
           (cluster[key] ?? []).map((row) => ({cluster: clusterName(cluster), ...row})),
         );
-      page.rows('Fits', 'fits');
+      page.rows('Fits', 'fits', {
+        rows: (doc.fits ?? []).map(({error, ...fit}) => ({...fit, fit_error: error})),
+        first: [
+          'cluster',
+          'first_cpu',
+          'points',
+          'coefficient',
+          'coefficient_error',
+          'dynamic_coefficient',
+          'static_uw_per_v',
+          'fit_error',
+          'stated_coefficient',
+          'suspicious',
+        ],
+      });
       page.rows('Clusters', 'clusters', {
         rows: (doc.clusters ?? []).map(
           ({operating_points: a, idle_states: b, peaks: c, ...row}) => row,
@@ -82,7 +96,12 @@ function device(name) {
         .rows('Operating points', 'clusters', {rows: of('operating_points')})
         .rows('Idle states', 'clusters', {rows: of('idle_states')})
         .rows('Peaks', 'clusters', {rows: of('peaks')});
-      page.rows('Memory', 'memory').rows('Thermal zones', 'thermal_zones');
+      const zones = (doc.thermal_zones ?? []).map(({trips, cooling, ...zone}) => ({
+        ...zone,
+        trips: trips.map((t) => `${t.type} at ${withUnit('temperature_mc', t.temperature_mc)}`),
+        cooling: cooling.map((c) => `${c.trip}: ${c.coolers.join(' ')}`),
+      }));
+      page.rows('Memory', 'memory').rows('Thermal zones', 'thermal_zones', {rows: zones});
       const network = doc.thermal_network ?? {};
       page
         .use('thermal_network')

@@ -239,7 +239,7 @@ const govern = {
       .tile('Mean power', 'mean_power_w')
       .tile('Energy', 'energy_j')
       .tile('Hottest', 'hottest_c')
-      .tile('Held for', 'seconds_s');
+      .tile('Held for', 'held_s');
   },
 };
 
