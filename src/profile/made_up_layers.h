@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/kernel.h"
+#include "runtime/autotune.h"
 
 namespace edgewright {
 
