@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <random>
 
 #include "base/file.h"
@@ -52,7 +53,10 @@ class LanguageFuzzTest : public testing::Test {
     write("model/tokenizer.json", kTokenizer);
     write("model/model.safetensors", safetensors());
   }
-  void TearDown() override { fs::remove_all(folder_); }
+  void TearDown() override {
+    fs::remove_all(folder_);
+    for (const auto& [ending, count] : endings_) fmt::print("{} {}\n", count, ending);
+  }
 
   void write(const std::string& name, const std::string& text) {
     ASSERT_TRUE(write_file((folder_ / name).string(), text).ok());
@@ -60,8 +64,9 @@ class LanguageFuzzTest : public testing::Test {
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
 
   // Opens a file and lets it compute; only expected kinds of failure may come.
-  void use(const std::string& name) const {
+  void use(const std::string& name) {
     auto model = LanguageModel::open(path(name));
+    ++endings_[model.ok() ? "opened" : exit_meaning(model.error().kind)];
     if (!model.ok()) {
       EXPECT_TRUE(model.error().kind == ErrorKind::kBadInput ||
                   model.error().kind == ErrorKind::kUnsupported ||
@@ -88,6 +93,12 @@ class LanguageFuzzTest : public testing::Test {
       use(model);
     }
     write(name, *original);
+  }
+
+  static const char* exit_meaning(ErrorKind kind) {
+    return kind == ErrorKind::kBadInput      ? "refused as damaged"
+           : kind == ErrorKind::kUnsupported ? "refused as not supported"
+                                             : "refused for another reason";
   }
 
   static std::string safetensors() {
@@ -134,6 +145,7 @@ class LanguageFuzzTest : public testing::Test {
     false}]}, "decoder": {"type": "ByteLevel"}, "model": {"type": "BPE", "vocab": {"a": 0, "b": 1,
     "Ġ": 2, "ab": 3, "Ġab": 4, "c": 5}, "merges": ["a b", "Ġ ab"]}})";
 
+  std::map<std::string, int> endings_;  // how many files ended how
   fs::path folder_;
 };
 
