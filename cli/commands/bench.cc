@@ -1,5 +1,6 @@
 #include "edgewright/profile.h"
 
+#include "claim_text.h"
 #include "command.h"
 #include "edgewright/session.h"
 #include "edgewright/tensor.h"
@@ -32,12 +33,12 @@ std::string mix_text(const MixReport& mix) {
 
 std::string summary(const BenchReport& report) {
   return fmt::format(
-             "latency     median {:.1f} us, min {:.1f}, p90 {:.1f}, p99 {:.1f} ({} runs, {} "
+             "latency     median {:.1f} us, min {:.1f}, p90 {}, p99 {} ({} runs, {} "
              "threads, {})\nthroughput  {:.1f} inferences/s\nload        {:.1f} us, first "
              "inference "
              "{:.1f} us\nmemory      peak {}B, arena {}B, largest live set {}B\n",
-             report.latency_us.median, report.latency_us.min, report.latency_us.p90,
-             report.latency_us.p99, report.runs, report.threads, report.backend,
+             report.latency_us.median, report.latency_us.min, claim_text(report.latency_us.p90, 1),
+             claim_text(report.latency_us.p99, 1), report.runs, report.threads, report.backend,
              report.throughput_per_s, report.load_us, report.first_inference_us,
              with_prefix(static_cast<double>(report.peak_rss_bytes)),
              with_prefix(static_cast<double>(report.arena_bytes)),

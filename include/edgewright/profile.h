@@ -21,7 +21,7 @@ struct BenchOptions {
   std::function<void(std::string_view stage, size_t done, size_t total)> progress;
 };
 
-// Latencies of single inferences in microseconds.
+// Latencies of single inferences in microseconds; NaN: fewer runs than a claim needs (MLPerf).
 struct LatencySummary {
   double min = 0, median = 0, p90 = 0, p99 = 0;
 };

@@ -175,8 +175,8 @@ struct SplitRunAnswer {
 struct SplitRunReport {
   std::string cut;  // with which it ended
   std::string codec = "none";
-  double latency_us = 0;  // median
-  double p90_us = 0, p99_us = 0, throughput_per_s = 0;
+  double latency_us = 0;                                // median
+  double p90_us = 0, p99_us = 0, throughput_per_s = 0;  // p...: NaN where too few can support it
   int64_t requests = 0, answered_by_server = 0, answered_by_device = 0, resumed_on_device = 0;
   int64_t failed = 0, late = 0, retried = 0, dropped_answers = 0;
   double uplink_mbit_s = 0, downlink_mbit_s = 0, round_trip_ms = 0, server_slowdown = 1;

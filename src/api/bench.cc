@@ -12,22 +12,18 @@
 #include "api/session_inputs.h"
 #include "base/clock.h"
 #include "graph/fix_shapes.h"
+#include "power/early_stopping.h"
 
 namespace edgewright {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The smallest value that at least a share of all values do not exceed.
-double percentile(const std::vector<double>& sorted, double share) {
-  const auto rank = static_cast<size_t>(std::ceil(share * static_cast<double>(sorted.size())));
-  return sorted[std::clamp<size_t>(rank, 1, sorted.size()) - 1];
-}
-
 LatencySummary summarise(std::vector<double> latencies) {
   std::ranges::sort(latencies);
-  return {latencies.front(), percentile(latencies, 0.5), percentile(latencies, 0.9),
-          percentile(latencies, 0.99)};
+  // Half of the runs, rounded up, are no slower than the median.
+  return {latencies.front(), latencies[(latencies.size() - 1) / 2], claimed_latency(latencies, 0.9),
+          claimed_latency(latencies, 0.99)};
 }
 
 // VmHWM of this program's memory. ru_maxrss will not do: it begins with what the process that

@@ -52,10 +52,9 @@ std::vector<LatencyClaim> claims_of(const std::vector<double>& sorted_s) {
     LatencyClaim claim{.percentile = percentile,
                        .requests = std::ssize(sorted_s),
                        .needed = required_queries(rule, 0)};
-    const auto over = allowed_over(rule, claim.requests);
-    claim.supported = over.ok();
-    if (over.ok())
-      claim.latency_us = sorted_s[sorted_s.size() - 1 - static_cast<size_t>(*over)] * 1e6;
+    const double latency_s = claimed_latency(sorted_s, percentile);
+    claim.supported = !std::isnan(latency_s);
+    if (claim.supported) claim.latency_us = latency_s * 1e6;
     claims.push_back(claim);
   }
   return claims;
@@ -201,12 +200,17 @@ Result<PowerSimulateReport> power_simulate(const std::string& model,
                       simulate(device, load, requests, name, policy,
                                skin_limit(options.skin_limit_c, device), simulation));
     report.runs.push_back(run_of(result, machine));
+    // Requests without end were all there at the beginning: nobody waited for them.
+    if (options.workload == "continuous") {
+      report.runs.back().claims.clear();
+      report.runs.back().request_p95_us.reset();
+    }
     for (const std::string& warning : result.warnings) {
       report.warnings.push_back(name + ": " + warning);
     }
     const SimulatedRun& run = report.runs.back();
     for (const LatencyClaim& claim : run.claims) {
-      if (claim.supported || options.workload == "continuous") continue;
+      if (claim.supported) continue;
       report.warnings.push_back(fmt::format(
           "{}: {} requests cannot support the {:g}th percentile of latency; {} are needed", name,
           claim.requests, claim.percentile * 100, claim.needed));

@@ -67,17 +67,76 @@ Result<bool> keep_own_quantisation(PrecisionContext& context) {
   return true;
 }
 
+InferenceOptions meter_options(const PrecisionContext& context) {
+  InferenceOptions inference;
+  inference.threads = context.options.threads;
+  inference.tune = context.options.tune;
+  inference.timing_cache = context.options.timing_cache;
+  return inference;
+}
+
+// The model with a decision carried out, with fixed shapes, as it will be measured.
+Result<std::unique_ptr<Graph>> decided_copy(const PrecisionContext& context,
+                                            const QuantDecision& decision) {
+  auto copy = clone(*context.model.graph);
+  EDGEWRIGHT_TRY(insert_qdq(*copy, decision, QdqForm::kNodes));
+  EDGEWRIGHT_TRY(finish_graph(*copy));
+  return fixed_shape_copy(context, *copy);
+}
+
+// What the layers' own times cannot show, because layouts and fusions join layers: the model as a
+// whole in float, with all layers in integers, and with those that are left after the refusal.
+enum class Form : uint8_t { kFloat, kAll, kMixed };
+Result<Form> quickest_form(PrecisionContext& context, const StaticResult& all,
+                           const StaticResult* mixed) {
+  constexpr double kLeastGain = 0.02;  // less is within what measuring is off by
+  constexpr const char* kNames[] = {"float32", "all in int8", "the mix"};
+  std::vector<std::unique_ptr<Graph>> graphs;
+  EDGEWRIGHT_ASSIGN(graphs.emplace_back(), fixed_shape_copy(context, *context.model.graph));
+  EDGEWRIGHT_ASSIGN(graphs.emplace_back(), decided_copy(context, all.decision));
+  if (mixed != nullptr) {
+    EDGEWRIGHT_ASSIGN(graphs.emplace_back(), decided_copy(context, mixed->decision));
+  }
+  std::vector<const Graph*> pointers;
+  for (const auto& graph : graphs) pointers.push_back(graph.get());
+  PlanMeter meter(meter_options(context), 1);
+  EDGEWRIGHT_ASSIGN(const auto times, meter.measure(pointers));
+  const auto us = [&](size_t form) { return times[form].median_us; };
+  size_t best = mixed != nullptr ? 2 : 1;
+  if (best == 2 && us(1) < (1 - kLeastGain) * us(2)) best = 1;
+  // The plain loops of an operator that has no integer kernel say nothing about it.
+  if (us(0) < (1 - kLeastGain) * us(best) && times[best].tuned) best = 0;
+  std::vector<std::string> others;
+  for (size_t form = 0; form < times.size(); ++form) {
+    if (form != best) others.push_back(fmt::format("{:.0f} us {}", us(form), kNames[form]));
+  }
+  context.report.choices.push_back(
+      {"whole model", fmt::format("{:.0f} us {}", us(best), kNames[best]),
+       fmt::format("{}", fmt::join(others, ", ")), "measured here as one plan each"});
+  return static_cast<Form>(best);
+}
+
+// The model stays as it is: nothing is rounded, so nothing is lost.
+void stay_in_float(PrecisionContext& context, StaticResult& chosen) {
+  chosen = StaticResult();
+  context.report.warnings.push_back(
+      "int8 measures slower than float32 here, so the model stays in float32; "
+      "--quantize refuse=off rounds it all the same");
+}
+
+void stay_whole_in_float(PrecisionContext& context, StaticResult& chosen) {
+  context.report.choices.push_back(
+      {"every layer", "float32", "int8", "the model as a whole measures slower in int8 here"});
+  stay_in_float(context, chosen);
+}
+
 // Layers that measure slower in integers here go back to float, and the rest is decided again.
 Status refuse(PrecisionContext& context, SampleRunner& runner, const OutputReference& reference,
               StaticOptions& options, StaticResult& chosen) {
   EDGEWRIGHT_ASSIGN(const auto fixed, fixed_shape_copy(context, *context.model.graph));
   const SiteOptions site_options{options.excluded, options.chains};
   const QuantSites sites = find_sites(*fixed, site_options);
-  InferenceOptions inference;
-  inference.threads = context.options.threads;
-  inference.tune = context.options.tune;
-  inference.timing_cache = context.options.timing_cache;
-  PlanMeter meter(inference, 2);
+  PlanMeter meter(meter_options(context), 2);
   const auto costs =
       LayerCosts::measure(*fixed, sites, chosen.decision, meter, context.options.progress);
   if (!costs.ok()) {
@@ -91,24 +150,39 @@ Status refuse(PrecisionContext& context, SampleRunner& runner, const OutputRefer
        fmt::format("{:.0f} us all in int8, {:.0f} us all in float32", refusal.all_integer_us,
                    refusal.all_float_us),
        "measured here, one by one, with the conversions between them"});
-  add_choices(refusal.choices, context.report);
-  if (refusal.layers.empty()) return {};
   if (context.precision.refuse == "off") {
-    context.report.warnings.push_back(fmt::format(
-        "{} layers measure slower in int8 and are kept in int8 as asked", refusal.layers.size()));
+    add_choices(refusal.choices, context.report);
+    EDGEWRIGHT_ASSIGN(const Form form, quickest_form(context, chosen, nullptr));
+    if (form == Form::kFloat || !refusal.layers.empty()) {
+      context.report.warnings.push_back(fmt::format(
+          "{} layers{} measure slower in int8 and are kept in int8 as asked", refusal.layers.size(),
+          form == Form::kFloat ? " and the model as a whole" : ""));
+    }
     return {};
   }
-  options.excluded.insert(refusal.layers.begin(), refusal.layers.end());
-  if (find_sites(*context.model.graph, {options.excluded, options.chains}).layers.empty()) {
-    // The model stays as it is: nothing is rounded, so nothing is lost.
-    chosen = StaticResult();
-    context.report.warnings.push_back(
-        "every layer measures slower in int8 here, so the model stays in float32; "
-        "--quantize refuse=off rounds it all the same");
+  if (refusal.layers.empty()) {
+    EDGEWRIGHT_ASSIGN(const Form form, quickest_form(context, chosen, nullptr));
+    if (form == Form::kFloat) stay_whole_in_float(context, chosen);
     return {};
   }
-  auto again = quantize_static(*context.model.graph, runner, context.split, reference, options);
+  StaticOptions fewer = options;
+  fewer.excluded.insert(refusal.layers.begin(), refusal.layers.end());
+  if (find_sites(*context.model.graph, {fewer.excluded, fewer.chains}).layers.empty()) {
+    add_choices(refusal.choices, context.report);
+    stay_in_float(context, chosen);
+    return {};
+  }
+  auto again = quantize_static(*context.model.graph, runner, context.split, reference, fewer);
   if (!again.ok()) return std::move(again).error();
+  EDGEWRIGHT_ASSIGN(const Form form, quickest_form(context, chosen, &*again));
+  // Layers that looked slower alone are not refused where the whole is slower without them.
+  if (form == Form::kAll) return {};
+  add_choices(refusal.choices, context.report);
+  if (form == Form::kFloat) {
+    stay_whole_in_float(context, chosen);
+    return {};
+  }
+  options = std::move(fewer);
   for (QuantChoice& one : chosen.choices) {
     if (one.what == "scale migration") again->choices.push_back(std::move(one));
   }

@@ -8,6 +8,7 @@
 #include "api/split_run_policy.h"
 #include "api/split_run_privacy.h"
 #include "edgewright/serve.h"
+#include "power/early_stopping.h"
 #include "serve/link_probe.h"
 #include "serve/protocol/datatype.h"
 
@@ -360,8 +361,8 @@ void fill_times(const RunnerResult& result, double total_us, const Ready& ready,
   }
   std::ranges::sort(latencies);
   report.latency_us = at_share(latencies, 0.5);
-  report.p90_us = at_share(latencies, 0.9);
-  report.p99_us = at_share(latencies, 0.99);
+  report.p90_us = claimed_latency(latencies, 0.9);
+  report.p99_us = claimed_latency(latencies, 0.99);
   report.throughput_per_s = static_cast<double>(latencies.size()) / total_us * 1e6;
   for (size_t i = 0; i < by_cut.size(); ++i) {
     const RunnableCut& cut = ready.parts->cuts()[i];

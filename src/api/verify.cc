@@ -150,9 +150,7 @@ class Verification {
   Status load_samples() {
     interface_ =
         reference_.interface() != nullptr ? reference_.interface() : candidate_.interface();
-    if (interface_ == nullptr) {
-      return usage_error("both sides are recorded outputs; expected a model on one side");
-    }
+    if (interface_ == nullptr) return bind_two_recordings();
     if (!options_.data.empty()) {
       EDGEWRIGHT_ASSIGN(data_, read_samples(*interface_, options_.data, options_.samples));
     } else {
@@ -161,9 +159,36 @@ class Verification {
     return {};
   }
 
+  // Two recordings: the arrays that both have are the outputs; of the data only labels count.
+  Status bind_two_recordings() {
+    std::vector<std::string> names;
+    for (const auto& [name, array] : reference_.recorded) {
+      if (candidate_.recorded.contains(name)) names.push_back(name);
+    }
+    if (names.empty()) return bad_input("the two recordings have no array of the same name");
+    // A task is judged by the first output: scores have fewer axes than the images before them.
+    std::ranges::stable_sort(
+        names, {}, [&](const std::string& name) { return reference_.recorded.at(name).rank(); });
+    std::vector<int64_t> counts;
+    for (Side* side : {&reference_, &candidate_}) {
+      EDGEWRIGHT_ASSIGN(auto subject, RecordedSubject::create(std::move(side->recorded), names));
+      counts.push_back(subject.samples());
+      side->exact = std::make_unique<RecordedSubject>(std::move(subject));
+    }
+    if (counts[0] != counts[1]) {
+      return bad_input("{} and {} samples were recorded, expected as many", counts[0], counts[1]);
+    }
+    const int64_t count =
+        options_.samples > 0 ? std::min<int64_t>(options_.samples, counts[0]) : counts[0];
+    data_.samples.resize(static_cast<size_t>(count));
+    if (options_.data.empty()) return {};
+    EDGEWRIGHT_ASSIGN(data_.labels, read_sample_labels(options_.data, count));
+    return {};
+  }
+
   // Recorded arrays are told apart as outputs and inner values by the names of the other side.
   Status bind_recorded(Side& side, const Side& other) {
-    if (!side.is_recorded()) return {};
+    if (!side.is_recorded() || side.exact != nullptr) return {};
     EDGEWRIGHT_ASSIGN(auto subject, RecordedSubject::create(std::move(side.recorded),
                                                             other.exact->output_names()));
     const auto recorded = static_cast<size_t>(subject.samples());

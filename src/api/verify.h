@@ -25,5 +25,7 @@ struct LabelledSamples {
   std::optional<Tensor> labels;  // as many along its first axis as there are samples
 };
 Result<LabelledSamples> read_samples(const Graph& graph, const std::string& data, int most);
+// The array `labels` of DATA alone, where there is one; kBadInput where it has fewer than `count`.
+Result<std::optional<Tensor>> read_sample_labels(const std::string& data, int64_t count);
 
 }  // namespace edgewright

@@ -89,4 +89,15 @@ Result<LabelledSamples> read_samples(const Graph& graph, const std::string& data
   return result;
 }
 
+Result<std::optional<Tensor>> read_sample_labels(const std::string& data, int64_t count) {
+  EDGEWRIGHT_ASSIGN(const NamedTensors arrays, read_data(data));
+  const auto labels = arrays.find("labels");
+  if (labels == arrays.end()) return std::optional<Tensor>();
+  if (labels->second.rank() == 0 || labels->second.dim(0) < count) {
+    return bad_input("labels of {} have shape {}, expected {} along the first axis", data,
+                     dims_text(labels->second.dims()), count);
+  }
+  return std::optional<Tensor>(labels->second);
+}
+
 }  // namespace edgewright

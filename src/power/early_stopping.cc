@@ -1,6 +1,7 @@
 #include "power/early_stopping.h"
 
 #include <cmath>
+#include <limits>
 
 namespace edgewright {
 namespace {
@@ -54,6 +55,12 @@ Result<int64_t> allowed_over(const PercentileClaim& claim, int64_t queries) {
     (required_queries(claim, middle) <= queries ? low : high) = middle;
   }
   return low;
+}
+
+double claimed_latency(const std::vector<double>& sorted, double percentile) {
+  const auto over = allowed_over({.percentile = percentile}, std::ssize(sorted));
+  if (!over.ok()) return std::numeric_limits<double>::quiet_NaN();
+  return sorted[sorted.size() - 1 - static_cast<size_t>(*over)];
 }
 
 }  // namespace edgewright

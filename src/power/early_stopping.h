@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "base/result.h"
 
@@ -23,5 +24,9 @@ int64_t required_queries(const PercentileClaim& claim, int64_t over);
 // The largest number of queries that may lie above the claimed latency among `queries`, or
 // kCheckFailed saying how many queries are needed when even none above would not do.
 Result<int64_t> allowed_over(const PercentileClaim& claim, int64_t queries);
+
+// The latency that sorted samples let one claim for a percentile (LoadGen's rule as above); NaN
+// where they are too few for any.
+double claimed_latency(const std::vector<double>& sorted, double percentile);
 
 }  // namespace edgewright

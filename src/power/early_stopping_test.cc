@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace edgewright {
 namespace {
 
@@ -26,6 +28,15 @@ TEST(EarlyStopping, RefusesClaimsFromTooFewQueries) {
   EXPECT_EQ(*allowed_over({.percentile = 0.99}, 661), 0);
   EXPECT_EQ(*allowed_over({.percentile = 0.99}, 662), 1);
   EXPECT_EQ(*allowed_over({.percentile = 0.90}, 127), 5);
+}
+
+// 127 queries of 1 to 127 us: five may be slower than what is claimed.
+TEST(EarlyStopping, ClaimsWhatTheCountsAllow) {
+  std::vector<double> sorted;
+  for (int i = 1; i <= 127; ++i) sorted.push_back(i);
+  EXPECT_EQ(claimed_latency(sorted, 0.90), 122);
+  EXPECT_TRUE(std::isnan(claimed_latency(sorted, 0.99)));
+  EXPECT_TRUE(std::isnan(claimed_latency({}, 0.90)));
 }
 
 }  // namespace

@@ -29,8 +29,8 @@ std::string to_json(const BenchReport& report) {
   json["runs"] = report.runs;
   json["latency_us"] = {{"min", report.latency_us.min},
                         {"median", report.latency_us.median},
-                        {"p90", report.latency_us.p90},
-                        {"p99", report.latency_us.p99}};
+                        {"p90", number_or_null(report.latency_us.p90)},
+                        {"p99", number_or_null(report.latency_us.p99)}};
   json["throughput_per_s"] = report.throughput_per_s;
   json["load_us"] = report.load_us;
   json["first_inference_us"] = report.first_inference_us;

@@ -19,6 +19,8 @@ Json number(double value) {
   return value;
 }
 
+Json number_or_null(double value) { return std::isnan(value) ? Json() : number(value); }
+
 std::string finish_document(const Json& json) {
   // Text may hold bytes that are no UTF-8; JSON shows them as U+FFFD.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -14,6 +14,8 @@ namespace edgewright {
 Json document(std::string_view command, bool passed, const std::vector<std::string>& warnings);
 // JSON has no infinity and no NaN; text stands for them.
 Json number(double value);
+// The same of what may not have been measured: null for NaN.
+Json number_or_null(double value);
 // Saved outputs: name, dtype, shape and file of each.
 Json outputs_json(const std::vector<RunOutput>& outputs);
 // The text of a document as files hold it.

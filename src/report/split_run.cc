@@ -32,8 +32,8 @@ std::string to_json(const SplitRunReport& report) {
   json["cut"] = report.cut;
   json["codec"] = report.codec;
   json["latency_us"] = report.latency_us;
-  json["p90_us"] = report.p90_us;
-  json["p99_us"] = report.p99_us;
+  json["p90_us"] = number_or_null(report.p90_us);
+  json["p99_us"] = number_or_null(report.p99_us);
   json["throughput_per_s"] = report.throughput_per_s;
   json["requests"] = report.requests;
   json["answered_by_server"] = report.answered_by_server;

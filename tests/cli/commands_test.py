@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zipfile
 
 PROGRAM, ROOT = sys.argv[1:3]
 RESNET = pathlib.Path(ROOT) / "examples" / "models" / "resnet20.onnx"
@@ -163,6 +164,17 @@ class Commands(unittest.TestCase):
         document = self.document("verify", self.model, other, code=1)
         self.assertFalse(document["passed"])
         self.assertIn(document["first_divergence"], ("q", "r", "y"))
+
+    def test_recordings_are_compared_with_each_other(self):
+        files = {}
+        for name, last in (("one", 4.0), ("other", 4.5)):
+            write_npy(self.path / "y.npy", (2, 2), [1, 2, 3, last])
+            files[name] = self.path / f"{name}.npz"
+            with zipfile.ZipFile(files[name], "w") as archive:
+                archive.write(self.path / "y.npy", "y.npy")
+        self.assertTrue(self.document("verify", files["one"], files["one"])["passed"])
+        document = self.document("verify", files["one"], files["other"], code=1)
+        self.assertEqual((document["samples"], document["outputs"][0]["max_abs"]), (2, 0.5))
 
     def test_same_input_same_bytes(self):
         files = [self.path / "a.onnx", self.path / "b.onnx"]

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "claim_text.h"
 #include "network.h"
 
 namespace edgewright::cli {
@@ -90,10 +91,11 @@ std::string privacy_text(const SplitRunReport& report) {
 }
 
 std::string summary(const SplitRunReport& report) {
-  std::string out = fmt::format(
-      "cut after {}{}: median {:.3f} ms, p90 {:.3f}, p99 {:.3f}, {:.1f} requests/s\n", report.cut,
-      report.codec == "none" ? "" : ", sent as " + report.codec, report.latency_us / 1e3,
-      report.p90_us / 1e3, report.p99_us / 1e3, report.throughput_per_s);
+  std::string out =
+      fmt::format("cut after {}{}: median {:.3f} ms, p90 {}, p99 {}, {:.1f} requests/s\n",
+                  report.cut, report.codec == "none" ? "" : ", sent as " + report.codec,
+                  report.latency_us / 1e3, claim_text(report.p90_us / 1e3, 3),
+                  claim_text(report.p99_us / 1e3, 3), report.throughput_per_s);
   out += fmt::format(
       "{} requests: {} answered by the server, {} by the device, {} begun there and finished "
       "here, {} failed, {} late; {} tries repeated\n",

@@ -35,7 +35,9 @@ std::vector<Datum> expected_outputs(const Trial& trial, std::string_view op, siz
 // Rounding of float32 sums in another order, in parts of the largest value.
 double float_tolerance(const Tensor& expected) {
   double largest = 0;
-  for (const double value : *expected.to_doubles()) largest = std::max(largest, std::abs(value));
+  const auto values = expected.to_doubles();
+  EDGEWRIGHT_CHECK(values.ok());
+  for (const double value : *values) largest = std::max(largest, std::abs(value));
   return 1e-6 * largest;
 }
 

@@ -248,7 +248,9 @@ const bench = {
     page.section(
       'Latency',
       bars(
-        Object.entries(doc.latency_us).map(([key, value]) => ({name: names[key] ?? key, value})),
+        Object.entries(doc.latency_us)
+          .filter(([, value]) => value !== null)
+          .map(([key, value]) => ({name: names[key] ?? key, value})),
         {path: 'latency_us', source: 'measured', title: 'Latency'},
       ),
     );
