@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 
 #include "api/host_roofs.h"
@@ -74,23 +75,27 @@ Status time_layers(const DeviceProbeOptions& options, const Roofs& roofs,
     EDGEWRIGHT_ASSIGN(layers, parse_layer_times(text, options.samples_cache));
   }
   SweepOptions sweep;
-  sweep.first = layers.empty() ? 0 : layers.back().index + 1;
+  sweep.first = layers.empty() ? 0 : std::ranges::max(layers, {}, &LayerTime::index).index + 1;
   sweep.count = static_cast<size_t>(options.layers);
   sweep.seconds = options.layers_seconds;
   sweep.progress = options.progress;
   EDGEWRIGHT_ASSIGN(const auto added, sweep_layers(sweep));
   layers.insert(layers.end(), added.begin(), added.end());
   EDGEWRIGHT_TRY(write_file(options.samples_cache, layer_times_to_csv(layers)));
-  std::vector<TimeSample> samples, known, unseen;
+  std::vector<TimeSample> samples, known, unseen_alone, unseen_in_turn;
   for (const LayerTime& layer : layers) {
     samples.push_back(sample_of(layer, {&roofs, 1}));
+    auto& unseen = layer.others_bytes > 0 ? unseen_in_turn : unseen_alone;
     (is_held_back(layer) ? unseen : known).push_back(samples.back());
   }
   EDGEWRIGHT_ASSIGN(const TimeModel half, TimeModel::fit(known));
-  const TimeErrors errors = errors_of(half, unseen);
-  report.timed_layers = std::ssize(samples);
-  report.prediction_error_median = errors.median;
-  report.prediction_error_p90 = errors.p90;
+  const TimeErrors alone = errors_of(half, unseen_alone);
+  const TimeErrors in_turn = errors_of(half, unseen_in_turn);
+  report.timed_layers = std::ranges::count(layers, 0, &LayerTime::others_bytes);
+  report.prediction_error_median = alone.median;
+  report.prediction_error_p90 = alone.p90;
+  report.in_turn_error_median = in_turn.median;
+  report.in_turn_error_p90 = in_turn.p90;
   EDGEWRIGHT_ASSIGN(const TimeModel model, TimeModel::fit(samples));
   return write_file(options.times_cache, model.to_json());
 }

@@ -153,20 +153,21 @@ void add_predictions(const ProfileOptions& options, const Plan& plan, const Roof
       }
     }
   }
+  const auto all_bytes = static_cast<double>(report.parameter_bytes + report.arena_bytes);
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const Operation operation = operation_of(plan, plan.steps[i]);
     const Work work = work_of(operation);
-    const Features features = features_of(operation, work);
+    const auto own_bytes = static_cast<double>(work.bytes_read + work.bytes_written);
+    const Features features = features_of(operation, work, std::max(0.0, all_bytes - own_bytes));
     const bool fitted = model && model->knows(work.kind, features) &&
                         plan.steps[i].kernel != nullptr && roofline.threads == 1;
     ProfiledOperator& row = report.operators[i];
     row.predicted_us = predict_us(roofline, work);
     if (fitted) {
-      const double alone_us = model->predict_us(features, base_time_us(roofline, work, features));
-      std::vector<double> memory_us;
-      memory_us.reserve(row.levels.size());
-      for (const auto& level : row.levels) memory_us.push_back(level.time_us);
-      row.predicted_us = within_plan_us(alone_us, roofline, work, memory_us);
+      row.predicted_us = model->predict_us(features, base_time_us(roofline, work, features));
+      // No sweep is larger than a large last cache.
+      if (!row.levels.empty())
+        row.predicted_us = std::max(row.predicted_us, row.levels.back().time_us);
     }
     report.predicted_us += report.operators[i].predicted_us;
   }

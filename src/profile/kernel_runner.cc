@@ -1,17 +1,34 @@
 #include "profile/kernel_runner.h"
 
+#include <algorithm>
+
 namespace edgewright {
 
+namespace {
+
 // Floats are filled with a number that makes no denormals.
-Result<std::byte*> KernelRunner::memory_of(const TensorSpec& spec) {
-  const auto size_bytes = static_cast<int64_t>(stored_size_bytes(spec));
-  EDGEWRIGHT_ASSIGN(Tensor tensor, Tensor::allocate(DType::kUint8, {size_bytes}));
-  if (spec.dtype == DType::kFloat32) {
-    auto* values = reinterpret_cast<float*>(tensor.mutable_bytes());
-    for (int64_t i = 0; i < size_bytes / 4; ++i) values[i] = 0.25F;
+void fill(std::byte* memory, size_t size_bytes, bool is_float) {
+  if (is_float) {
+    std::fill_n(reinterpret_cast<float*>(memory), size_bytes / sizeof(float), 0.25F);
+  } else {
+    std::fill_n(memory, size_bytes, std::byte{0});
   }
+}
+
+size_t aligned(size_t size_bytes) {
+  return (size_bytes + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
+}
+
+}  // namespace
+
+Result<std::byte*> KernelRunner::memory_of(const Operand& operand) {
+  EDGEWRIGHT_ASSIGN(Tensor tensor,
+                    Tensor::allocate(DType::kUint8, {static_cast<int64_t>(operand.size_bytes)}));
+  fill(tensor.mutable_bytes(), operand.size_bytes, operand.is_float);
   memory_.push_back(std::move(tensor));
-  return memory_.back().mutable_bytes();
+  operands_.push_back(operand);
+  operands_.back().place = memory_.back().mutable_bytes();
+  return operands_.back().place;
 }
 
 Result<KernelRunner> KernelRunner::create(const KernelRequest& request,
@@ -23,30 +40,64 @@ Result<KernelRunner> KernelRunner::create(const KernelRequest& request,
     EDGEWRIGHT_ASSIGN(runner.packed_, implementation.pack(request));
     for (TensorSpec& input : at_run.inputs) input.constant = nullptr;
     if (!runner.packed_.empty_handle()) packed = runner.packed_.byte_span();
+    runner.constant_bytes_ = packed.size();
   }
   EDGEWRIGHT_ASSIGN(runner.kernel_, implementation.create(at_run, packed));
+  const auto operand_of = [](const TensorSpec& spec, auto role, size_t index) {
+    return Operand{index, role, spec.dtype == DType::kFloat32, stored_size_bytes(spec), nullptr};
+  };
   for (const TensorSpec& spec : request.inputs) {
     runner.inputs_.push_back(nullptr);
     if (spec.dtype == DType::kUndefined) continue;
     if (spec.constant != nullptr) {
-      if (implementation.pack == nullptr) runner.inputs_.back() = spec.constant->bytes();
+      if (implementation.pack == nullptr) {
+        runner.inputs_.back() = spec.constant->bytes();
+        runner.constant_bytes_ += spec.constant->size_bytes();
+      }
       continue;
     }
-    EDGEWRIGHT_ASSIGN(runner.inputs_.back(), runner.memory_of(spec));
+    EDGEWRIGHT_ASSIGN(
+        runner.inputs_.back(),
+        runner.memory_of(operand_of(spec, Operand::kInput, runner.inputs_.size() - 1)));
   }
   for (const TensorSpec& spec : request.outputs) {
     runner.outputs_.push_back(nullptr);
     if (spec.dtype == DType::kUndefined) continue;
-    EDGEWRIGHT_ASSIGN(runner.outputs_.back(), runner.memory_of(spec));
+    EDGEWRIGHT_ASSIGN(
+        runner.outputs_.back(),
+        runner.memory_of(operand_of(spec, Operand::kOutput, runner.outputs_.size() - 1)));
   }
-  const auto scratch_bytes = static_cast<int64_t>(runner.kernel_->scratch_size_bytes());
-  EDGEWRIGHT_ASSIGN(runner.scratch_, Tensor::allocate(DType::kUint8, {scratch_bytes}));
+  const size_t scratch_bytes = runner.kernel_->scratch_size_bytes();
+  EDGEWRIGHT_ASSIGN(runner.scratch_,
+                    runner.memory_of({0, Operand::kScratch, true, scratch_bytes, nullptr}));
   runner.pool_ = std::make_unique<ThreadPool>(request.threads);
   return runner;
 }
 
-void KernelRunner::run() {
-  kernel_->run({inputs_, outputs_, scratch_.mutable_bytes(), pool_.get()});
+void KernelRunner::run() { kernel_->run({inputs_, outputs_, scratch_, pool_.get()}); }
+
+size_t KernelRunner::operand_bytes() const {
+  size_t sum = 0;
+  for (const Operand& operand : operands_) sum += aligned(operand.size_bytes);
+  return sum;
+}
+
+void KernelRunner::share(std::span<std::byte> arena) {
+  for (Operand& operand : operands_) {
+    operand.place = arena.data();
+    switch (operand.role) {
+      case Operand::kInput: inputs_[operand.index] = operand.place; break;
+      case Operand::kOutput: outputs_[operand.index] = operand.place; break;
+      case Operand::kScratch: scratch_ = operand.place; break;
+    }
+    arena = arena.subspan(aligned(operand.size_bytes));
+  }
+  memory_.clear();
+}
+
+void KernelRunner::write_operands() {
+  for (const Operand& operand : operands_)
+    fill(operand.place, operand.size_bytes, operand.is_float);
 }
 
 }  // namespace edgewright

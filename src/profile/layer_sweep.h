@@ -17,9 +17,13 @@ struct SweepOptions {
 struct LayerTime {
   size_t index = 0;  // in the endless sequence: says what was timed
   double time_us = 0;
+  // What other layers moved between two runs of this one; 0: it ran alone in a loop.
+  double others_bytes = 0;
+  double constant_bytes = 0;  // as its kernel reads them: packed where it packs
 };
 
-// Times made-up layers with the quickest of our kernels: of every twelve, three convolutions, one
+// Times made-up layers with the quickest of our kernels, each alone and in turn with two and with
+// eleven others: of every twelve, three convolutions, one
 // depthwise, three matrix products of different forms and one other (attention, normalisation,
 // softmax, layout, pooling, concatenation, element-wise) in float32; one convolution, one pointwise
 // or depthwise, one matrix product and one other (attention, rounding, layout) in 8 bits. Shape i

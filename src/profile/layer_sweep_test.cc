@@ -8,27 +8,31 @@ namespace edgewright {
 namespace {
 
 TEST(LayerSweep, TimesComeBackFromTheirFileAsTheyWere) {
-  const std::vector<LayerTime> layers = {{0, 1.25}, {7, 0.0625}, {1999, 350}};
+  const std::vector<LayerTime> layers = {
+      {0, 1.25, 0, 0}, {7, 0.0625, 1e6, 512}, {1999, 350, 4096, 64}};
   const auto again = parse_layer_times(layer_times_to_csv(layers), "layers.csv");
   ASSERT_TRUE(again.ok()) << again.error().message;
   ASSERT_EQ(again->size(), layers.size());
   for (size_t i = 0; i < layers.size(); ++i) {
     EXPECT_EQ((*again)[i].index, layers[i].index);
     EXPECT_EQ((*again)[i].time_us, layers[i].time_us);
+    EXPECT_EQ((*again)[i].others_bytes, layers[i].others_bytes);
+    EXPECT_EQ((*again)[i].constant_bytes, layers[i].constant_bytes);
   }
 }
 
 TEST(LayerSweep, RefusesFilesThatItDidNotWrite) {
-  for (const char* text : {"1\n", "1,2,3\n", "a,2\n", "1,-2\n", "1,0\n", "1,inf\n", "-1,2\n",
-                           "99999999999,2\n", ",\n", "\n"}) {
-    const auto read = parse_layer_times("edgewright.layers/3\n" + std::string(text), "layers.csv");
+  for (const char* text : {"1\n", "1,2\n", "1,2,0\n", "a,2,0,0\n", "1,-2,0,0\n", "1,0,0,0\n",
+                           "1,inf,0,0\n", "-1,2,0,0\n", "99999999999,2,0,0\n", ",,,\n", "\n",
+                           "1,2,-3,0\n", "1,2,inf,0\n", "1,2,0,nan\n", "1,2,0,0x\n", "1;2;3;4\n"}) {
+    const auto read = parse_layer_times("edgewright.layers/5\n" + std::string(text), "layers.csv");
     ASSERT_FALSE(read.ok()) << text;
     EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
   }
 }
 
 TEST(LayerSweep, RefusesTimesOfAnotherSequence) {
-  const auto read = parse_layer_times("edgewright.layers/2\n1,2\n", "layers.csv");
+  const auto read = parse_layer_times("edgewright.layers/4\n1,2\n", "layers.csv");
   ASSERT_FALSE(read.ok());
   EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
 }
@@ -38,7 +42,7 @@ TEST(LayerSweep, BothHalvesHoldEveryKind) {
   roofs.step_us.value = 0.1;
   std::set<WorkKind> kinds[2];
   for (size_t i = 0; i < 2000; ++i) {
-    const LayerTime layer{i, 1};
+    const LayerTime layer{i, 1, 0, 0};
     kinds[is_held_back(layer) ? 1 : 0].insert(sample_of(layer, {&roofs, 1}).kind);
   }
   EXPECT_GE(kinds[0].size(), 6U);

@@ -48,15 +48,6 @@ double spread_of(const std::vector<double>& values, double center) {
   return center > 0 ? (quantile(values, 0.9) - quantile(values, 0.1)) / center : 0;
 }
 
-// What two readings of the clock after one another take.
-double clock_pair_us() {
-  constexpr int kPairs = 2000;
-  const auto begin = Clock::now();
-  auto last = begin;
-  for (int i = 0; i < 2 * kPairs; ++i) last = Clock::now();
-  return microseconds(begin, last) / kPairs;
-}
-
 // Every timed step is longer by part of what timing it costs. How much that is the runs without
 // hooks tell: what timed runs take beyond them, less what lies between the steps. It comes off
 // evenly, at most one pair of readings a step, so that nothing else can hide in it.
@@ -71,14 +62,14 @@ StepTimes summarise(const std::vector<double>& plain, const std::vector<Profiled
   StepTimes times;
   times.pairs = static_cast<int>(plain.size());
   const auto quiet_plain = quiet_runs(plain);
-  times.wall_us = mean_of(quiet_plain, [&](size_t r) { return plain[r]; });
+  times.wall_us = mean_at(quiet_plain, plain);
   times.wall_spread = spread_of(plain, times.wall_us);
   times.wall_samples_us.assign(plain.begin(), plain.end());
   std::vector<double> walls;
   walls.reserve(profiled.size());
   for (const ProfiledRun& run : profiled) walls.push_back(run.wall_us);
   const auto quiet = quiet_runs(walls);
-  times.profiled_wall_us = mean_of(quiet, [&](size_t r) { return walls[r]; });
+  times.profiled_wall_us = mean_at(quiet, walls);
   times.before_us = mean_of(quiet, [&](size_t r) { return profiled[r].before_us; });
   times.after_us = mean_of(quiet, [&](size_t r) { return profiled[r].after_us; });
   const size_t steps = profiled.front().step_us.size();
@@ -87,7 +78,7 @@ StepTimes summarise(const std::vector<double>& plain, const std::vector<Profiled
     std::vector<double> samples;
     samples.reserve(profiled.size());
     for (const ProfiledRun& run : profiled) samples.push_back(run.step_us[step]);
-    times.step_us.push_back(mean_of(quiet, [&](size_t r) { return samples[r]; }));
+    times.step_us.push_back(mean_at(quiet, samples));
     times.start_us.push_back(mean_of(quiet, [&](size_t r) { return profiled[r].start_us[step]; }));
     times.step_spread.push_back(spread_of(samples, times.step_us.back()));
     times.samples_us.emplace_back(samples.begin(), samples.end());
@@ -107,6 +98,20 @@ std::vector<size_t> quiet_runs(std::span<const double> times) {
   const size_t to = std::max(from + 1, (times.size() + 1) / 2);
   return {order.begin() + static_cast<std::ptrdiff_t>(from),
           order.begin() + static_cast<std::ptrdiff_t>(to)};
+}
+
+double mean_at(std::span<const size_t> indices, std::span<const double> values) {
+  double sum = 0;
+  for (const size_t index : indices) sum += values[index];
+  return sum / static_cast<double>(indices.size());
+}
+
+double clock_pair_us() {
+  constexpr int kPairs = 2000;
+  const auto begin = Clock::now();
+  auto last = begin;
+  for (int i = 0; i < 2 * kPairs; ++i) last = Clock::now();
+  return microseconds(begin, last) / kPairs;
 }
 
 double quantile(std::vector<double> values, double share) {

@@ -48,6 +48,12 @@ Result<StepTimes> measure_steps(Session& session, std::span<const Datum> inputs,
 // Indices of the runs between the 10th and the 50th percentile of their times, quickest first.
 std::vector<size_t> quiet_runs(std::span<const double> times);
 
+// The mean of the values at these indices.
+double mean_at(std::span<const size_t> indices, std::span<const double> values);
+
+// What two readings of the clock after one another take, in microseconds.
+double clock_pair_us();
+
 // The value at a share (0..1) of the sorted values, by rank.
 double quantile(std::vector<double> values, double share);
 

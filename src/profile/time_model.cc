@@ -12,7 +12,7 @@
 namespace edgewright {
 namespace {
 
-constexpr std::string_view kSchema = "edgewright.times/3";
+constexpr std::string_view kSchema = "edgewright.times/5";
 constexpr size_t kFewestSamples = 40;
 constexpr int kTrees = 800, kDepth = 6;
 constexpr size_t kSmallestLeaf = 4;
@@ -54,7 +54,7 @@ int64_t dim_from_end(const CountedOperand& operand, size_t back) {
 // Positions in Features that are looked up again; see features_of().
 constexpr size_t kLogMultiplyAdds = 4, kLogInner = 6, kLogColumns = 7, kLogRows = 9,
                  kActivationCost = 20, kInputs = 21, kComputeBytes = 25, kOutputBytes = 26,
-                 kOutputs = 27;
+                 kOutputs = 27, kLogOthers = 30;
 
 bool is_of_bytes(const Features& features) { return features[kComputeBytes] == 1; }
 
@@ -87,7 +87,7 @@ double byte_product_us(const Roofline& roofline, const Work& work, const Feature
 
 }  // namespace
 
-Features features_of(const Operation& operation, const Work& work) {
+Features features_of(const Operation& operation, const Work& work, double others_bytes) {
   static const CountedOperand kNothing;
   const CountedOperand& in = operation.inputs.empty() ? kNothing : operation.inputs[0];
   const CountedOperand& out = operation.outputs.empty() ? kNothing : operation.outputs[0];
@@ -143,34 +143,47 @@ Features features_of(const Operation& operation, const Work& work) {
           static_cast<double>(dtype_bytes(work.compute_dtype, 1)),
           static_cast<double>(out.present() ? dtype_bytes(out.dtype, 1) : 0),
           static_cast<double>(std::ranges::count_if(operation.outputs, &CountedOperand::present)),
-          filled(std::llround(inner), 64)};
+          filled(std::llround(inner), 64),
+          filled(out_width, 4),
+          std::log2(1 + others_bytes)};
 }
+
+namespace {
+
+// The nearest level that holds so many bytes; the last one holds all.
+size_t level_of(const Roofline& roofline, double size_bytes) {
+  const auto& memory = roofline.roofs->memory;
+  size_t level = 0;
+  while (level + 1 < memory.size() && static_cast<double>(memory[level].size_bytes) < size_bytes) {
+    ++level;
+  }
+  return level;
+}
+
+// What weights take longer to come from where the others have driven them.
+double fetch_us(const Roofline& roofline, const Work& work, const Features& features) {
+  if (roofline.roofs->memory.empty()) return 0;
+  const auto own_bytes = static_cast<double>(work.bytes_read + work.bytes_written);
+  const double others_bytes = std::exp2(features[kLogOthers]) - 1;
+  const size_t near = level_of(roofline, own_bytes);
+  const size_t far = level_of(roofline, own_bytes + others_bytes);
+  const auto taken_us = [&](size_t level) {
+    return static_cast<double>(work.weight_bytes) / (roofline.bandwidth_gb_s(level, false) * 1e3);
+  };
+  return far == near ? 0 : std::max(0.0, taken_us(far) - taken_us(near));
+}
+
+}  // namespace
 
 double base_time_us(const Roofline& roofline, const Work& work, const Features& features) {
   const RoofTimes times = roof_times(roofline, work, {});
   const double memory = times.memory_us.empty() ? 0 : *std::ranges::max_element(times.memory_us);
-  const double fixed = times.launch_us + times.sync_us;
+  const double fixed = times.launch_us + times.sync_us + fetch_us(roofline, work, features);
   if (is_of_bytes(features)) {
     const double compute = byte_product_us(roofline, work, features);
     if (compute > 0) return std::max(0.01, fixed + compute + memory / 2);
   }
   return std::max(0.01, fixed + std::max(times.compute_us, memory));
-}
-
-double within_plan_us(double alone_us, const Roofline& roofline, const Work& work,
-                      std::span<const double> memory_us) {
-  constexpr double kExposed = 0.5;
-  const auto& memory = roofline.roofs->memory;
-  const int64_t size_bytes = work.bytes_read + work.bytes_written;
-  // Alone, everything that the layer touches stays in the nearest level that holds it.
-  size_t level = 0;
-  while (level + 1 < memory.size() && memory[level].size_bytes < size_bytes) ++level;
-  double further_us = 0;
-  for (size_t i = level + 1; i < memory_us.size(); ++i) {
-    further_us = std::max(further_us, memory_us[i]);
-  }
-  if (work.kind == WorkKind::kVector) return std::max(alone_us, further_us);
-  return std::max(alone_us + kExposed * further_us, further_us);
 }
 
 // Grows one tree on residuals; splits are exact, over sorted values of each feature.
@@ -220,7 +233,11 @@ class TreeGrower {
       const auto n = static_cast<double>(i + 1);
       const double right = total - left;
       const double gain = left * left / n + right * right / (count - n) - total * total / count;
-      if (gain > best.gain) best = {static_cast<int>(feature), (here + next) / 2, gain};
+      // Between two neighbouring numbers there is no middle: both sides would fall on one.
+      const double middle = (here + next) / 2;
+      if (gain > best.gain) {
+        best = {static_cast<int>(feature), middle > here ? middle : next, gain};
+      }
     }
   }
 

@@ -12,9 +12,11 @@
 namespace edgewright {
 
 // What a layer's time depends on, as numbers; mostly logarithms, because times multiply.
-inline constexpr size_t kFeatures = 29;
+inline constexpr size_t kFeatures = 31;
 using Features = std::array<double, kFeatures>;
-Features features_of(const Operation& operation, const Work& work);
+// `others_bytes`: what is moved between two runs of the layer, 0 where it runs alone in a loop. It
+// says how far away its weights and its code lie.
+Features features_of(const Operation& operation, const Work& work, double others_bytes);
 
 struct TimeSample {
   WorkKind kind = WorkKind::kOther;
@@ -65,13 +67,6 @@ class TimeModel {
 // that the roofs do not show: whole tiles (16 x 16 x 64, what matrix units and packed weights come
 // in), and what is done to every sum in float32.
 double base_time_us(const Roofline& roofline, const Work& work, const Features& features);
-
-// A layer's time within a plan, where some of its data lies further away than when it runs alone in
-// a loop: `alone_us` there, `memory_us` per memory level for what the plan makes it move. A product
-// of a vector waits for its weights; of other layers about half of that time hides behind their
-// arithmetic (measured on convolution and transformer networks).
-double within_plan_us(double alone_us, const Roofline& roofline, const Work& work,
-                      std::span<const double> memory_us);
 
 // Relative errors of predictions: median and 90th percentile of |predicted / measured - 1|.
 struct TimeErrors {

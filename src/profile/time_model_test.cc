@@ -52,35 +52,39 @@ TEST(TimeModel, ComesBackFromItsFileAsItWas) {
   }
 }
 
-TEST(TimeModel, DataFromFurtherAwayTakesLonger) {
-  Roofs roofs;
-  for (const int64_t size_bytes : {int64_t{32} << 10, int64_t{1} << 20, int64_t{0}}) {
-    MemoryRoof level;
-    level.size_bytes = size_bytes;
-    roofs.memory.push_back(level);
+TEST(TimeModel, SaysWhatLiesFurtherAway) {
+  const Attributes attributes;
+  const Operation operation{"", "", "Relu", &attributes, {}, {}, 0};
+  const Features alone = features_of(operation, {}, 0), within = features_of(operation, {}, 4095);
+  EXPECT_EQ(alone.back(), 0);
+  EXPECT_EQ(within.back(), 12);
+}
+
+// Between two neighbouring numbers no third lies that would part them.
+TEST(TimeModel, NeighbouringNumbersAreParted) {
+  std::vector<TimeSample> samples(60);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    samples[i].base_us = 1;
+    samples[i].time_us = i % 2 == 0 ? 1 : 4;
+    samples[i].features[4] = i % 2 == 0 ? 1.0 : std::nextafter(1.0, 2.0);
+    samples[i].features[25] = 4;
   }
-  const Roofline roofline{&roofs, 1};
-  Work work;
-  work.kind = WorkKind::kConvolution;
-  work.bytes_read = 100 << 10;  // alone it stays in the second level
-  const double memory_us[] = {50, 20, 8};
-  EXPECT_DOUBLE_EQ(within_plan_us(30, roofline, work, memory_us), 34);
-  EXPECT_DOUBLE_EQ(within_plan_us(2, roofline, work, memory_us), 8);
-  work.kind = WorkKind::kVector;
-  EXPECT_DOUBLE_EQ(within_plan_us(30, roofline, work, memory_us), 30);
-  work.bytes_read = 1 << 10;  // alone it stays in the first
-  EXPECT_DOUBLE_EQ(within_plan_us(10, roofline, work, memory_us), 20);
+  const auto model = TimeModel::fit(samples);
+  ASSERT_TRUE(model.ok());
+  EXPECT_NEAR(model->predict_us(samples[0].features, 1), 1, 0.05);
+  EXPECT_NEAR(model->predict_us(samples[1].features, 1), 4, 0.2);
+  EXPECT_TRUE(TimeModel::parse(model->to_json(), "times.json").ok());
 }
 
 TEST(TimeModel, RefusesFilesThatDoNotHoldTogether) {
   for (
       const char* text :
-      {"", "{}", R"({"schema": "edgewright.times/3"})",
-       R"({"schema": "edgewright.times/3", "forests": [{"offset": 0, "kinds": 1, "trees": []}]})",
-       R"({"schema": "edgewright.times/3", "forests": [{"offset": 0, "kinds": 1, "trees": [[]]}, {}]})",
-       R"({"schema": "edgewright.times/3", "forests": [{"offset": 0, "kinds": 1,
+      {"", "{}", R"({"schema": "edgewright.times/5"})",
+       R"({"schema": "edgewright.times/5", "forests": [{"offset": 0, "kinds": 1, "trees": []}]})",
+       R"({"schema": "edgewright.times/5", "forests": [{"offset": 0, "kinds": 1, "trees": [[]]}, {}]})",
+       R"({"schema": "edgewright.times/5", "forests": [{"offset": 0, "kinds": 1,
            "trees": [[[0, 1.0, 0, 0]]]}, {"offset": 0, "kinds": 1, "trees": []}]})",
-       R"({"schema": "edgewright.times/3", "forests": [{"offset": 0, "kinds": 1,
+       R"({"schema": "edgewright.times/5", "forests": [{"offset": 0, "kinds": 1,
            "trees": [[[99, 1.0, 1, 2]]]}, {"offset": 0, "kinds": 1, "trees": []}]})"}) {
     const auto read = TimeModel::parse(text, "f");
     ASSERT_FALSE(read.ok()) << text;

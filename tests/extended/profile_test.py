@@ -9,7 +9,7 @@ likwid (bandwidths and peaks against likwid-bench), independent (the same agains
 has nothing of ours), confirm (verdicts hold for 95 %), language (requests to a language model add
 up within 2 %), apply (predicted and achieved within 20 %), batches (what the batch model finds best
 costs at most 3 % more than what a sweep finds), layers (predicted times of layers and models; first
-times layers, four times a minute and a half). CASE:MODEL takes only models of whose names it is a
+times layers, eight times half a minute). CASE:MODEL takes only models of whose names it is a
 part. Exit code 77 where what a case needs is absent. Prints every figure.
 """
 
@@ -183,7 +183,7 @@ def layers(checks):
     if not ZOO.exists():
         return ABSENT
     report = None
-    for _ in range(4):
+    for _ in range(8):
         words = ["--layers", "900", "--layers-seconds", "90", "--seconds", "4", "--accept-noise"]
         report, error = document("device", "probe", *words)
         if report is None:
@@ -191,6 +191,7 @@ def layers(checks):
             return 0
     fit = report["layer_times"]
     text = f"{fit['layers']} layers: error {fit['error_median']:.1%}, {fit['error_p90']:.1%}"
+    text += f"; in turn {fit['in_turn_error_median']:.1%}, {fit['in_turn_error_p90']:.1%}"
     checks.that(fit["error_median"] <= 0.12 and fit["error_p90"] <= 0.30, text)
     predicted_models(checks)
     return 0
