@@ -4,10 +4,9 @@ import gc
 import pathlib
 import threading
 
+import edgewright
 import numpy
 import pytest
-
-import edgewright
 
 
 def test_runs_and_describes(model):
