@@ -45,16 +45,22 @@ class Shapes {
   std::mt19937_64 random_;
 };
 
+// A square window that keeps the size at stride 1; gives what is left of `size`.
+int64_t slide(Layer& layer, int64_t kernel, int64_t stride, int64_t size) {
+  const int64_t pad = kernel / 2;
+  layer.attributes.set("kernel_shape", std::vector<int64_t>{kernel, kernel});
+  layer.attributes.set("strides", std::vector<int64_t>{stride, stride});
+  layer.attributes.set("pads", std::vector<int64_t>{pad, pad, pad, pad});
+  return (size + 2 * pad - kernel) / stride + 1;
+}
+
 Layer convolution(Shapes& shapes) {
   Layer layer;
   layer.op = "Conv2d";
   const int64_t in = shapes.channels(3, 512), out = shapes.channels(8, 512);
   const int64_t kernel = shapes.one_of({1, 1, 3, 3, 3, 5}), stride = shapes.one_of({1, 1, 1, 2});
   const int64_t size = std::max(shapes.side(), kernel);
-  const int64_t pad = kernel / 2, result = (size + 2 * pad - kernel) / stride + 1;
-  layer.attributes.set("kernel_shape", std::vector<int64_t>{kernel, kernel});
-  layer.attributes.set("strides", std::vector<int64_t>{stride, stride});
-  layer.attributes.set("pads", std::vector<int64_t>{pad, pad, pad, pad});
+  const int64_t result = slide(layer, kernel, stride, size);
   if (shapes.chance(0.6)) layer.attributes.set("activation", std::string("Relu"));
   layer.input({1, in, size, size}, in == 3 ? Layout::kPlain : Layout::kNchw16c);
   layer.constant({out, in, kernel, kernel});
@@ -74,10 +80,7 @@ Layer depthwise(Shapes& shapes) {
   const int64_t channels = shapes.channels(8, 960);
   const int64_t kernel = shapes.one_of({3, 3, 5}), stride = shapes.one_of({1, 1, 2});
   const int64_t size = std::max(shapes.side(), kernel);
-  const int64_t pad = kernel / 2, result = (size + 2 * pad - kernel) / stride + 1;
-  layer.attributes.set("kernel_shape", std::vector<int64_t>{kernel, kernel});
-  layer.attributes.set("strides", std::vector<int64_t>{stride, stride});
-  layer.attributes.set("pads", std::vector<int64_t>{pad, pad, pad, pad});
+  const int64_t result = slide(layer, kernel, stride, size);
   layer.attributes.set("group", channels);
   if (shapes.chance(0.8)) layer.attributes.set("activation", std::string("Relu"));
   layer.input({1, channels, size, size}, Layout::kNchw16c);
@@ -241,10 +244,7 @@ Layer byte_convolution(Shapes& shapes, int64_t in, int64_t out, int64_t kernel, 
   layer.op = "QuantizedConv2d";
   const int64_t stride = shapes.one_of({1, 1, 1, 2});
   const int64_t size = std::max(shapes.side(), kernel);
-  const int64_t pad = kernel / 2, result = (size + 2 * pad - kernel) / stride + 1;
-  layer.attributes.set("kernel_shape", std::vector<int64_t>{kernel, kernel});
-  layer.attributes.set("strides", std::vector<int64_t>{stride, stride});
-  layer.attributes.set("pads", std::vector<int64_t>{pad, pad, pad, pad});
+  const int64_t result = slide(layer, kernel, stride, size);
   layer.attributes.set("group", group);
   if (shapes.chance(0.7)) layer.attributes.set("activation", std::string("Relu"));
   layer.input({1, in, size, size}, Layout::kNhwc, DType::kUint8);
