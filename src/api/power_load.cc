@@ -12,15 +12,6 @@ namespace {
 
 constexpr size_t kMaxConfigBytes = size_t{1} << 20;
 
-// TinyLlama 1.1B (config.json of its release).
-constexpr LanguageShape kLlama1b{.hidden = 2048,
-                                 .layers = 22,
-                                 .heads = 32,
-                                 .kv_heads = 4,
-                                 .head_size = 64,
-                                 .feed_forward = 5632,
-                                 .vocabulary = 32000};
-
 Result<LanguageShape> shape_of(const std::string& model) {
   if (model == "llama-1.1b") return kLlama1b;
   std::error_code error;

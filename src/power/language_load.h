@@ -13,6 +13,14 @@ struct LanguageShape {
   int64_t hidden = 0, layers = 0, heads = 0, kv_heads = 0, head_size = 0;
   int64_t feed_forward = 0, vocabulary = 0;
 };
+// TinyLlama 1.1B (config.json of its release).
+inline constexpr LanguageShape kLlama1b{.hidden = 2048,
+                                        .layers = 22,
+                                        .heads = 32,
+                                        .kv_heads = 4,
+                                        .head_size = 64,
+                                        .feed_forward = 5632,
+                                        .vocabulary = 32000};
 // From a config.json of Hugging Face. kBadInput naming the key.
 Result<LanguageShape> parse_language_config(std::string_view json, std::string_view file);
 int64_t parameter_count(const LanguageShape& shape);

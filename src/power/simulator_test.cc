@@ -11,14 +11,6 @@
 namespace edgewright {
 namespace {
 
-constexpr LanguageShape kLlama1b{.hidden = 2048,
-                                 .layers = 22,
-                                 .heads = 32,
-                                 .kv_heads = 4,
-                                 .head_size = 64,
-                                 .feed_forward = 5632,
-                                 .vocabulary = 32000};
-
 constexpr LanguageShape kSmall{.hidden = 256,
                                .layers = 8,
                                .heads = 4,
