@@ -3,11 +3,12 @@
 
 usage: language_speculation_test.py EDGEWRIGHT PROBE NOVEL_FOLDER [PROMPTS]
 
-Every text of PROMPTS (50) prompts, cut out of novels-dev, is generated in int8 on one thread by each
-target of CASES alone and with its drafts; greedily, and every fifth drawn with a seed. Tokens have
-to be equal, the speed over that of the target alone at least as asked, and the gain that is predicted
-within CLOSE of the measured one: medians over the prompts, each measured beside its own plain run.
-The last case cannot gain: it has to cost next to nothing. Exit code 77 where NOVEL_FOLDER is absent.
+Every text of PROMPTS (50) prompts, cut out of novels-dev, is generated in int8 on one thread by
+each target of CASES alone and with its draft; greedily, and every fifth drawn with a seed. Tokens
+have to be equal, the speed over that of the target alone at least as asked, and the gain that is
+predicted within CLOSE of the measured one: medians over the prompts, each measured beside its own
+plain run. The last two cases cannot gain: they have to cost next to nothing. Exit code 77 where
+NOVEL_FOLDER is absent.
 """
 
 import pathlib
@@ -19,8 +20,8 @@ from language_checks import Checks
 
 TOKENS = 96
 CLOSE = 0.15
-# target, draft, hotter than usual, at least so many times the speed of the target alone. Losing ones
-# are switched off, so that they lose no more than their trials.
+# target, draft, hotter than usual, at least so many times the speed of the target alone. Losing
+# ones are switched off, so that they lose no more than their trials.
 CASES = (
     ("novel-31m", "novel-1m-draft", False, 1.2),
     ("novel-31m", "lookup", False, 1.0),

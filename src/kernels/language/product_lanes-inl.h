@@ -2,13 +2,13 @@
 // file that defines an instruction set:
 //   struct Isa {
 //     using Floats, Integers, Bytes = 16 floats, 16 int32, 64 unsigned weight bytes;
-//     load_floats, load_halves, load_low_bf16, load_high_bf16, load_bytes, store
-//     low_nibbles, high_nibbles, with_high_bits<j>(nibbles, bytes): bits 2 j and 2 j + 1 of bytes
-//     as bits 4 and 5; set_float, set_integer, to_float, multiply, multiply_add unsigned_bytes,
-//     signed_bytes: 16 integers of 16 bytes, as floats dot(sum, bytes, inputs): lane i gains
-//     bytes[4 i + j] * inputs[j], j < 4; bytes below 128 dot_wide: the same for all bytes; with
-//     kOffsetBytes as false it takes 128 from each first prefetch(address): of the line that is
-//     used now, to fetch those that are used later
+//     load_floats, load_halves, load_low_bf16, load_high_bf16, load_bytes, store, low_nibbles,
+//     high_nibbles, set_float, set_integer, to_float, multiply, multiply_add
+//     with_high_bits<j>(nibbles, bytes): bits 2 j and 2 j + 1 of the bytes become bits 4 and 5
+//     unsigned_bytes, signed_bytes: 16 integers of 16 bytes, as floats
+//     dot(sum, bytes, inputs): lane i gains bytes[4 i + j] * inputs[j], j < 4; bytes below 128
+//     dot_wide: for all bytes; with kOffsetBytes as false it takes 128 from each first
+//     prefetch(address): of the line that is used now, to fetch those that are used later
 //   };
 #include <utility>
 
@@ -16,7 +16,6 @@
 
 namespace edgewright::language {
 namespace {
-
 // Scales and minima of one group of a chunk, a lane for each row.
 template <class Isa, WeightType kType>
 inline __attribute__((always_inline)) typename Isa::Floats load_scale(const std::byte* chunk,
@@ -44,17 +43,15 @@ inline __attribute__((always_inline)) typename Isa::Floats load_minimum(const st
   }
 }
 
-// Integer products of the half kHalf of a group of 32 columns of 6 bits.
-template <class Isa, int kHalf, int kRows>
-inline __attribute__((always_inline)) void dot_six_bits(const std::byte* values,
+// Integer products of half a group of 32 columns of 6 bits, from its nibbles and its upper bits.
+template <class Isa, int kRows>
+inline __attribute__((always_inline)) void dot_six_bits(const std::byte* nibbles,
+                                                        const std::byte* upper_bits,
                                                         const int8_t* inputs, size_t stride,
                                                         typename Isa::Integers (&sum)[kRows]) {
-  const std::byte* nibbles = values + kHalf * 128;
-  Isa::prefetch(nibbles);
-  Isa::prefetch(nibbles + 64);
-  Isa::prefetch(values + 256 + kHalf * 64);
+  Isa::prefetch(nibbles), Isa::prefetch(nibbles + 64), Isa::prefetch(upper_bits);
   const auto first = Isa::load_bytes(nibbles), second = Isa::load_bytes(nibbles + 64);
-  const auto upper = Isa::load_bytes(values + 256 + kHalf * 64);
+  const auto upper = Isa::load_bytes(upper_bits);
   const typename Isa::Bytes bytes[4] = {
       Isa::template with_high_bits<0>(Isa::low_nibbles(first), upper),
       Isa::template with_high_bits<1>(Isa::high_nibbles(first), upper),
@@ -62,9 +59,9 @@ inline __attribute__((always_inline)) void dot_six_bits(const std::byte* values,
       Isa::template with_high_bits<3>(Isa::high_nibbles(second), upper)};
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-    const int8_t* row = inputs + static_cast<size_t>(r) * stride + kHalf * 16;
 #pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) sum[r] = Isa::dot(sum[r], bytes[j], row + 4 * j);
+    for (int j = 0; j < 4; ++j) sum[r] = Isa::dot(sum[r], bytes[j], inputs + 4 * j);
+    inputs += stride;
   }
 }
 
@@ -76,9 +73,8 @@ inline __attribute__((always_inline)) void dot_group(const std::byte* values, co
   constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
   constexpr int kVectorColumns = kLayout.value_bits == 8 ? 4 : 8;
   if constexpr (kLayout.value_bits == 6) {
-    static_assert(kColumns == 32);
-    dot_six_bits<Isa, 0, kRows>(values, inputs, stride, sum);
-    dot_six_bits<Isa, 1, kRows>(values, inputs, stride, sum);
+    dot_six_bits<Isa, kRows>(values, values + 256, inputs, stride, sum);
+    dot_six_bits<Isa, kRows>(values + 128, values + 320, inputs + 16, stride, sum);
     return;
   }
 #pragma GCC unroll 8
