@@ -88,7 +88,7 @@ Status time_layers(const DeviceProbeOptions& options, const Roofs& roofs,
     auto& unseen = layer.others_bytes > 0 ? unseen_in_turn : unseen_alone;
     (is_held_back(layer) ? unseen : known).push_back(samples.back());
   }
-  EDGEWRIGHT_ASSIGN(const TimeModel half, TimeModel::fit(known));
+  EDGEWRIGHT_ASSIGN(const TimeModel half, TimeModel::fit(known, roofs));
   const TimeErrors alone = errors_of(half, unseen_alone);
   const TimeErrors in_turn = errors_of(half, unseen_in_turn);
   report.timed_layers = std::ranges::count(layers, 0, &LayerTime::others_bytes);
@@ -96,7 +96,7 @@ Status time_layers(const DeviceProbeOptions& options, const Roofs& roofs,
   report.prediction_error_p90 = alone.p90;
   report.in_turn_error_median = in_turn.median;
   report.in_turn_error_p90 = in_turn.p90;
-  EDGEWRIGHT_ASSIGN(const TimeModel model, TimeModel::fit(samples));
+  EDGEWRIGHT_ASSIGN(const TimeModel model, TimeModel::fit(samples, roofs));
   return write_file(options.times_cache, model.to_json());
 }
 

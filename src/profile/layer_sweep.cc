@@ -8,9 +8,9 @@
 #include <numeric>
 #include <optional>
 
-#include "profile/kernel_runner.h"
 #include "profile/made_up_layers.h"
 #include "profile/step_times.h"
+#include "runtime/kernel_runner.h"
 
 namespace edgewright {
 namespace {
@@ -24,6 +24,8 @@ constexpr double kMostBytes = 1e12;
 // in the caches.
 constexpr size_t kInTurns[] = {3, kKindsPeriod};
 constexpr int kRounds = 10;
+// Enough for a middle that is good to some two per cent.
+constexpr size_t kPaceLayers = 3 * kKindsPeriod;
 // Raised with every change of what layer i is.
 constexpr std::string_view kLayersSchema = "edgewright.layers/5\n";
 
@@ -180,6 +182,23 @@ TimeSample sample_of(const LayerTime& layer, const Roofline& roofline) {
   const Work work = work_of(operation);
   const Features features = features_of(operation, work, layer.others_bytes);
   return {work.kind, features, base_time_us(roofline, work, features), layer.time_us};
+}
+
+double pace_of(const TimeModel& model, std::span<const LayerTime> layers) {
+  std::vector<double> ratios;
+  for (const LayerTime& layer : layers) {
+    const TimeSample sample = sample_of(layer, {&model.roofs(), 1});
+    if (!model.knows(sample.kind, sample.features)) continue;
+    ratios.push_back(layer.time_us / model.predict_us(sample.features, sample.base_us));
+  }
+  return ratios.empty() ? 1 : quantile(std::move(ratios), 0.5);
+}
+
+Result<double> machine_pace(const TimeModel& model) {
+  SweepOptions sweep;
+  sweep.count = kPaceLayers;
+  EDGEWRIGHT_ASSIGN(const auto layers, sweep_layers(sweep));
+  return pace_of(model, layers);
 }
 
 bool is_held_back(const LayerTime& layer) { return layer.index / kKindsPeriod % 2 == 1; }

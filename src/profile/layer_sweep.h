@@ -34,6 +34,12 @@ Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options);
 // What a model of times is fitted to.
 TimeSample sample_of(const LayerTime& layer, const Roofline& roofline);
 
+// How much longer these layers take than the model says: the middle of the ratios.
+double pace_of(const TimeModel& model, std::span<const LayerTime> layers);
+// The same of made-up layers that are timed now, about a second: a machine is quicker or slower on
+// some days, with its temperature and, where it is a virtual one, its neighbours.
+Result<double> machine_pace(const TimeModel& model);
+
 // Every other block of twelve layers, so that both halves hold all kinds.
 bool is_held_back(const LayerTime& layer);
 

@@ -49,5 +49,22 @@ TEST(LayerSweep, BothHalvesHoldEveryKind) {
   EXPECT_EQ(kinds[0], kinds[1]);
 }
 
+TEST(LayerSweep, PaceIsHowMuchLongerLayersTakeThanTheModelSays) {
+  Roofs roofs;
+  roofs.step_us.value = 0.1;
+  std::vector<LayerTime> layers;
+  std::vector<TimeSample> samples;
+  for (size_t i = 0; i < 240; ++i) {
+    layers.push_back({i, 1 + static_cast<double>(i % 7), 0, 0});
+    samples.push_back(sample_of(layers.back(), {&roofs, 1}));
+  }
+  const auto model = TimeModel::fit(samples, roofs);
+  ASSERT_TRUE(model.ok());
+  const double same = pace_of(*model, layers);
+  EXPECT_GT(same, 0.5);
+  for (LayerTime& layer : layers) layer.time_us *= 1.25;
+  EXPECT_NEAR(pace_of(*model, layers), 1.25 * same, 1e-9);
+}
+
 }  // namespace
 }  // namespace edgewright

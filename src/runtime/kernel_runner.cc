@@ -1,6 +1,8 @@
-#include "profile/kernel_runner.h"
+#include "runtime/kernel_runner.h"
 
 #include <algorithm>
+
+#include "base/clock.h"
 
 namespace edgewright {
 
@@ -42,7 +44,9 @@ Result<KernelRunner> KernelRunner::create(const KernelRequest& request,
     if (!runner.packed_.empty_handle()) packed = runner.packed_.byte_span();
     runner.constant_bytes_ = packed.size();
   }
+  const auto start = std::chrono::steady_clock::now();
   EDGEWRIGHT_ASSIGN(runner.kernel_, implementation.create(at_run, packed));
+  runner.make_us_ = microseconds_since(start);
   const auto operand_of = [](const TensorSpec& spec, auto role, size_t index) {
     return Operand{index, role, spec.dtype == DType::kFloat32, stored_size_bytes(spec), nullptr};
   };

@@ -3,7 +3,8 @@
 #include <memory>
 #include <vector>
 
-#include "runtime/autotune.h"
+#include "base/thread_pool.h"
+#include "runtime/compile.h"
 
 namespace edgewright {
 
@@ -22,6 +23,8 @@ class KernelRunner {
   size_t operand_bytes() const;
   // As the kernel reads them: packed where it packs.
   size_t constant_bytes() const { return constant_bytes_; }
+  // What making the kernel took, without packing.
+  double make_us() const { return make_us_; }
 
  private:
   KernelRunner() = default;
@@ -38,6 +41,7 @@ class KernelRunner {
   std::unique_ptr<ThreadPool> pool_;
   Tensor packed_;
   size_t constant_bytes_ = 0;
+  double make_us_ = 0;
   std::byte* scratch_ = nullptr;
   std::vector<Tensor> memory_;
   std::vector<Operand> operands_;
