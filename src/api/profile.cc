@@ -1,6 +1,7 @@
 #include "edgewright/profile.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 
 #include "api/engine.h"
@@ -178,8 +179,11 @@ Status add_predictions(const std::optional<TimeModel>& model, const Plan& plan,
 
 Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions& options) {
   EDGEWRIGHT_ASSIGN(const Roofs roofs, host_roofs(options.roofs_cache));
+  const auto start = std::chrono::steady_clock::now();
   EDGEWRIGHT_ASSIGN(auto opened, open_session(path, options.session));
+  const double open_us = microseconds(start, std::chrono::steady_clock::now());
   Session& session = *opened.session;
+  const double planned_us = session.figures().plan_us;
   EDGEWRIGHT_ASSIGN(const auto inputs, session_inputs(session.inputs(), options.inputs,
                                                       options.session, options.seed));
   StepTimeOptions time_options;
@@ -192,10 +196,17 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
   report.device = roofs.device;
   report.cpu = host_cpu().model;
   report.threads = options.session.threads;
-  report.load_us = session.figures().load_us;
-  report.first_inference_us = session.figures().first_inference_us;
+  const SessionFigures& figures = session.figures();
+  report.load_us = open_us;
+  report.first_inference_us = figures.first_inference_us;
   report.operators = analyse_steps(session.plan(), roofline, times.step_us);
   assign_roles(session.plan(), report.operators);
+  // Where shapes are open the first inference makes the plan.
+  report.phases = {{"load", open_us - planned_us, 0, 1},
+                   {"plan and layout", figures.plan_us, 0, 1},
+                   {"warm-up", report.first_inference_us - (figures.plan_us - planned_us), 0, 1},
+                   {"inference", times.wall_us, 1, 1},
+                   {"post-processing", times.after_us, 0, 1}};
   add_times(times, report);
   add_totals(roofline, report);
   add_memory(session.plan(), session.figures(), report);
@@ -220,9 +231,6 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
   if (options.apply) EDGEWRIGHT_TRY(apply_advice(path, options, roofs, base, report));
   if (!options.batches.empty()) EDGEWRIGHT_TRY(measure_batches(path, options, base, report));
   EDGEWRIGHT_TRY(write_exports(options.exports, report));
-  report.phases = {{"load", report.load_us, 0, 1},
-                   {"first inference", report.first_inference_us, 0, 1},
-                   {"inference", report.wall_us, 1, 1}};
   return report;
 }
 
