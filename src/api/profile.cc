@@ -153,7 +153,7 @@ std::optional<TimeModel> cached_times(const std::string& path, ProfileReport& re
 Status add_predictions(const std::optional<TimeModel>& model, const Plan& plan,
                        const Roofline& roofline, ProfileReport& report) {
   if (model) {
-    EDGEWRIGHT_ASSIGN(report.machine_pace, machine_pace(*model));
+    EDGEWRIGHT_ASSIGN(report.machine_pace, machine_pace(*model, {probe_read, probe_write}));
   }
   const auto all_bytes = static_cast<double>(report.parameter_bytes + report.arena_bytes);
   for (size_t i = 0; i < plan.steps.size(); ++i) {

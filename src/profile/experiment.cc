@@ -6,7 +6,6 @@
 #include "profile/step_request.h"
 #include "profile/step_times.h"
 #include "runtime/autotune.h"
-#include "runtime/kernel_runner.h"
 
 namespace edgewright {
 namespace {
@@ -18,13 +17,9 @@ constexpr double kHalf = 0.5;
 constexpr double kGrowth = 1.35;
 // And eight times as much at least this.
 constexpr double kGrowthOfEight = 1.7;
-// The loops take whole rounds of this many floats (kernels/probe).
-constexpr size_t kFloatGranule = 1024;
 constexpr int64_t kLargestMoveBytes = int64_t{1} << 30;
 // No cache that a step's weights could outlive in is larger for one core.
 constexpr double kMostOthersBytes = 64e6;
-constexpr int kFewestRounds = 10, kMostRounds = 200;
-constexpr std::chrono::milliseconds kRoundsBudget{20};
 
 double measured_or_zero(const KernelRequest& request, const KernelImplementation& implementation) {
   if (!implementation.supports(request)) return 0;
@@ -36,12 +31,12 @@ double measured_or_zero(const KernelRequest& request, const KernelImplementation
 Result<double> moving_us(const Work& work, const MoveKernels& move) {
   const auto rounded = [](int64_t bytes) {
     const auto count = static_cast<size_t>(std::min(bytes, kLargestMoveBytes)) / sizeof(float);
-    return (count + kFloatGranule - 1) / kFloatGranule * kFloatGranule;
+    return (count + kMovedFloats - 1) / kMovedFloats * kMovedFloats;
   };
   const size_t reads = rounded(work.bytes_read), writes = rounded(work.bytes_written);
   EDGEWRIGHT_ASSIGN(
       Tensor memory,
-      Tensor::allocate(DType::kFloat32, {static_cast<int64_t>(reads + writes + kFloatGranule)}));
+      Tensor::allocate(DType::kFloat32, {static_cast<int64_t>(reads + writes + kMovedFloats)}));
   auto* data = memory.mutable_data<float>();
   // Pages that nobody wrote to would all be the same one of zeros.
   if (reads + writes > 0) move.write(data, reads + writes, false, 1);
@@ -64,31 +59,6 @@ Result<double> moving_us(const Work& work, const MoveKernels& move) {
   return time_us * std::min(1.0, asked / moved);
 }
 
-// Time of a run when so many other bytes were read since the last one, and its operands have just
-// been written, as the steps before it do.
-Result<double> far_us(const KernelRequest& request, const KernelImplementation& implementation,
-                      double others_bytes, const MoveKernels& move) {
-  EDGEWRIGHT_ASSIGN(KernelRunner runner, KernelRunner::create(request, implementation));
-  const auto count = static_cast<size_t>(std::min(others_bytes, kMostOthersBytes)) / sizeof(float) /
-                     kFloatGranule * kFloatGranule;
-  EDGEWRIGHT_ASSIGN(Tensor others, Tensor::allocate(DType::kFloat32,
-                                                    {static_cast<int64_t>(count + kFloatGranule)}));
-  auto* data = others.mutable_data<float>();
-  move.write(data, count + kFloatGranule, false, 1);
-  const double clock_us = clock_pair_us() / 2;
-  std::vector<double> times;
-  const auto begin = Clock::now();
-  while (times.size() < kFewestRounds ||
-         (times.size() < kMostRounds && Clock::now() - begin < kRoundsBudget)) {
-    if (count > 0) move.read(data, count, 1, 1);
-    runner.write_operands();
-    const auto before = Clock::now();
-    runner.run();
-    times.push_back(microseconds(before, Clock::now()) - clock_us);
-  }
-  return mean_at(quiet_runs(times), times);
-}
-
 }  // namespace
 
 Result<Response> respond(const Plan& plan, const PlanStep& step, const Work& work,
@@ -103,9 +73,9 @@ Result<Response> respond(const Plan& plan, const PlanStep& step, const Work& wor
   std::vector<Tensor> constants;
   KernelRequest request = full_request(plan, step, constants);
   response.alone_us = measured_or_zero(request, *step.implementation);
-  if (step.implementation->supports(request)) {
-    EDGEWRIGHT_ASSIGN(response.far_us,
-                      far_us(request, *step.implementation, around.others_bytes, move));
+  if (response.alone_us > 0) {
+    EDGEWRIGHT_ASSIGN(KernelRunner kernel, KernelRunner::create(request, *step.implementation));
+    response.far_us = around.others->far_run_us(kernel, around.others_bytes);
   }
   if (roofs.cores > request.threads) {
     KernelRequest wider = request;
@@ -173,6 +143,8 @@ Result<double> confirm(const Plan& plan, const Roofs& roofs, const MoveKernels& 
   int tried = 0, held = 0;
   auto all_bytes = static_cast<double>(plan.arena_bytes);
   for (const ProfiledOperator& op : operators) all_bytes += static_cast<double>(op.weight_bytes);
+  EDGEWRIGHT_ASSIGN(const OtherData others,
+                    OtherData::allocate(std::min(all_bytes, kMostOthersBytes), move));
   for (size_t i = 0; i < operators.size(); ++i) {
     ProfiledOperator& row = operators[i];
     if (progress) progress("confirm", i, operators.size());
@@ -180,7 +152,7 @@ Result<double> confirm(const Plan& plan, const Roofs& roofs, const MoveKernels& 
     const PlanStep& step = plan.steps[i];
     const Work work = work_of(operation_of(plan, step));
     const auto own_bytes = static_cast<double>(work.bytes_read + work.bytes_written);
-    const Surroundings around{row.time_us, std::max(0.0, all_bytes - own_bytes)};
+    const Surroundings around{row.time_us, &others, std::max(0.0, all_bytes - own_bytes)};
     EDGEWRIGHT_ASSIGN(const Response response, respond(plan, step, work, around, roofs, move));
     const std::string seen = bound_by_experiment(response);
     row.confirmed = agrees(row.bound, seen);

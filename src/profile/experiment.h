@@ -4,16 +4,11 @@
 
 #include "base/progress.h"
 #include "edgewright/profile.h"
+#include "profile/far_runs.h"
 #include "profile/roofline.h"
 #include "runtime/plan.h"
 
 namespace edgewright {
-
-// Loops that only move memory; kernels/probe has them.
-struct MoveKernels {
-  float (*read)(const float* from, size_t count, int streams, size_t passes) = nullptr;
-  void (*write)(float* to, size_t count, bool around, size_t passes) = nullptr;
-};
 
 // What a step does when its circumstances change. Times in microseconds; 0: not tried.
 struct Response {
@@ -32,6 +27,7 @@ struct Response {
 // What a step is tried against: `others_bytes` is what the other steps read and write meanwhile.
 struct Surroundings {
   double in_place_us = 0;
+  const OtherData* others = nullptr;
   double others_bytes = 0;
 };
 

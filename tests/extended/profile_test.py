@@ -210,7 +210,7 @@ def layers(checks):
             return 0
     fit = report["layer_times"]
     text = f"{fit['layers']} layers: error {fit['error_median']:.1%}, {fit['error_p90']:.1%}"
-    text += f"; in turn {fit['in_turn_error_median']:.1%}, {fit['in_turn_error_p90']:.1%}"
+    text += f"; among other data {fit['far_error_median']:.1%}, {fit['far_error_p90']:.1%}"
     checks.that(fit["error_median"] <= 0.12 and fit["error_p90"] <= 0.30, text)
     predicted_models(checks)
     return 0
