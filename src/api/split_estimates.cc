@@ -135,11 +135,18 @@ Result<OffloadReport> compare_offloading(const OffloadOptions& options) {
   const auto dqn = make_dqn(kOffloadWays, kOffloadFeatures, options.seed);
   const auto local = make_fixed(kLocal, "device"), remote = make_fixed(kRemote, "server");
   const auto both = make_fixed(kSplit, "split");
+  const auto raced_remote = make_fixed(kRacedRemote, "race"),
+             raced_split = make_fixed(kRacedSplit, "split race");
   const std::pair<const char*, OffloadPolicy*> policies[] = {
-      {"lin-ucb", lin_ucb.get()},     {"lin-ucb, nothing forced", unforced.get()},
-      {"tabular", tabular.get()},     {"dqn", dqn.get()},
-      {"always device", local.get()}, {"always server", remote.get()},
-      {"always split", both.get()}};
+      {"lin-ucb", lin_ucb.get()},
+      {"lin-ucb, nothing forced", unforced.get()},
+      {"tabular", tabular.get()},
+      {"dqn", dqn.get()},
+      {"always device", local.get()},
+      {"always server", remote.get()},
+      {"always split", both.get()},
+      {"always race", raced_remote.get()},
+      {"always split and race", raced_split.get()}};
   for (const auto& [name, policy] : policies) {
     report.policies.push_back(figures_of(steps, *policy, name, &report.oracle_cost));
   }

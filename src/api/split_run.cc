@@ -307,7 +307,9 @@ Result<Ready> make_ready(const SplitRunOptions& options, const ServerConnection&
   EDGEWRIGHT_TRY(measure_server(*client, ready));
   fix_cut(options, ready);
   fix_in_flight(options, ready);
-  EDGEWRIGHT_ASSIGN(ready.runner.ways, way_choice(options, ready.parts->cuts().size()));
+  std::vector<ReadyCut> cuts;
+  for (const RunnableCut& cut : ready.parts->cuts()) cuts.push_back(cut.times);
+  EDGEWRIGHT_ASSIGN(ready.runner.ways, way_choice(options, cuts));
   return ready;
 }
 

@@ -55,7 +55,8 @@ Result<CutGoal> cut_goal(const SplitRunChoice& choice) {
       "found by={} in --choose, expected latency, throughput, lin-ucb, tabular or dqn", choice.by);
 }
 
-Result<std::shared_ptr<WayChoice>> way_choice(const SplitRunOptions& options, size_t cuts) {
+Result<std::shared_ptr<WayChoice>> way_choice(const SplitRunOptions& options,
+                                              std::span<const ReadyCut> cuts) {
   const MakePolicy* const make = find_policy(options.choice.by);
   if (make == nullptr) {
     if (options.choice.state.empty()) return std::shared_ptr<WayChoice>();
@@ -63,13 +64,14 @@ Result<std::shared_ptr<WayChoice>> way_choice(const SplitRunOptions& options, si
                        options.choice.state);
   }
   if (!options.cut.empty()) return usage_error("a policy chooses the cut; leave out --cut");
-  auto policy = (*make)(cuts, options.seed);
+  const bool can_race = options.fallback;  // it takes the rests of all cuts on the device
+  auto policy = (*make)(WayChoice::count(cuts, can_race), options.seed);
   if (!options.choice.state.empty() && std::filesystem::exists(options.choice.state)) {
     EDGEWRIGHT_ASSIGN(const std::string text, read_file(options.choice.state, kMaxStateBytes));
     auto status = policy->load(text);
     if (!status.ok()) return std::move(status).error().at(options.choice.state);
   }
-  return std::make_shared<WayChoice>(std::move(policy), costs_of(options.choice));
+  return std::make_shared<WayChoice>(std::move(policy), costs_of(options.choice), can_race);
 }
 
 Status keep_ways(const SplitRunChoice& choice, WayChoice* ways, SplitRunReport& report) {

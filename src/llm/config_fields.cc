@@ -1,6 +1,9 @@
 #include "llm/config_fields.h"
 
+#include <algorithm>
 #include <cmath>
+
+#include "base/quote.h"
 
 namespace edgewright {
 namespace {
@@ -111,6 +114,14 @@ std::vector<int> Fields::integers(std::string_view name, size_t limit) {
   }
   wrong(name, fmt::format("a whole number or a list of at most {}", limit));
   return {};
+}
+
+Error unread_name(std::string_view what, std::string_view name,
+                  std::initializer_list<std::string_view> others) {
+  if (std::ranges::find(others, name) != others.end()) {
+    return unsupported("{} {} is not supported", what, edgewright::quoted(name));
+  }
+  return bad_input("{} {} is not known to the format", what, edgewright::quoted(name));
 }
 
 }  // namespace edgewright

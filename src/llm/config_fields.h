@@ -37,4 +37,9 @@ class Fields {
   Status status_;
 };
 
+// Why a name is not read: `others` are those that the format has and that are not computed here
+// (not supported); any other is damage (bad input).
+Error unread_name(std::string_view what, std::string_view name,
+                  std::initializer_list<std::string_view> others);
+
 }  // namespace edgewright

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
+#include "base/quote.h"
 #include "llm/architecture.h"
 #include "llm/config.h"
 
@@ -75,7 +77,7 @@ void read_rope(Keys& keys, const Architecture& row, ModelConfig& config) {
     rope.scaling = RopeScaling::kYarn;
     rope.attention_factor = rope.factor > 1 ? 0.1f * std::log(rope.factor) + 1 : 1;
   } else if (!type.empty() && type != "none" && type != "longrope") {
-    keys.fields().fail(unsupported("rope scaling \"{}\" is not supported", type));
+    keys.fields().fail(unread_name("rope scaling", type, {}));
   }
   if (type == "longrope" || keys.has("rope.scaling.attn_factor")) {
     rope.attention_factor = keys.number("rope.scaling.attn_factor", 1.0f);
@@ -134,6 +136,13 @@ Result<ModelConfig> config_from_gguf(const Json& metadata) {
   }
   if (name.empty()) return bad_input("general.architecture is empty, expected a name");
   if (found == nullptr) {
+    // What is said of a model begins with its architecture's name.
+    const bool has_keys = std::ranges::any_of(
+        metadata.items(), [&](const auto& item) { return item.key().starts_with(name + "."); });
+    if (!has_keys) {
+      return bad_input("general.architecture is {}, and no key begins with it; expected one of {}",
+                       edgewright::quoted(name), architecture_names());
+    }
     return unsupported("architecture \"{}\" is not supported; expected one of {}", name,
                        architecture_names());
   }

@@ -1,5 +1,8 @@
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 
+#include "base/quote.h"
 #include "llm/architecture.h"
 #include "llm/config.h"
 
@@ -7,6 +10,17 @@ namespace edgewright {
 namespace {
 
 constexpr size_t kMaxFactors = 1024;
+
+// What classes of a supported family may be beside the one that generates text.
+constexpr std::string_view kOtherHeads[] = {
+    "Model",
+    "TextModel",
+    "PreTrainedModel",
+    "ForConditionalGeneration",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForQuestionAnswering",
+};
 
 Result<const Architecture*> architecture_of(const Json& json, Fields& fields) {
   std::string found = fields.text("model_type", "");
@@ -22,8 +36,25 @@ Result<const Architecture*> architecture_of(const Json& json, Fields& fields) {
   if (!json.is_object() || (class_name.empty() && found.empty())) {
     return bad_input("expected \"architectures\" or \"model_type\"");
   }
-  return unsupported("architecture {} is not supported; expected one of {}",
-                     class_name.empty() ? found : class_name, architecture_names());
+  const std::string& name = class_name.empty() ? found : class_name;
+  const auto is_letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  if (!std::ranges::all_of(name, [&](char c) { return is_letter(c) || c == '_' || c == '-'; })) {
+    return bad_input("architecture {}, expected a name such as {}", edgewright::quoted(name),
+                     architecture_names());
+  }
+  for (const Architecture& row : architecture_table()) {
+    if (class_name.empty() || found != row.model_type) continue;
+    const std::string family(row.class_name.substr(0, row.class_name.find("For")));
+    const bool exists = std::ranges::any_of(kOtherHeads, [&](std::string_view head) {
+      return class_name == family + std::string(head);
+    });
+    if (!exists) {
+      return bad_input("\"architectures\" names {}, \"model_type\" {}, which goes with {}",
+                       class_name, found, row.class_name);
+    }
+  }
+  return unsupported("architecture {} is not supported; expected one of {}", name,
+                     architecture_names());
 }
 
 void read_scaling(Fields& fields, int context, RopeConfig& rope) {
@@ -58,10 +89,7 @@ void read_scaling(Fields& fields, int context, RopeConfig& rope) {
             ? std::sqrt(1 + std::log(stretch) / std::log(static_cast<float>(rope.original_context)))
             : 1.0f);
   } else {
-    fields.fail(
-        unsupported("rope scaling \"{}\" is not supported; expected default, linear, "
-                    "llama3, yarn or longrope",
-                    type));
+    fields.fail(unread_name("rope scaling", type, {"dynamic", "mrope", "proportional"}));
   }
 }
 
@@ -161,7 +189,15 @@ Status check_activation(Fields& fields, const Architecture& row) {
       (row.activation == GateActivation::kGeluTanh && (gelu || name == "silu"))) {
     return {};
   }
-  return unsupported("activation \"{}\" is not supported for {}", name, row.name);
+  return unread_name(fmt::format("for {} the activation", row.name), name,
+                     {"celu",     "elu",           "gelu",
+                      "gelu_10",  "gelu_accurate", "gelu_fast",
+                      "gelu_new", "gelu_python",   "gelu_pytorch_tanh",
+                      "laplace",  "leaky_relu",    "linear",
+                      "mish",     "prelu",         "quick_gelu",
+                      "relu",     "relu2",         "relu6",
+                      "sigmoid",  "silu",          "swish",
+                      "tanh"});
 }
 
 void read_sizes(Fields& fields, ModelConfig& config) {

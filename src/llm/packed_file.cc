@@ -10,6 +10,7 @@ namespace {
 
 constexpr char kMagic[4] = {'E', 'W', 'L', 'M'};
 constexpr uint32_t kVersion = 1;
+constexpr uint32_t kHighestVersion = 64;  // a little room for those to come
 constexpr size_t kPreludeBytes = 64;
 constexpr size_t kAlignment = 64;
 constexpr size_t kMaxHeaderBytes = size_t{1} << 28;
@@ -185,6 +186,9 @@ Result<PackedModel> read_bytes(std::span<const std::byte> bytes) {
   std::memcpy(&prelude, bytes.data(), sizeof(prelude));
   if (std::memcmp(prelude.magic, kMagic, sizeof(kMagic)) != 0) {
     return bad_input("expected a packed language model, which begins with EWLM");
+  }
+  if (prelude.version == 0 || prelude.version > kHighestVersion) {
+    return bad_input("version {} of the format, expected {}", prelude.version, kVersion);
   }
   if (prelude.version != kVersion) {
     return unsupported("packed in version {} of the format, expected {}; convert the model again",

@@ -62,7 +62,7 @@ Result<Step::Behaviour> behaviour_of(const std::string& name) {
   };
   const auto found = kNames.find(name);
   if (found != kNames.end()) return found->second;
-  return unsupported("split behaviour \"{}\" is not supported", name);
+  return unread_name("split behaviour", name, {});
 }
 
 Result<Step> parse_split(Fields& fields) {
@@ -128,7 +128,9 @@ Result<Step> parse_step(const Json& json) {
       made.behaviour = Step::Behaviour::kWithNext;
       return made;
     }
-    return unsupported("pre-tokenizer \"{}\" is not supported", type);
+    return unread_name(
+        "pre-tokenizer", type,
+        {"BertPreTokenizer", "CharDelimiterSplit", "FixedLength", "Punctuation", "UnicodeScripts"});
   }();
   EDGEWRIGHT_TRY(fields.status());
   return step;

@@ -39,10 +39,10 @@ Status read_trainer(std::string_view bytes, SentencePieceModel& model) {
   while (reader.next()) {
     if (reader.field() == 3) {
       if (reader.number() != 1 && reader.number() != 2) {
-        return unsupported(
-            "SentencePiece models of kind {} are not supported, only unigram (1) and "
-            "byte-pair (2)",
-            reader.number());
+        constexpr const char* kRead =
+            "SentencePiece model of kind {}, expected unigram (1) or byte-pair (2)";
+        const bool exists = reader.number() == 3 || reader.number() == 4;  // words, characters
+        return exists ? unsupported(kRead, reader.number()) : bad_input(kRead, reader.number());
       }
       model.unigram = reader.number() == 1;
     }

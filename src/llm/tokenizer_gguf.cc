@@ -1,6 +1,7 @@
 #include "llm/tokenizer_gguf.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 
 #include "base/quote.h"
@@ -79,6 +80,11 @@ Result<std::string> tokenizer_json_of(Fields& fields, const Json& tokens, const 
   const std::string pre = fields.text("tokenizer.ggml.pre", "default");
   const auto* row = std::ranges::find(kPreTokenizers, pre, &PreTokenizerName::name);
   if (row == std::end(kPreTokenizers)) {
+    // New models bring new names, all of them plain.
+    const bool plain = std::ranges::all_of(pre, [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
+    });
+    if (!plain) return bad_input("pre-tokenizer {} is no name", edgewright::quoted(pre));
     return unsupported(
         "pre-tokenizer \"{}\" is not supported; put the original tokenizer.json "
         "beside the file",
@@ -196,7 +202,8 @@ Result<TokenizerSource> tokenizer_from_gguf(const Json& metadata) {
     source.kind = TokenizerSource::Kind::kJson;
     EDGEWRIGHT_ASSIGN(source.data, tokenizer_json_of(fields, tokens, types));
   } else {
-    return unsupported("tokenizer model \"{}\" is not supported", kind);
+    return unread_name("tokenizer model", kind,
+                       {"bert", "no_vocab", "none", "plamo2", "replit", "rwkv", "t5"});
   }
   if (fields.has("tokenizer.ggml.add_bos_token")) {
     source.add_bos = fields.flag("tokenizer.ggml.add_bos_token", true);

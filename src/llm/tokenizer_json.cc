@@ -57,7 +57,9 @@ Status parse_normaliser(const Json& json, int depth, std::vector<NormaliserStep>
     }
     EDGEWRIGHT_TRY(pattern.status());
   } else {
-    return unsupported("normalizer \"{}\" is not supported", type);
+    return unread_name("normalizer", type,
+                       {"BertNormalizer", "ByteLevel", "Lowercase", "Nmt", "Precompiled", "Strip",
+                        "StripAccents"});
   }
   EDGEWRIGHT_TRY(fields.status());
   steps.push_back(std::move(step));
@@ -160,8 +162,9 @@ class JsonTokenizer final : public Tokenizer {
     Fields fields(json.rest);
     Fields model(fields.at("model"));
     const std::string type = model.text("type", "BPE");
-    if (type != "BPE")
-      return unsupported("tokenizer model \"{}\" is not supported, only BPE", type);
+    if (type != "BPE") {
+      return unread_name("tokenizer model", type, {"Unigram", "WordLevel", "WordPiece"});
+    }
     EDGEWRIGHT_ASSIGN(pairs_, BytePairs::parse(json));
     EDGEWRIGHT_TRY(parse_normaliser(fields.at("normalizer"), 0, normaliser_));
     EDGEWRIGHT_ASSIGN(steps_, parse_pre_tokenizer(fields.at("pre_tokenizer")));

@@ -30,12 +30,21 @@ void RemoteWorkers::submit(RemoteJob job) {
   has_job_.notify_all();
 }
 
+void RemoteWorkers::wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_woken_ = true;
+  }
+  has_event_.notify_all();
+}
+
 std::vector<RemoteEvent> RemoteWorkers::wait_until(InferenceClient::Deadline time) {
   std::unique_lock lock(mutex_);
   // Waiting for a time that has passed takes as long as a timer is late.
   if (time > std::chrono::steady_clock::now()) {
-    has_event_.wait_until(lock, time, [this] { return !events_.empty(); });
+    has_event_.wait_until(lock, time, [this] { return is_woken_ || !events_.empty(); });
   }
+  is_woken_ = false;
   return std::exchange(events_, {});
 }
 

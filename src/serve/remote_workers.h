@@ -37,7 +37,9 @@ class RemoteWorkers {
   RemoteWorkers& operator=(const RemoteWorkers&) = delete;
 
   void submit(RemoteJob job);
-  // What has happened; waits until something has, or until the time.
+  // Ends a wait before its time.
+  void wake();
+  // What has happened; waits until something has, or until the time or a wake().
   std::vector<RemoteEvent> wait_until(InferenceClient::Deadline time);
 
  private:
@@ -52,7 +54,7 @@ class RemoteWorkers {
   std::condition_variable has_job_, has_event_;
   std::deque<RemoteJob> jobs_, looks_;
   std::vector<RemoteEvent> events_;
-  bool stop_ = false;
+  bool stop_ = false, is_woken_ = false;
   std::vector<std::thread> threads_;
 };
 

@@ -1,6 +1,7 @@
 #include "serve/split_runner.h"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
 #include "serve/link_probe.h"
@@ -95,12 +96,14 @@ class SplitRunner::Machine {
 
   Result<RunnerResult> run(size_t count, double interval_us, double deadline_us,
                            const std::function<NamedValues(size_t)>& inputs_of) {
+    beside_ = {};  // of a run that ended early: waited for
     start_ = Clock::now();
     schedule_ = SplitSchedule(options_.schedule);
     result_ = {};
     result_.answers.resize(count);
     values_.assign(count, {});
     chosen_.assign(count, std::nullopt);
+    raced_.assign(count, std::nullopt);
     size_t added = 0;
     while (true) {
       while (added < count && is_due(added, interval_us)) {
@@ -112,6 +115,7 @@ class SplitRunner::Machine {
         ++added;
       }
       handle(workers_.wait_until(Clock::now()));
+      EDGEWRIGHT_TRY(end_race());
       look_if_needed();
       const ScheduleStep step = schedule_.next(now(), wanted_cut(), local_cut());
       if (step.kind == ScheduleStep::Kind::kDone && added == count) break;
@@ -148,11 +152,26 @@ class SplitRunner::Machine {
   const ReadyCut& wanted_cut() {
     if (!options_.ways || options_.fixed_cut || !may_send()) return present_cut();
     if (!drawn_) drawn_ = options_.ways->choose(choice_.cuts(), choice_.link());
-    return choice_.cuts()[drawn_->way];
+    drawn_cut_ = choice_.cuts()[drawn_->way];
+    drawn_cut_.is_raced = drawn_->is_raced;
+    return drawn_cut_;
   }
   // A policy learns of what it chose itself, not of what a deadline or a lost server chose.
   void note_choice(uint64_t id, size_t cut) {
-    if (drawn_ && drawn_->way == cut) chosen_[id] = std::exchange(drawn_, std::nullopt);
+    if (!drawn_ || drawn_->way != cut) return;
+    if (drawn_->is_raced) raced_[id] = drawn_;
+    chosen_[id] = std::exchange(drawn_, std::nullopt);
+  }
+  // What the server's answer says of a race, even where it came second.
+  void learn_unraced(uint64_t id, const RemoteEvent& event) {
+    if (!raced_[id]) return;
+    const ReadyCut& cut = cuts_[event.cut].times;
+    const SplitRequest& request = schedule_.request(id);
+    const double given_up_us = request.give_up_us - result_.answers[id].begun_us + cut.rest_us;
+    options_.ways->learn_unraced(
+        *raced_[id], choice_.cuts(), choice_.link(),
+        event.answer.ok() ? cut.device_us + event.answer.elapsed_us : given_up_us);
+    raced_[id].reset();
   }
   void learn(uint64_t id, double latency_us, std::optional<double> exchange_us) {
     if (!chosen_[id]) return;
@@ -187,6 +206,7 @@ class SplitRunner::Machine {
     switch (step.kind) {
       case ScheduleStep::Kind::kRunHead: return run_head(step.request);
       case ScheduleStep::Kind::kRunRest: return run_rest(step.request);
+      case ScheduleStep::Kind::kRunBeside: run_beside(step.request); return {};
       case ScheduleStep::Kind::kWait:
         handle(workers_.wait_until(at(std::min(
             {step.until_us, next_arrival_us, now() + options_.monitor.assess_down_us / 4}))));
@@ -249,6 +269,27 @@ class SplitRunner::Machine {
     return {};
   }
 
+  // The device's parts are its own thread's until the race has ended.
+  void run_beside(uint64_t id) {
+    const size_t cut = result_.answers[id].cut;
+    beside_id_ = id;
+    beside_ = std::async(std::launch::async, [this, cut, values = values_[id]] {
+      auto outputs = parts_.run_rest(cut, values);
+      workers_.wake();
+      return outputs;
+    });
+  }
+  Status end_race() {
+    using std::chrono_literals::operator""s;
+    if (!beside_.valid() || beside_.wait_for(0s) != std::future_status::ready) return {};
+    EDGEWRIGHT_ASSIGN(auto outputs, beside_.get());
+    if (!schedule_.beside_done(beside_id_, now())) return {};
+    result_.answers[beside_id_].outputs = std::move(outputs);
+    add_device_outputs(beside_id_);
+    close(beside_id_);
+    return {};
+  }
+
   void add_device_outputs(uint64_t id) {
     for (const std::string& name : cuts_[result_.answers[id].cut].device_outputs) {
       result_.answers[id].outputs[name] = values_[id].at(name);
@@ -281,6 +322,7 @@ class SplitRunner::Machine {
     SplitAnswer& answer = result_.answers[id];
     const RunnableCut& cut = cuts_[event.cut];
     answer.attempts = event.answer.attempts;
+    learn_unraced(id, event);
     Result<NamedValues> outputs = NamedValues();
     if (event.answer.ok()) outputs = outputs_of(cut, event.answer.response);
     if (cut.sender != nullptr) {
@@ -342,6 +384,7 @@ class SplitRunner::Machine {
   }
 
   void finish() {
+    if (beside_.valid()) beside_.wait();
     result_.link = choice_.link();
     for (size_t id = 0; id < result_.answers.size(); ++id) {
       const SplitRequest& request = schedule_.request(id);
@@ -365,9 +408,14 @@ class SplitRunner::Machine {
   std::vector<NamedValues> values_;
   std::optional<WayChoice::Choice> drawn_;                // for the next request
   std::vector<std::optional<WayChoice::Choice>> chosen_;  // of those under way
+  std::vector<std::optional<WayChoice::Choice>> raced_;   // until the server's answer is known
+  ReadyCut drawn_cut_;
   bool is_guard_closed_ = false;
   Clock::time_point start_;
   RemoteWorkers workers_;
+  // Destroyed, and so waited for, before what it uses.
+  std::future<Result<NamedValues>> beside_;
+  uint64_t beside_id_ = 0;
 };
 
 SplitRunner::SplitRunner(DeviceParts& parts, std::vector<RunnableCut> cuts, ClientFactory connect,

@@ -1,7 +1,6 @@
 #include "serve/split_schedule.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "base/result.h"
 
@@ -41,7 +40,7 @@ ScheduleStep SplitSchedule::next(double now_us, const ReadyCut& cut, const Ready
   std::optional<uint64_t> waiting;
   for (const uint64_t id : unfinished_) {
     SplitRequest& request = requests_.at(id);
-    if (request.stage == RequestStage::kLost) {
+    if (request.stage == RequestStage::kLost && !beside_) {
       request.stage = RequestStage::kRest;
       return {ScheduleStep::Kind::kRunRest, id};
     }
@@ -49,6 +48,16 @@ ScheduleStep SplitSchedule::next(double now_us, const ReadyCut& cut, const Ready
       wait.until_us = std::min(wait.until_us, request.give_up_us);
     }
     if (request.stage == RequestStage::kWaiting && !waiting) waiting = id;
+  }
+  if (beside_) return wait;
+  // A device that has nothing else to do races the server, where that was asked for.
+  if (unfinished_.size() == 1 && !waiting && options_.has_fallback) {
+    SplitRequest& only = requests_.at(*unfinished_.begin());
+    if (only.stage == RequestStage::kInFlight && only.cut.is_raced) {
+      only.stage = RequestStage::kRaced;
+      beside_ = *unfinished_.begin();
+      return {ScheduleStep::Kind::kRunBeside, *beside_};
+    }
   }
   if (!waiting) return wait;
   SplitRequest& request = requests_.at(*waiting);
@@ -82,7 +91,8 @@ bool SplitSchedule::head_done(uint64_t id, double now_us) {
 
 bool SplitSchedule::server_answered(uint64_t id, double now_us) {
   SplitRequest& request = requests_.at(id);
-  if (request.stage != RequestStage::kInFlight && request.stage != RequestStage::kLost) {
+  if (request.stage != RequestStage::kInFlight && request.stage != RequestStage::kLost &&
+      request.stage != RequestStage::kRaced) {
     return false;
   }
   finish(id, RequestStage::kAnswered, AnsweredBy::kServer, now_us);
@@ -104,6 +114,14 @@ void SplitSchedule::rest_done(uint64_t id, double now_us) {
   finish(id, RequestStage::kAnswered, AnsweredBy::kDeviceAfterServer, now_us);
 }
 
+bool SplitSchedule::beside_done(uint64_t id, double now_us) {
+  EDGEWRIGHT_CHECK(beside_ == id);
+  beside_.reset();
+  if (requests_.at(id).stage != RequestStage::kRaced) return false;
+  finish(id, RequestStage::kAnswered, AnsweredBy::kDeviceAfterServer, now_us);
+  return true;
+}
+
 void SplitSchedule::failed(uint64_t id) {
   if (unfinished_.contains(id)) finish(id, RequestStage::kFailed, AnsweredBy::kNobody, 0);
 }
@@ -118,7 +136,8 @@ void SplitSchedule::finish(uint64_t id, RequestStage stage, AnsweredBy by, doubl
 
 size_t SplitSchedule::in_flight() const {
   return static_cast<size_t>(std::ranges::count_if(unfinished_, [this](uint64_t id) {
-    return requests_.at(id).stage == RequestStage::kInFlight;
+    const RequestStage stage = requests_.at(id).stage;
+    return stage == RequestStage::kInFlight || stage == RequestStage::kRaced;
   }));
 }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@ enum class RequestStage : uint8_t {
   kWaiting,   // for the device
   kHead,      // the device works on its part
   kInFlight,  // sent; the server works
+  kRaced,     // sent; the server works, and so does the device
   kLost,      // the server will not answer it in time: the device is to do the rest
   kRest,      // the device works on the rest
   kAnswered,
@@ -46,7 +48,8 @@ struct ScheduleOptions {
 
 // What the device is to do next.
 struct ScheduleStep {
-  enum class Kind : uint8_t { kRunHead, kRunRest, kWait, kDone };
+  // kRunBeside: the rest, while the server's answer may still come.
+  enum class Kind : uint8_t { kRunHead, kRunRest, kRunBeside, kWait, kDone };
   Kind kind = Kind::kWait;
   uint64_t request = 0;
   double until_us = 0;  // kWait: unless something happens before
@@ -71,6 +74,8 @@ class SplitSchedule {
   // The server refused it, or did not answer until give_up_us.
   void server_lost(uint64_t request, double now_us);
   void rest_done(uint64_t request, double now_us);
+  // The device is free again. False: the server was first.
+  bool beside_done(uint64_t request, double now_us);
   void failed(uint64_t request);
 
   const SplitRequest& request(uint64_t request) const { return requests_.at(request); }
@@ -92,6 +97,7 @@ class SplitSchedule {
   ScheduleOptions options_;
   std::map<uint64_t, SplitRequest> requests_;
   std::set<uint64_t> unfinished_;
+  std::optional<uint64_t> beside_;  // what the device works on beside the server
 };
 
 }  // namespace edgewright

@@ -53,6 +53,49 @@ TEST(SplitSchedule, WhatTheServerDoesNotAnswerTheDeviceFinishesInTime) {
   EXPECT_EQ(schedule.next(5e4, kCut, kLocal).kind, Kind::kDone);
 }
 
+// Begins the only request with a race; the device works beside the server from 5 ms on.
+SplitSchedule racing() {
+  SplitSchedule schedule({2});
+  ReadyCut raced = kCut;
+  raced.is_raced = true;
+  schedule.add(0, 0, 1e6);
+  EXPECT_EQ(schedule.next(0, raced, kLocal).kind, Kind::kRunHead);
+  EXPECT_TRUE(schedule.head_done(0, 5000));
+  const ScheduleStep step = schedule.next(5000, raced, kLocal);
+  EXPECT_EQ(step.kind, Kind::kRunBeside);
+  EXPECT_EQ(step.request, 0U);
+  return schedule;
+}
+
+TEST(SplitSchedule, InARaceTheServerMayBeFirst) {
+  SplitSchedule schedule = racing();
+  EXPECT_TRUE(schedule.server_answered(0, 7000));
+  EXPECT_EQ(schedule.request(0).answered_by, AnsweredBy::kServer);
+  // The device is busy until its part of the race has ended.
+  schedule.add(1, 7000, 1e6);
+  EXPECT_EQ(schedule.next(7000, kCut, kLocal).kind, Kind::kWait);
+  EXPECT_FALSE(schedule.beside_done(0, 13000));
+  EXPECT_EQ(schedule.next(13000, kCut, kLocal).kind, Kind::kRunHead);
+  EXPECT_TRUE(schedule.violations().empty());
+}
+
+TEST(SplitSchedule, InARaceTheDeviceMayBeFirst) {
+  SplitSchedule schedule = racing();
+  EXPECT_TRUE(schedule.beside_done(0, 13000));
+  EXPECT_EQ(schedule.request(0).answered_by, AnsweredBy::kDeviceAfterServer);
+  EXPECT_FALSE(schedule.server_answered(0, 14000));
+  EXPECT_EQ(schedule.next(14000, kCut, kLocal).kind, Kind::kDone);
+  EXPECT_TRUE(schedule.violations().empty());
+}
+
+TEST(SplitSchedule, ALostServerLeavesTheRaceToTheDevice) {
+  SplitSchedule schedule = racing();
+  schedule.server_lost(0, 8000);
+  EXPECT_EQ(schedule.next(8000, kCut, kLocal).kind, Kind::kWait);
+  EXPECT_TRUE(schedule.beside_done(0, 13000));
+  EXPECT_EQ(schedule.request(0).stage, RequestStage::kAnswered);
+}
+
 TEST(SplitSchedule, WhatCannotComeBackInTimeIsNotSent) {
   SplitSchedule schedule({1});
   schedule.add(0, 0, 19000);

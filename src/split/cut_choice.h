@@ -24,6 +24,7 @@ struct ReadyCut {
   double server_us = 0;  // of the rest on the idle server
   double sent_bytes = 0, result_bytes = 0;
   bool is_local = false;  // nothing is sent
+  bool is_raced = false;  // the device does the rest beside the server; the first answer counts
 };
 
 // round trip + bytes / rates + server's time; 0 for a local cut.

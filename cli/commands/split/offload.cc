@@ -6,7 +6,7 @@ namespace {
 
 std::string summary(const OffloadReport& report) {
   std::vector<std::vector<std::string>> rows = {
-      {"policy", "mean cost", "regret %", "device", "server", "split"}};
+      {"policy", "mean cost", "regret %", "device", "server", "split", "race", "split race"}};
   for (const OffloadFigures& figures : report.policies) {
     auto& row = rows.emplace_back();
     row = {figures.policy, fmt::format("{:.2f}", figures.mean_cost),

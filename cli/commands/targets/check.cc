@@ -57,10 +57,13 @@ std::string summary(const TargetReport& report) {
   if (const std::string table = fallback_table(report); !table.empty()) {
     out += "not native:\n" + table;
   }
+  // On a CPU only the caller hands values over; nothing falls back from there.
+  const std::string sides =
+      report.hardware == "cpu" ? "the caller and the runtime" : report.hardware + " and CPU";
   out += fmt::format(
-      "{} values cross between {} and CPU, {}B moved\npredicted {:.1f} us (modelled); {:.1f} us if "
-      "the target had every operator\n",
-      report.transitions, report.hardware, with_prefix(report.bytes_moved), report.predicted_us,
+      "{} values cross between {}, {}B moved\npredicted {:.1f} us (modelled); {:.1f} us if the "
+      "target had every operator\n",
+      report.transitions, sides, with_prefix(report.bytes_moved), report.predicted_us,
       report.unconstrained_us);
   if (report.fixed) out += fixed_text(*report.fixed);
   for (const std::string& assumption : report.assumptions) out += "assumed: " + assumption + "\n";

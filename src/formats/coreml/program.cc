@@ -206,6 +206,12 @@ Result<Tensor> read_immediate(const ValueType& type, const Dims& dims, std::stri
   return tensor;
 }
 
+// The other kinds of a Model: numbers of its oneof in Model.proto of coremltools 9.0.
+constexpr uint32_t kOtherKinds[] = {200, 201,  202,  300,  301,  302,  303,  304,  400,
+                                    401, 402,  403,  404,  500,  501,  555,  556,  560,
+                                    600, 601,  602,  603,  604,  606,  607,  609,  610,
+                                    900, 2000, 2001, 2002, 2003, 2004, 2005, 2006, 3000};
+
 // Turns the messages of a specification into the structs of program.h.
 class ProgramReader {
  public:
@@ -214,8 +220,9 @@ class ProgramReader {
   // Model: version (1), ML program (502).
   Result<MlProgram> read_model(std::string_view bytes) {
     EDGEWRIGHT_ASSIGN(const auto fields, fields_of(bytes));
-    bool found = false;
+    bool found = false, is_other = false;
     for (const Field& field : fields) {
+      is_other |= std::ranges::find(kOtherKinds, field.number) != std::end(kOtherKinds);
       if (field.number == 1) program_.specification = field.value;
       if (field.number != 502) continue;
       EDGEWRIGHT_ASSIGN(const auto text, text_of(field));
@@ -223,6 +230,7 @@ class ProgramReader {
       found = true;
     }
     if (program_.specification == 0) return bad_input("found no specification version");
+    if (!found && !is_other) return bad_input("found no ML program, expected one");
     if (!found) {
       return unsupported("specification {} holds no ML program, the form that is read here",
                          program_.specification);

@@ -42,6 +42,21 @@ constexpr EncodingCode kEncodings[] = {
     {14, WeightEncoding::kQ6K}, {30, WeightEncoding::kBf16},
 };
 
+// Types that files hold and that are not computed here: their sizes tell a newer or rarer type from
+// a damaged number. https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h
+struct UnreadType {
+  uint32_t code;
+  const char* name;
+  int64_t block_elements, block_bytes;
+};
+constexpr UnreadType kUnread[] = {
+    {10, "Q2_K", 256, 84},    {11, "Q3_K", 256, 110},   {16, "IQ2_XXS", 256, 66},
+    {17, "IQ2_XS", 256, 74},  {18, "IQ3_XXS", 256, 98}, {19, "IQ1_S", 256, 50},
+    {20, "IQ4_NL", 32, 18},   {21, "IQ3_S", 256, 110},  {22, "IQ2_S", 256, 82},
+    {23, "IQ4_XS", 256, 136}, {28, "F64", 1, 8},        {29, "IQ1_M", 256, 56},
+    {34, "TQ1_0", 256, 54},   {35, "TQ2_0", 256, 66},   {39, "MXFP4", 32, 17},
+};
+
 class Reader {
  public:
   explicit Reader(std::span<const std::byte> bytes) : bytes_(bytes) {}
@@ -150,14 +165,33 @@ Result<TensorEntry> read_entry(Reader& reader) {
   return entry;
 }
 
-Result<StoredWeight> weight_of(const TensorEntry& entry, std::span<const std::byte> data) {
-  const auto* found = std::ranges::find(kEncodings, entry.type, &EncodingCode::code);
-  if (found == std::end(kEncodings)) {
-    return unsupported(
-        "weights of ggml type {} are not supported; expected F32, F16, BF16, Q8_0, "
-        "Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K",
-        entry.type);
+// Why a type is not read: it is none, its weight would not fill the `room_bytes` up to the next
+// one, or it is one that is not computed.
+Error type_error(const TensorEntry& entry, uint64_t room_bytes, uint64_t alignment) {
+  constexpr const char* kRead =
+      "expected F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K";
+  const auto* found = std::ranges::find(kUnread, entry.type, &UnreadType::code);
+  if (found == std::end(kUnread)) {
+    return bad_input("ggml type {} is none that holds weights; {}", entry.type, kRead);
   }
+  const auto elements = checked_element_count(entry.dims);
+  if (!elements.ok()) return elements.error();
+  const uint64_t blocks = static_cast<uint64_t>(*elements / found->block_elements);
+  const auto block_bytes = static_cast<uint64_t>(found->block_bytes);
+  const int64_t columns = entry.dims.empty() ? 1 : entry.dims.back();
+  const bool is_whole = columns % found->block_elements == 0;
+  if (!is_whole || blocks > room_bytes / block_bytes ||
+      room_bytes - blocks * block_bytes >= alignment) {
+    return bad_input("{} {} does not fill the {} bytes up to the next weight",
+                     dims_text(entry.dims), found->name, room_bytes);
+  }
+  return unsupported("weights of type {} are not supported; {}", found->name, kRead);
+}
+
+Result<StoredWeight> weight_of(const TensorEntry& entry, std::span<const std::byte> data,
+                               uint64_t room_bytes, uint64_t alignment) {
+  const auto* found = std::ranges::find(kEncodings, entry.type, &EncodingCode::code);
+  if (found == std::end(kEncodings)) return type_error(entry, room_bytes, alignment);
   StoredWeight weight;
   weight.encoding = found->encoding;
   weight.dims = entry.dims;
@@ -230,8 +264,14 @@ Result<GgufFile> read_bytes(std::span<const std::byte> bytes) {
   EDGEWRIGHT_ASSIGN(const uint64_t alignment, alignment_of(file.metadata));
   const uint64_t begin = (reader.offset() + alignment - 1) / alignment * alignment;
   const auto data = bytes.subspan(std::min<uint64_t>(begin, bytes.size()));
+  std::vector<uint64_t> offsets;
+  for (const TensorEntry& entry : entries) offsets.push_back(entry.offset);
+  std::ranges::sort(offsets);
   for (const TensorEntry& entry : entries) {
-    Result<StoredWeight> weight = weight_of(entry, data);
+    const auto next = std::ranges::upper_bound(offsets, entry.offset);
+    const uint64_t end = next == offsets.end() ? data.size() : *next;
+    const uint64_t room_bytes = end - std::min(end, entry.offset);
+    Result<StoredWeight> weight = weight_of(entry, data, room_bytes, alignment);
     if (!weight.ok()) return std::move(weight).error().at(edgewright::quoted(entry.name));
     if (!file.set.weights.emplace(entry.name, *std::move(weight)).second) {
       return bad_input("the weight {} is there twice", edgewright::quoted(entry.name));

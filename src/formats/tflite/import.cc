@@ -138,16 +138,22 @@ Status Importer::check_graph() const {
 Result<ValueType> Importer::type_of(const schema::Tensor& tensor) const {
   const auto dtype = dtype_of(tensor.type());
   if (!dtype) {
+    const auto type = static_cast<int>(tensor.type());
+    if (type < 0 || type > static_cast<int>(schema::TensorType::MAX)) {
+      return bad_input("tensor '{}' has type {}, TFLite has 0 to {}", name_of(tensor, 0), type,
+                       static_cast<int>(schema::TensorType::MAX));
+    }
     return unsupported("tensor '{}' has type {}", name_of(tensor, 0),
-                       static_cast<int>(tensor.type()));
+                       schema::EnumNameTensorType(tensor.type()));
   }
   Shape shape;
   // The signature has -1 for open dimensions, of which the shape says 1.
-  const auto* dims = tensor.shape_signature() != nullptr && tensor.shape_signature()->size() > 0
-                         ? tensor.shape_signature()
-                         : tensor.shape();
+  const bool has_signature =
+      tensor.shape_signature() != nullptr && tensor.shape_signature()->size() > 0;
+  const auto* dims = has_signature ? tensor.shape_signature() : tensor.shape();
+  const int lowest = has_signature ? -1 : 0;
   for (unsigned i = 0; dims != nullptr && i < dims->size(); ++i) {
-    if (dims->Get(i) < -1 || i == kMaxRank) {
+    if (dims->Get(i) < lowest || i == kMaxRank) {
       return bad_input("tensor '{}': dimension {} is {}", name_of(tensor, 0), i, dims->Get(i));
     }
     shape.push_back(dims->Get(i) < 0 ? Dim() : Dim(dims->Get(i)));
@@ -274,6 +280,10 @@ Result<DType> Importer::output_dtype(size_t index) const {
 
 Result<std::vector<int64_t>> Importer::ints(size_t index) {
   EDGEWRIGHT_ASSIGN(const Value* value, input(index));
+  if (!is_integer(value->type.dtype)) {
+    return bad_input("input {} has type {}, expected integers", index,
+                     dtype_name(value->type.dtype));
+  }
   if (!value->is_constant()) return unsupported("input {} must be a constant here", index);
   return value->constant->to_int64s();
 }
@@ -362,7 +372,10 @@ Result<Value*> Importer::activated(Value* value, Activation activation) {
     case Activation::RELU6: return add("Clip", {value, number(0), number(6)});
     case Activation::RELU_N1_TO_1: return add("Clip", {value, number(-1), number(1)});
     case Activation::TANH: return add("Tanh", {value});
-    default: return unsupported("activation {}", static_cast<int>(activation));
+    case Activation::SIGN_BIT: return unsupported("activation SIGN_BIT");
+    default:
+      return bad_input("activation {}, TFLite has 0 to {}", static_cast<int>(activation),
+                       static_cast<int>(Activation::MAX));
   }
 }
 
@@ -442,9 +455,11 @@ Status Importer::read_outputs() {
 }
 
 Result<Model> Importer::run() {
-  if (schema_.subgraphs() == nullptr || schema_.subgraphs()->size() != 1) {
-    return unsupported("found {} subgraphs, one is read here",
-                       schema_.subgraphs() == nullptr ? 0 : schema_.subgraphs()->size());
+  if (schema_.subgraphs() == nullptr || schema_.subgraphs()->size() == 0) {
+    return bad_input("found no subgraph, expected one");
+  }
+  if (schema_.subgraphs()->size() != 1) {
+    return unsupported("found {} subgraphs, one is read here", schema_.subgraphs()->size());
   }
   graph_ = schema_.subgraphs()->Get(0);
   if (graph_->tensors() == nullptr) return bad_input("found no tensors, expected at least one");
@@ -456,7 +471,9 @@ Result<Model> Importer::run() {
   for (unsigned i = 0; i < count; ++i) {
     const auto* code = schema_.operator_codes()->Get(graph_->operators()->Get(i)->opcode_index());
     const int number = std::max<int>(code->deprecated_builtin_code(), code->builtin_code());
-    if (number < 0 || number > kNewest) {
+    // 127 stands in the older of two fields and says that the newer one counts.
+    constexpr int kPlaceholder = 127;
+    if (number < 0 || number > kNewest || number == kPlaceholder) {
       return bad_input("operator {} has the code {}, TFLite has 0 to {}", i, number, kNewest);
     }
     if (find_reader(number) == nullptr) unknown.insert(code_name(number));

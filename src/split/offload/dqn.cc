@@ -105,8 +105,7 @@ class Dqn : public OffloadPolicy {
     ++seen_;
     // Costs near one train well; the first few say how large they are.
     if (seen_ <= 20) scale_ = std::max({scale_, cost, 1e-9});
-    replay_.push_back({input(context, action), (cost - context.known_cost[action]) / scale_});
-    if (replay_.size() > kReplay) replay_.erase(replay_.begin());
+    observe(context, action, cost);
     if (replay_.size() < kBatch) return;
     for (int round = 0; round < 2; ++round) {
       std::vector<double> gradient(network_.weights().size(), 0);
@@ -118,6 +117,11 @@ class Dqn : public OffloadPolicy {
       for (double& value : gradient) value /= kBatch;
       network_.step(gradient);
     }
+  }
+
+  void observe(const OffloadContext& context, size_t action, double cost) override {
+    replay_.push_back({input(context, action), (cost - context.known_cost[action]) / scale_});
+    if (replay_.size() > kReplay) replay_.erase(replay_.begin());
   }
 
   std::string save() const override {

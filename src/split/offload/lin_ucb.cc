@@ -126,6 +126,13 @@ class LinUcb : public OffloadPolicy {
                          : options_.forced_period;
   }
 
+  void observe(const OffloadContext& context, size_t action, double cost) override {
+    const auto& x = context.features[action];
+    if (is_zero(x)) return;
+    models_[action].learn(x, cost - context.known_cost[action], options_.forgetting);
+    waited_[action] = 0;
+  }
+
   std::string save() const override {
     Json json;
     json["policy"] = name();

@@ -46,6 +46,8 @@ class OffloadPolicy {
   virtual size_t choose(const OffloadContext& context) = 0;
   // The cost of the action that was chosen; of the others nothing is known.
   virtual void learn(const OffloadContext& context, size_t action, double cost) = 0;
+  // What an action that was not chosen would have cost, where that is known all the same.
+  virtual void observe(const OffloadContext& context, size_t action, double cost) = 0;
   // All that was learned, as a JSON document, and back. kBadInput when it is of another policy or
   // malformed; the policy is then unchanged.
   virtual std::string save() const = 0;

@@ -38,29 +38,53 @@ OffloadStep step_of(const OffloadScenario& scenario, const Transfer& transfer, s
         {device_ms + radio_ms + waiting_ms,
          (device_ms * work.device_power_mw + radio_ms * work.radio_power_mw) / 1e3, 0, device_ms});
   };
-  const auto sent = [&](double device_ms, double transfer_ms, double rest_ms) {
-    if (transfer_ms + rest_ms <= work.patience_ms) return cost(device_ms, transfer_ms, rest_ms);
+  // The exchange takes `transfer_ms`, of which the radio is on, and `other_ms`.
+  const auto alone = [&](double head, double rest, double transfer_ms, double other_ms) {
+    if (transfer_ms + other_ms <= work.patience_ms) return cost(head, transfer_ms, other_ms);
     const double radio_ms = std::min(transfer_ms, work.patience_ms);
-    return cost(device_ms + local_ms, radio_ms, work.patience_ms - radio_ms);
+    return cost(head + rest, radio_ms, work.patience_ms - radio_ms);
   };
+  // The device does the rest in any case: nobody stops it.
+  const auto raced = [&](double head, double rest, double transfer_ms, double other_ms) {
+    const double exchange_ms = std::min(rest, transfer_ms + other_ms);
+    const double radio_ms = std::min(transfer_ms, work.patience_ms);
+    const double energy_mj =
+        ((head + rest) * work.device_power_mw + radio_ms * work.radio_power_mw) / 1e3;
+    return weighted_cost(work.weights, {head + exchange_ms, energy_mj, 0, head + rest});
+  };
+  const double rest_ms = std::max(0.0, local_ms - head_ms);
+  const double remote_ms = work.round_trip_ms + server_ms + transfer.input_answer_ms;
+  const double split_ms = work.round_trip_ms + tail_ms + transfer.cut_answer_ms;
   OffloadStep result;
-  result.costs = {
-      cost(local_ms, 0, 0),
-      sent(0, transfer.input_ms, work.round_trip_ms + server_ms + transfer.input_answer_ms),
-      sent(head_ms, transfer.cut_ms, work.round_trip_ms + tail_ms + transfer.cut_answer_ms)};
-  result.context.known_cost = {cost(work.local_ms, 0, 0), 0, cost(work.head_ms, 0, 0)};
+  result.costs = {cost(local_ms, 0, 0), alone(0, local_ms, transfer.input_ms, remote_ms),
+                  alone(head_ms, rest_ms, transfer.cut_ms, split_ms),
+                  raced(0, local_ms, transfer.input_ms, remote_ms),
+                  raced(head_ms, rest_ms, transfer.cut_ms, split_ms)};
+  const double all = cost(work.local_ms, 0, 0), latency_only = work.weights.per_latency_ms;
+  // Of a race all that the device does is known, but not when the answer comes.
+  result.context.known_cost = {all, 0, cost(work.head_ms, 0, 0), all - latency_only * work.local_ms,
+                               all - latency_only * (work.local_ms - work.head_ms)};
   const bool has_answer = transfer.input_answer_ms > 0;
   const auto expected = [&](double bytes, double mbit_s, double down_mbit_s) {
     const double up_ms = bytes * 8e-3 / std::max(0.01, mbit_s);
     const double down_ms = has_answer ? work.answer_bytes * 8e-3 / std::max(0.01, down_mbit_s) : 0;
-    return std::min(work.patience_ms, up_ms + down_ms) / 100;
+    return up_ms + down_ms;
   };
-  // Features near one condition the least squares well.
-  const auto features = [&](double bytes) -> std::vector<double> {
-    return {1, expected(bytes, transfer.recent_mbit_s, transfer.recent_down_mbit_s),
-            expected(bytes, transfer.latest_mbit_s, transfer.latest_down_mbit_s)};
+  // Features near one condition the least squares well. `most_ms` of the exchange, `other_ms` of
+  // which no link changes.
+  const auto features = [&](double bytes, double other_ms, double most_ms) -> std::vector<double> {
+    const auto of = [&](double mbit_s, double down_mbit_s) {
+      return std::min(most_ms, expected(bytes, mbit_s, down_mbit_s) + other_ms) / 100;
+    };
+    return {1, of(transfer.recent_mbit_s, transfer.recent_down_mbit_s),
+            of(transfer.latest_mbit_s, transfer.latest_down_mbit_s)};
   };
-  result.context.features = {{0, 0, 0}, features(work.input_bytes), features(work.cut_bytes)};
+  result.context.features = {
+      {0, 0, 0},
+      features(work.input_bytes, 0, work.patience_ms),
+      features(work.cut_bytes, 0, work.patience_ms),
+      features(work.input_bytes, work.round_trip_ms + work.server_ms, work.local_ms),
+      features(work.cut_bytes, work.round_trip_ms + work.tail_ms, work.local_ms - work.head_ms)};
   return result;
 }
 
@@ -128,6 +152,11 @@ OffloadResult run_policy(const std::vector<OffloadStep>& steps, OffloadPolicy& p
     const size_t action = policy.choose(steps[i].context);
     const double cost = steps[i].costs[action];
     policy.learn(steps[i].context, action, cost);
+    // The exchange is seen to its end, whoever answers first.
+    if (action != kLocal) {
+      const size_t twin = action < kRacedRemote ? action + 2 : action - 2;
+      policy.observe(steps[i].context, twin, steps[i].costs[twin]);
+    }
     ++result.chosen[action];
     if (i < warm_up) continue;
     ++counted;

@@ -8,7 +8,8 @@
 
 namespace edgewright {
 
-// One kind of request and its three ways: all on the device, all on the server, or cut.
+// One kind of request and its ways: all on the device, all on the server, or cut; the last two also
+// with the device working on the rest beside the server, and the first answer counts.
 struct OffloadWorkload {
   double local_ms = 150;  // all of it on the device
   double head_ms = 40;    // the device's part of a cut
@@ -16,16 +17,16 @@ struct OffloadWorkload {
   double answer_bytes = 0;              // back from the server, where there is a downlink
   double server_ms = 15, tail_ms = 10;  // all of it, or the rest, on an idle server
   double round_trip_ms = 50;
-  // The answer of the server is waited for this long; then the device does all of the work itself.
+  // The answer of the server is waited for this long; then the device does the rest itself.
   double patience_ms = 200;
   double device_power_mw = 3000, radio_power_mw = 1500;
   OffloadWeights weights;
 };
 
-enum OffloadWay : uint8_t { kLocal = 0, kRemote = 1, kSplit = 2 };
-inline constexpr size_t kOffloadWays = 3;
+enum OffloadWay : uint8_t { kLocal, kRemote, kSplit, kRacedRemote, kRacedSplit };
+inline constexpr size_t kOffloadWays = 5;
 // 1; the expected transfer times, both ways, from the link's rate in the last half second and tenth
-// of a second.
+// of a second; of a race what of that the device's rest does not outlast.
 inline constexpr size_t kOffloadFeatures = 3;
 
 // What a request sees and what each way would have cost it.

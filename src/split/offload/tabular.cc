@@ -25,8 +25,12 @@ class Tabular : public OffloadPolicy {
   }
 
   void learn(const OffloadContext& context, size_t action, double cost) override {
+    ++rows_.try_emplace(key(context), Row(actions_)).first->second.visits;
+    observe(context, action, cost);
+  }
+
+  void observe(const OffloadContext& context, size_t action, double cost) override {
     Row& row = rows_.try_emplace(key(context), Row(actions_)).first->second;
-    ++row.visits;
     ++row.counts[action];
     // A mean that forgets: the newest tenth counts for ever.
     const double share = std::max(0.1, 1.0 / static_cast<double>(row.counts[action]));
@@ -111,6 +115,7 @@ class Fixed : public OffloadPolicy {
   std::string_view name() const override { return name_; }
   size_t choose(const OffloadContext&) override { return action_; }
   void learn(const OffloadContext&, size_t, double) override {}
+  void observe(const OffloadContext&, size_t, double) override {}
   std::string save() const override { return Json({{"policy", name_}}).dump(2) + "\n"; }
   Status load(std::string_view) override { return {}; }
 

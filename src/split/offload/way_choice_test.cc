@@ -65,6 +65,39 @@ TEST(WayChoice, WeightsChangeTheChoice) {
   EXPECT_GT(by_device.mean_cost(), 0);
 }
 
+TEST(WayChoice, RacesWhereTheServerIsUnsure) {
+  // Every other exchange takes 3 s: alone the server is worse than the device, in a race both win.
+  const LinkEstimate told{20, 20, 2000, 1}, broken{20, 20, 3e6, 1};
+  const auto ways = cuts();
+  ASSERT_EQ(WayChoice::count(ways, true), 5U);
+  WayChoice choice({make_lin_ucb(5, WayChoice::kFeatures)}, {}, true);
+  int races = 0;
+  for (int i = 0; i < 300; ++i) {
+    const auto chosen = choice.choose(ways, told);
+    const ReadyCut& cut = ways[chosen.way];
+    const double alone_us = latency_us(cut, i % 2 == 0 ? told : broken);
+    const double raced_us = std::min(alone_us, cut.device_us + cut.rest_us);
+    choice.learn(chosen, ways, told, chosen.is_raced ? raced_us : alone_us, std::nullopt);
+    if (chosen.is_raced) choice.learn_unraced(chosen, ways, told, alone_us);
+    races += i >= 100 && chosen.is_raced ? 1 : 0;
+  }
+  EXPECT_GT(races, 180);
+  // Whose device's time is dear does not race.
+  WayCosts costs;
+  costs.weights.per_device_ms = 5;
+  WayChoice dear({make_lin_ucb(5, WayChoice::kFeatures)}, costs, true);
+  const LinkEstimate good{20, 20, 2000, 1};
+  races = 0;
+  for (int i = 0; i < 300; ++i) {
+    const auto chosen = dear.choose(ways, good);
+    const ReadyCut& cut = ways[chosen.way];
+    const double alone_us = latency_us(cut, good);
+    dear.learn(chosen, ways, good, alone_us, std::nullopt);
+    races += i >= 100 && chosen.is_raced ? 1 : 0;
+  }
+  EXPECT_LT(races, 20);
+}
+
 TEST(WayChoice, SeveralMayBeUnderWay) {
   // Chosen two at a time and learned from in the other order: still what is best.
   WayChoice choice = lin_ucb();
