@@ -96,9 +96,10 @@ Result<Response> respond(const Plan& plan, const PlanStep& step, const Work& wor
 }
 
 std::string bound_by_experiment(const Response& response) {
-  const double time_us = response.far_us > 0 ? response.far_us : response.in_place_us;
-  const double waiting_us =
-      response.alone_us > 0 ? std::max(0.0, time_us - response.alone_us) : 0.0;
+  const double time_us = response.in_place_us;
+  // A wait is for memory when it is there in the run and other data alone makes it.
+  const double far_us = std::min(time_us, response.far_us > 0 ? response.far_us : time_us);
+  const double waiting_us = response.alone_us > 0 ? std::max(0.0, far_us - response.alone_us) : 0.0;
   const bool tiny = response.empty_us >= kHalf * time_us;
   const bool fixed = response.twice_us > 0 && response.twice_us < kGrowth * response.alone_us &&
                      response.eight_us < kGrowthOfEight * response.alone_us &&

@@ -37,11 +37,12 @@ struct Surroundings {
 Result<Response> respond(const Plan& plan, const PlanStep& step, const Work& work,
                          const Surroundings& around, const Roofs& roofs, const MoveKernels& move);
 
-// What the response speaks for: "memory" when moving the bytes, and waiting for them where other
-// data was in between, takes half of the time and more than the arithmetic would at its measured
-// peak; "overhead" when the time hardly grows with the batch (products take rows in blocks, so that
-// a second row may be free: an eighth is not) nor with the length of the sums (one addition waits
-// for the one before), or is that of an empty kernel; else "compute".
+// What the response speaks for: "memory" when moving the bytes, and waiting for them both in the
+// run and where other data was in between, takes half of the run's time and more than the
+// arithmetic would at its measured peak; "overhead" when the time hardly grows with the batch
+// (products take rows in blocks, so that a second row may be free: an eighth is not) nor with the
+// length of the sums (one addition waits for the one before), or is that of an empty kernel; else
+// "compute".
 std::string bound_by_experiment(const Response& response);
 std::string describe(const Response& response);
 
