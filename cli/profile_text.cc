@@ -113,7 +113,12 @@ std::string profile_text(const ProfileReport& report, size_t top) {
         time_text(report.operators_us), time_text(report.overhead_us),
         time_text(report.unattributed_us), report.unattributed_us / report.wall_us * 100,
         (report.profiled_wall_us / report.wall_us - 1) * 100);
-    text += fmt::format("predicted   {} for the operators\n", time_text(report.predicted_us));
+    text += fmt::format("predicted   {} for the operators", time_text(report.predicted_us));
+    if (report.machine_pace != 1) {
+      text += fmt::format(" (layers take {:.2f} times as long as when they were probed)",
+                          report.machine_pace);
+    }
+    text += '\n';
     text += fmt::format("memory      peak {}B at {}\n",
                         with_prefix(static_cast<double>(report.peak_bytes)), report.peak_step);
   }

@@ -44,39 +44,48 @@ double best_rate(double amount, const std::function<void()>& work) {
 }
 
 void measure(long size_bytes) {
-  const long count = size_bytes / static_cast<long>(sizeof(Vector)) / 16 * 16;
+  const long count = size_bytes / static_cast<long>(sizeof(Vector)) / 32 * 32;
   void* memory = mmap(nullptr, static_cast<size_t>(size_bytes), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) std::exit(1);
   madvise(memory, static_cast<size_t>(size_bytes), MADV_HUGEPAGE);
   auto* data = static_cast<Vector*>(memory);
   for (long i = 0; i < count; ++i) data[i] = Vector{};
-  const double bytes = static_cast<double>(count) * sizeof(Vector);
+  // Small sets are gone over often, so that starting a loop does not count.
+  const long passes = std::max(1L, (1L << 19) / size_bytes);
+  const double bytes = static_cast<double>(count * passes) * sizeof(Vector);
   const double read = best_rate(bytes, [=] {
-    Vector sums[8] = {};
-    for (long i = 0; i < count; i += 8) {
-#pragma GCC unroll 8
-      for (int j = 0; j < 8; ++j) sums[j] += data[i + j];
+    for (long pass = 0; pass < passes; ++pass) {
+      for (long i = 0; i < count; i += 16) {
+#pragma GCC unroll 16
+        for (int j = 0; j < 16; ++j) {
+          Vector value = data[i + j];
+          asm volatile("" : "+v"(value));
+        }
+      }
     }
-    for (Vector& sum : sums) asm volatile("" : "+v"(sum));
   });
   const double write = best_rate(bytes, [=] {
     Vector value = {};
-    asm volatile("" : "+v"(value));
-    for (long i = 0; i < count; i += 8) {
-#pragma GCC unroll 8
-      for (int j = 0; j < 8; ++j) data[i + j] = value;
+    for (long pass = 0; pass < passes; ++pass) {
+      asm volatile("" : "+v"(value)::"memory");
+      for (long i = 0; i < count; i += 16) {
+#pragma GCC unroll 16
+        for (int j = 0; j < 16; ++j) data[i + j] = value;
+      }
     }
   });
   const double copy = best_rate(bytes, [=] {
     const long half = count / 2;
-    for (long i = 0; i < half; i += 8) {
-#pragma GCC unroll 8
-      for (int j = 0; j < 8; ++j) {
-        // Through a register: the compiler would call memcpy, which writes past the caches.
-        Vector value = data[i + j];
-        asm volatile("" : "+v"(value));
-        data[half + i + j] = value;
+    for (long pass = 0; pass < passes; ++pass) {
+      for (long i = 0; i < half; i += 16) {
+#pragma GCC unroll 16
+        for (int j = 0; j < 16; ++j) {
+          // Through a register: the compiler would call memcpy, which writes past the caches.
+          Vector value = data[i + j];
+          asm volatile("" : "+v"(value));
+          data[half + i + j] = value;
+        }
       }
     }
   });

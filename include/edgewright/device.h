@@ -231,10 +231,10 @@ struct DeviceProbeReport {
   std::vector<ProbeScaling> scaling;
   double largest_compute_spread = 0, largest_memory_spread = 0;
   // Of the layers' times: predicted by a fit to one half of the layers, for the other half; alone
-  // in a loop, and in turn with others, as in a plan.
+  // in a loop, and with other data read in between, as in a plan.
   int64_t timed_layers = 0;
   double prediction_error_median = 0, prediction_error_p90 = 0;
-  double in_turn_error_median = 0, in_turn_error_p90 = 0;
+  double far_error_median = 0, far_error_p90 = 0;
   std::string output;
   bool passed = true;
   std::vector<std::string> warnings;

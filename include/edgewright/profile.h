@@ -165,10 +165,11 @@ struct ProfileReport {
   int threads = 1, runs = 0;
   bool is_modelled = false;  // the times: of another device
   double wall_us = 0, profiled_wall_us = 0, wall_spread = 0;
-  double operators_us = 0;             // sum of the operators
-  double overhead_us = 0;              // stated: binding before, gathering after
-  double unattributed_us = 0;          // wall - operators - overhead
-  double predicted_us = 0;             // what the operators were predicted to take
+  double operators_us = 0;     // sum of the operators
+  double overhead_us = 0;      // stated: binding before, gathering after
+  double unattributed_us = 0;  // wall - operators - overhead
+  double predicted_us = 0;     // what the operators were predicted to take
+  double machine_pace = 1;     // how much longer layers take now than when device probe timed them
   std::vector<float> wall_samples_us;  // at most 200
   double load_us = 0, first_inference_us = 0;
   std::string verdict;  // one sentence

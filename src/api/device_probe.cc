@@ -4,6 +4,7 @@
 #include "api/host_roofs.h"
 #include "base/file.h"
 #include "device/roofs_file.h"
+#include "kernels/probe/probe_kernels.h"
 #include "profile/layer_sweep.h"
 #include "profile/time_model.h"
 
@@ -79,24 +80,25 @@ Status time_layers(const DeviceProbeOptions& options, const Roofs& roofs,
   sweep.count = static_cast<size_t>(options.layers);
   sweep.seconds = options.layers_seconds;
   sweep.progress = options.progress;
+  sweep.move = {probe_read, probe_write};
   EDGEWRIGHT_ASSIGN(const auto added, sweep_layers(sweep));
   layers.insert(layers.end(), added.begin(), added.end());
   EDGEWRIGHT_TRY(write_file(options.samples_cache, layer_times_to_csv(layers)));
-  std::vector<TimeSample> samples, known, unseen_alone, unseen_in_turn;
+  std::vector<TimeSample> samples, known, unseen_alone, unseen_far;
   for (const LayerTime& layer : layers) {
     samples.push_back(sample_of(layer, {&roofs, 1}));
-    auto& unseen = layer.others_bytes > 0 ? unseen_in_turn : unseen_alone;
+    auto& unseen = layer.others_bytes > 0 ? unseen_far : unseen_alone;
     (is_held_back(layer) ? unseen : known).push_back(samples.back());
   }
-  EDGEWRIGHT_ASSIGN(const TimeModel half, TimeModel::fit(known));
+  EDGEWRIGHT_ASSIGN(const TimeModel half, TimeModel::fit(known, roofs));
   const TimeErrors alone = errors_of(half, unseen_alone);
-  const TimeErrors in_turn = errors_of(half, unseen_in_turn);
+  const TimeErrors far = errors_of(half, unseen_far);
   report.timed_layers = std::ranges::count(layers, 0, &LayerTime::others_bytes);
   report.prediction_error_median = alone.median;
   report.prediction_error_p90 = alone.p90;
-  report.in_turn_error_median = in_turn.median;
-  report.in_turn_error_p90 = in_turn.p90;
-  EDGEWRIGHT_ASSIGN(const TimeModel model, TimeModel::fit(samples));
+  report.far_error_median = far.median;
+  report.far_error_p90 = far.p90;
+  EDGEWRIGHT_ASSIGN(const TimeModel model, TimeModel::fit(samples, roofs));
   return write_file(options.times_cache, model.to_json());
 }
 

@@ -1,12 +1,14 @@
 #include "edgewright/profile.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 
 #include "api/engine.h"
 #include "api/host_roofs.h"
 #include "api/open_backend.h"
 #include "api/profile_language.h"
+#include "api/profile_trials.h"
 #include "api/session_inputs.h"
 #include "base/cpu.h"
 #include "base/file.h"
@@ -16,12 +18,11 @@
 #include "kernels/probe/probe_kernels.h"
 #include "profile/advice.h"
 #include "profile/analysis.h"
-#include "profile/batch_model.h"
 #include "profile/cost_model.h"
 #include "profile/counters.h"
 #include "profile/experiment.h"
+#include "profile/layer_sweep.h"
 #include "profile/roles.h"
-#include "profile/scaling.h"
 #include "profile/step_code.h"
 #include "profile/step_times.h"
 #include "profile/thread_tracks.h"
@@ -35,8 +36,6 @@ namespace {
 constexpr double kLargestUnattributed = 0.02;
 // Operators that take less than this are not experimented on.
 constexpr double kConfirmedShare = 0.01;
-// Operators that take less are taken to scale like their kind.
-constexpr double kTriedShare = 0.002;
 // Samples that a document carries for later comparisons.
 constexpr size_t kStepSamples = 50, kWallSamples = 200;
 
@@ -139,19 +138,22 @@ void add_counters(Session& session, const std::vector<Datum>& inputs, ProfileRep
   }
 }
 
+// Nothing where the file is not there; a warning where it cannot be used.
+std::optional<TimeModel> cached_times(const std::string& path, ProfileReport& report) {
+  if (path.empty() || !std::filesystem::exists(path)) return std::nullopt;
+  const auto text = read_file(path);
+  if (!text.ok()) return std::nullopt;
+  auto parsed = TimeModel::parse(*text, path);
+  if (parsed.ok()) return *std::move(parsed);
+  report.warnings.push_back(parsed.error().message);
+  return std::nullopt;
+}
+
 // What the operators would have been predicted to take, had they not been measured.
-void add_predictions(const ProfileOptions& options, const Plan& plan, const Roofline& roofline,
-                     ProfileReport& report) {
-  std::optional<TimeModel> model;
-  if (!options.times_cache.empty() && std::filesystem::exists(options.times_cache)) {
-    if (const auto text = read_file(options.times_cache); text.ok()) {
-      auto parsed = TimeModel::parse(*text, options.times_cache);
-      if (parsed.ok()) {
-        model = *std::move(parsed);
-      } else {
-        report.warnings.push_back(parsed.error().message);
-      }
-    }
+Status add_predictions(const std::optional<TimeModel>& model, const Plan& plan,
+                       const Roofline& roofline, ProfileReport& report) {
+  if (model) {
+    EDGEWRIGHT_ASSIGN(report.machine_pace, machine_pace(*model, {probe_read, probe_write}));
   }
   const auto all_bytes = static_cast<double>(report.parameter_bytes + report.arena_bytes);
   for (size_t i = 0; i < plan.steps.size(); ++i) {
@@ -164,142 +166,24 @@ void add_predictions(const ProfileOptions& options, const Plan& plan, const Roof
     ProfiledOperator& row = report.operators[i];
     row.predicted_us = predict_us(roofline, work);
     if (fitted) {
-      row.predicted_us = model->predict_us(features, base_time_us(roofline, work, features));
+      const double base_us = base_time_us({&model->roofs(), 1}, work, features);
+      row.predicted_us = model->predict_us(features, base_us) * report.machine_pace;
       // No sweep is larger than a large last cache.
       if (!row.levels.empty())
         row.predicted_us = std::max(row.predicted_us, row.levels.back().time_us);
     }
     report.predicted_us += report.operators[i].predicted_us;
   }
-}
-
-// ---- Batches and advice that is tried ----
-
-// The shapes of all inputs with another batch. kUnsupported when an input's first dimension is not
-// open.
-Result<InputShapes> batch_shapes(const std::string& path, const ProfileOptions& options,
-                                 int64_t batch) {
-  EDGEWRIGHT_ASSIGN(const Model model, load_model(path));
-  InputShapes shapes = options.session.shapes;
-  std::string symbol;
-  for (const Value* input : model.graph->inputs()) {
-    if (input->is_constant() || !input->type.shape || input->type.shape->empty()) continue;
-    const Shape& shape = *input->type.shape;
-    if (shape[0].is_known() || (!symbol.empty() && shape[0].symbol != symbol)) {
-      return unsupported("input '{}' has shape {}: its first dimension is no open batch",
-                         input->name, shape_text(shape));
-    }
-    symbol = shape[0].symbol;
-    auto given = shapes.find(input->name);
-    if (given == shapes.end()) {
-      Dims dims;
-      dims.reserve(shape.size());
-      for (const Dim& dim : shape) dims.push_back(dim.is_known() ? dim.value : 1);
-      given = shapes.emplace(input->name, std::move(dims)).first;
-    }
-    given->second[0] = batch;
-  }
-  return shapes;
-}
-
-struct TrialRun {
-  double wall_us = 0;
-  int64_t arena_bytes = 0;
-};
-
-// The wall time of the model with other shapes or threads.
-Result<TrialRun> try_run(const std::string& path, const ProfileOptions& options,
-                         const InferenceOptions& session_options) {
-  ProfileOptions trial = options;
-  trial.session = session_options;
-  trial.inputs.clear();
-  EDGEWRIGHT_ASSIGN(auto opened, open_session(path, session_options));
-  EDGEWRIGHT_ASSIGN(const auto inputs, session_inputs(opened.session->inputs(), trial.inputs,
-                                                      trial.session, trial.seed));
-  StepTimeOptions time_options;
-  time_options.seconds = options.seconds / 2;
-  EDGEWRIGHT_ASSIGN(const StepTimes times, measure_steps(*opened.session, inputs, time_options));
-  return TrialRun{times.wall_us, static_cast<int64_t>(opened.session->figures().arena_bytes)};
-}
-
-Status measure_batches(const std::string& path, const ProfileOptions& options,
-                       ProfileReport& report) {
-  std::vector<BatchPoint> points;
-  for (const int64_t batch : options.batches) {
-    if (options.progress) options.progress("batches", points.size(), options.batches.size());
-    InferenceOptions session = options.session;
-    EDGEWRIGHT_ASSIGN(session.shapes, batch_shapes(path, options, batch));
-    EDGEWRIGHT_ASSIGN(const TrialRun run, try_run(path, options, session));
-    points.push_back({batch, run.wall_us, run.arena_bytes});
-  }
-  EDGEWRIGHT_ASSIGN(const BatchModel model, BatchModel::fit(points));
-  BatchGoal goal;
-  goal.latency_cost = options.latency_cost;
-  goal.throughput_cost = options.throughput_cost;
-  goal.memory_limit_bytes = options.memory_limit_bytes;
-  report.best_batch = model.best(goal);
-  const int64_t largest = std::ranges::max(points, {}, &BatchPoint::batch).batch;
-  for (int64_t batch = 1; batch <= largest; ++batch) {
-    const bool measured = std::ranges::find(points, batch, &BatchPoint::batch) != points.end();
-    report.batches.push_back({batch, model.latency_us(batch), measured, model.efficiency(batch),
-                              model.cost(batch, goal), model.memory_bytes(batch),
-                              padding_share(options.lengths, batch)});
-  }
-  return {};
-}
-
-constexpr int64_t kTrialBatch = 8;
-
-struct AppliedStep {
-  const char* name;
-  const char* why;
-  Change change;
-};
-
-// What this tool can try by itself: predicted from the kernels alone, then run.
-Status apply_advice(const std::string& path, const ProfileOptions& options, const Roofs& roofs,
-                    const Plan& plan, ProfileReport& report) {
-  const AppliedStep steps[] = {
-      {"all threads", "the same inference on every core", {roofs.cores, 1}},
-      {"batch of 8, per sample", "samples share weights and launches", {0, kTrialBatch}},
-  };
-  for (const AppliedStep& step : steps) {
-    if (step.change.threads > 0 && step.change.threads <= options.session.threads) continue;
-    InferenceOptions session = options.session;
-    if (step.change.threads > 0) session.threads = step.change.threads;
-    if (step.change.batch > 1) {
-      auto shapes = batch_shapes(path, options, step.change.batch);
-      if (!shapes.ok()) {
-        report.warnings.push_back(
-            fmt::format("'{}' was not tried: {}", step.name, shapes.error().message));
-        continue;
-      }
-      session.shapes = *std::move(shapes);
-    }
-    EDGEWRIGHT_ASSIGN(
-        const double predicted,
-        predict_change(plan, report.operators, report.overhead_us, step.change, kTriedShare));
-    EDGEWRIGHT_ASSIGN(const TrialRun run, try_run(path, options, session));
-    const auto per = static_cast<double>(step.change.batch);
-    AdviceRow row;
-    row.opportunity = step.name;
-    row.why = step.why;
-    row.share = 1;
-    row.predicted_us = predicted / per;
-    row.speedup = report.wall_us / row.predicted_us;
-    row.command = step.change.threads > 0 ? fmt::format("--threads {}", step.change.threads)
-                                          : "--shape with 8 in front";
-    row.applied = true;
-    row.achieved_us = run.wall_us / per;
-    report.advice.push_back(std::move(row));
-  }
   return {};
 }
 
 Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions& options) {
   EDGEWRIGHT_ASSIGN(const Roofs roofs, host_roofs(options.roofs_cache));
+  const auto start = std::chrono::steady_clock::now();
   EDGEWRIGHT_ASSIGN(auto opened, open_session(path, options.session));
+  const double open_us = microseconds(start, std::chrono::steady_clock::now());
   Session& session = *opened.session;
+  const double planned_us = session.figures().plan_us;
   EDGEWRIGHT_ASSIGN(const auto inputs, session_inputs(session.inputs(), options.inputs,
                                                       options.session, options.seed));
   StepTimeOptions time_options;
@@ -312,13 +196,23 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
   report.device = roofs.device;
   report.cpu = host_cpu().model;
   report.threads = options.session.threads;
-  report.load_us = session.figures().load_us;
-  report.first_inference_us = session.figures().first_inference_us;
+  const SessionFigures& figures = session.figures();
+  report.load_us = open_us;
+  report.first_inference_us = figures.first_inference_us;
   report.operators = analyse_steps(session.plan(), roofline, times.step_us);
   assign_roles(session.plan(), report.operators);
+  // Where shapes are open the first inference makes the plan.
+  report.phases = {{"load", open_us - planned_us, 0, 1},
+                   {"plan and layout", figures.plan_us, 0, 1},
+                   {"warm-up", report.first_inference_us - (figures.plan_us - planned_us), 0, 1},
+                   {"inference", times.wall_us, 1, 1},
+                   {"post-processing", times.after_us, 0, 1}};
   add_times(times, report);
   add_totals(roofline, report);
   add_memory(session.plan(), session.figures(), report);
+  // At once, while the machine is as it was for the times above.
+  EDGEWRIGHT_TRY(
+      add_predictions(cached_times(options.times_cache, report), session.plan(), roofline, report));
   add_counters(session, inputs, report);
   if (options.session.threads > 1) {
     EDGEWRIGHT_ASSIGN(report.tracks, thread_tracks(session, inputs, report.operators));
@@ -332,14 +226,11 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
     EDGEWRIGHT_ASSIGN(report.confirmed_share, confirm(session.plan(), roofs, move, kConfirmedShare,
                                                       report.operators, options.progress));
   }
-  add_predictions(options, session.plan(), roofline, report);
   report.advice = advise(report, roofs);
-  if (options.apply) EDGEWRIGHT_TRY(apply_advice(path, options, roofs, session.plan(), report));
-  if (!options.batches.empty()) EDGEWRIGHT_TRY(measure_batches(path, options, report));
+  const TrialBase base{&session, &inputs, report.wall_us};
+  if (options.apply) EDGEWRIGHT_TRY(apply_advice(path, options, roofs, base, report));
+  if (!options.batches.empty()) EDGEWRIGHT_TRY(measure_batches(path, options, base, report));
   EDGEWRIGHT_TRY(write_exports(options.exports, report));
-  report.phases = {{"load", report.load_us, 0, 1},
-                   {"first inference", report.first_inference_us, 0, 1},
-                   {"inference", report.wall_us, 1, 1}};
   return report;
 }
 

@@ -18,7 +18,7 @@ struct ProbeArithmeticKernel {
 };
 struct ProbeKernels {
   float (*read)(const float* from, size_t count, int streams, size_t passes) = nullptr;
-  void (*write)(float* to, size_t count, bool around) = nullptr;
+  void (*write)(float* to, size_t count, bool around, size_t passes) = nullptr;
   void (*copy)(const float* from, float* to, size_t count, size_t passes) = nullptr;
   std::vector<ProbeArithmeticKernel> arithmetic;
 };

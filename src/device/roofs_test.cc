@@ -80,7 +80,7 @@ TEST(Roofs, ADeviceWithoutPeaksHasNoRoofline) {
 
 // Loops that do nothing but count: the probe has to come to an end with any timing.
 float no_read(const float*, size_t, int, size_t) { return 0; }
-void no_write(float*, size_t, bool) {}
+void no_write(float*, size_t, bool, size_t) {}
 void no_copy(const float*, float*, size_t, size_t) {}
 void no_work(size_t rounds) {
   for (size_t i = 0; i < rounds; ++i) asm volatile("");

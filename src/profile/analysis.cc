@@ -130,7 +130,7 @@ std::string bound_of(const RoofTimes& times, const Roofs& roofs, double time_us)
     longest = times.memory_us[i];
     slowest = i;
   }
-  const bool waits = longest >= kBoundShare * time_us && longest >= times.compute_us;
+  const bool waits = longest >= kBoundShare * time_us && longest >= times.usual_compute_us;
   return waits ? roofs.memory[slowest].name : "compute";
 }
 

@@ -17,9 +17,9 @@ constexpr double kHalf = 0.5;
 constexpr double kGrowth = 1.35;
 // And eight times as much at least this.
 constexpr double kGrowthOfEight = 1.7;
-// The loops take whole rounds of this many floats (kernels/probe).
-constexpr size_t kFloatGranule = 1024;
 constexpr int64_t kLargestMoveBytes = int64_t{1} << 30;
+// No cache that a step's weights could outlive in is larger for one core.
+constexpr double kMostOthersBytes = 64e6;
 
 double measured_or_zero(const KernelRequest& request, const KernelImplementation& implementation) {
   if (!implementation.supports(request)) return 0;
@@ -31,26 +31,26 @@ double measured_or_zero(const KernelRequest& request, const KernelImplementation
 Result<double> moving_us(const Work& work, const MoveKernels& move) {
   const auto rounded = [](int64_t bytes) {
     const auto count = static_cast<size_t>(std::min(bytes, kLargestMoveBytes)) / sizeof(float);
-    return (count + kFloatGranule - 1) / kFloatGranule * kFloatGranule;
+    return (count + kMovedFloats - 1) / kMovedFloats * kMovedFloats;
   };
   const size_t reads = rounded(work.bytes_read), writes = rounded(work.bytes_written);
   EDGEWRIGHT_ASSIGN(
       Tensor memory,
-      Tensor::allocate(DType::kFloat32, {static_cast<int64_t>(reads + writes + kFloatGranule)}));
+      Tensor::allocate(DType::kFloat32, {static_cast<int64_t>(reads + writes + kMovedFloats)}));
   auto* data = memory.mutable_data<float>();
   // Pages that nobody wrote to would all be the same one of zeros.
-  if (reads + writes > 0) move.write(data, reads + writes, false);
+  if (reads + writes > 0) move.write(data, reads + writes, false, 1);
   std::vector<double> times;
   const auto begin = Clock::now();
   float sum = 0;
   for (int i = 0; i < 200; ++i) {
     const auto start = Clock::now();
     if (reads > 0) sum += move.read(data, reads, 1, 1);
-    if (writes > 0) move.write(data + reads, writes, false);
+    if (writes > 0) move.write(data + reads, writes, false, 1);
     times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
     if (i >= 5 && Clock::now() - begin > std::chrono::milliseconds(5)) break;
   }
-  // Using the sum keeps the reads.
+  // Using what was read keeps the reads.
   if (sum > 0) data[0] = sum;
   const double time_us = quantile(std::move(times), 0.5);
   // Rounding up to whole rounds is taken back, so that small operands are not overcharged.
@@ -62,9 +62,9 @@ Result<double> moving_us(const Work& work, const MoveKernels& move) {
 }  // namespace
 
 Result<Response> respond(const Plan& plan, const PlanStep& step, const Work& work,
-                         double in_place_us, const Roofs& roofs, const MoveKernels& move) {
+                         const Surroundings& around, const Roofs& roofs, const MoveKernels& move) {
   Response response;
-  response.in_place_us = in_place_us;
+  response.in_place_us = around.in_place_us;
   response.empty_us = roofs.step_us.value;
   EDGEWRIGHT_ASSIGN(response.moving_us, moving_us(work, move));
   const double peak = Roofline{&roofs, 1}.peak_gop_s(work.compute_dtype);
@@ -73,6 +73,10 @@ Result<Response> respond(const Plan& plan, const PlanStep& step, const Work& wor
   std::vector<Tensor> constants;
   KernelRequest request = full_request(plan, step, constants);
   response.alone_us = measured_or_zero(request, *step.implementation);
+  if (response.alone_us > 0) {
+    EDGEWRIGHT_ASSIGN(KernelRunner kernel, KernelRunner::create(request, *step.implementation));
+    response.far_us = around.others->far_run_us(kernel, around.others_bytes);
+  }
   if (roofs.cores > request.threads) {
     KernelRequest wider = request;
     wider.threads = request.threads + 1;
@@ -82,6 +86,10 @@ Result<Response> respond(const Plan& plan, const PlanStep& step, const Work& wor
     response.twice_us = measured_or_zero(request, *step.implementation);
     if (response.twice_us < kGrowth * response.alone_us && scale_batch(request, 4)) {
       response.eight_us = measured_or_zero(request, *step.implementation);
+      KernelRequest longer = full_request(plan, step, constants);
+      if (lengthen_sums(longer, constants)) {
+        response.longer_us = measured_or_zero(longer, *step.implementation);
+      }
     }
   }
   return response;
@@ -89,11 +97,13 @@ Result<Response> respond(const Plan& plan, const PlanStep& step, const Work& wor
 
 std::string bound_by_experiment(const Response& response) {
   const double time_us = response.in_place_us;
-  const double waiting_us =
-      response.alone_us > 0 ? std::max(0.0, time_us - response.alone_us) : 0.0;
+  // A wait is for memory when it is there in the run and other data alone makes it.
+  const double far_us = std::min(time_us, response.far_us > 0 ? response.far_us : time_us);
+  const double waiting_us = response.alone_us > 0 ? std::max(0.0, far_us - response.alone_us) : 0.0;
   const bool tiny = response.empty_us >= kHalf * time_us;
   const bool fixed = response.twice_us > 0 && response.twice_us < kGrowth * response.alone_us &&
                      response.eight_us < kGrowthOfEight * response.alone_us &&
+                     response.longer_us < kGrowth * response.alone_us &&
                      response.moving_us < kHalf * response.alone_us;
   if (tiny) return "overhead";
   const double memory_us = response.moving_us + waiting_us;
@@ -104,12 +114,17 @@ std::string bound_by_experiment(const Response& response) {
 std::string describe(const Response& response) {
   std::string text = fmt::format("{:.2f} us in the run", response.in_place_us);
   if (response.alone_us > 0) text += fmt::format(", {:.2f} alone", response.alone_us);
+  if (response.far_us > 0) text += fmt::format(", {:.2f} after the others", response.far_us);
   text += fmt::format(", {:.2f} for moving its bytes", response.moving_us);
   if (response.twice_us > 0) {
     text += fmt::format(", {:.2f}x with twice the batch", response.twice_us / response.alone_us);
   }
   if (response.eight_us > 0) {
     text += fmt::format(", {:.2f}x with eight times", response.eight_us / response.alone_us);
+  }
+  if (response.longer_us > 0) {
+    text +=
+        fmt::format(", {:.2f}x with sums twice as long", response.longer_us / response.alone_us);
   }
   if (response.threads_us > 0) {
     text += fmt::format(", {:.2f}x quicker with a thread more",
@@ -127,13 +142,19 @@ Result<double> confirm(const Plan& plan, const Roofs& roofs, const MoveKernels& 
                        double smallest_share, std::vector<ProfiledOperator>& operators,
                        const Progress& progress) {
   int tried = 0, held = 0;
+  auto all_bytes = static_cast<double>(plan.arena_bytes);
+  for (const ProfiledOperator& op : operators) all_bytes += static_cast<double>(op.weight_bytes);
+  EDGEWRIGHT_ASSIGN(const OtherData others,
+                    OtherData::allocate(std::min(all_bytes, kMostOthersBytes), move));
   for (size_t i = 0; i < operators.size(); ++i) {
     ProfiledOperator& row = operators[i];
     if (progress) progress("confirm", i, operators.size());
     if (row.share < smallest_share) continue;
     const PlanStep& step = plan.steps[i];
     const Work work = work_of(operation_of(plan, step));
-    EDGEWRIGHT_ASSIGN(const Response response, respond(plan, step, work, row.time_us, roofs, move));
+    const auto own_bytes = static_cast<double>(work.bytes_read + work.bytes_written);
+    const Surroundings around{row.time_us, &others, std::max(0.0, all_bytes - own_bytes)};
+    EDGEWRIGHT_ASSIGN(const Response response, respond(plan, step, work, around, roofs, move));
     const std::string seen = bound_by_experiment(response);
     row.confirmed = agrees(row.bound, seen);
     row.contradicted = !row.confirmed;

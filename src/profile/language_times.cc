@@ -85,10 +85,8 @@ class Request {
 std::vector<CallTimes> mean_calls(const std::vector<std::vector<CallTimes>>& requests,
                                   const std::vector<size_t>& chosen) {
   std::vector<CallTimes> mean = requests[chosen.front()];
-  const auto average = [&](auto&& value) {
-    double sum = 0;
-    for (const size_t request : chosen) sum += value(requests[request]);
-    return sum / static_cast<double>(chosen.size());
+  const auto average = [&](const auto& value) {
+    return mean_of(chosen, [&](size_t request) { return value(requests[request]); });
   };
   for (size_t c = 0; c < mean.size(); ++c) {
     mean[c].start_us = average([&](const auto& calls) { return calls[c].start_us; });
@@ -100,12 +98,6 @@ std::vector<CallTimes> mean_calls(const std::vector<std::vector<CallTimes>>& req
     }
   }
   return mean;
-}
-
-double mean_of(const std::vector<double>& values, const std::vector<size_t>& chosen) {
-  double sum = 0;
-  for (const size_t i : chosen) sum += values[i];
-  return sum / static_cast<double>(chosen.size());
 }
 
 }  // namespace
@@ -134,8 +126,8 @@ Result<LanguageTimes> measure_language(Decoder& decoder, KvCache& cache,
   }
   const auto quiet = quiet_runs(profiled);
   times.calls = mean_calls(requests, quiet);
-  times.profiled_wall_us = mean_of(profiled, quiet);
-  times.wall_us = mean_of(plain, quiet_runs(plain));
+  times.profiled_wall_us = mean_at(quiet, profiled);
+  times.wall_us = mean_at(quiet_runs(plain), plain);
   times.wall_spread = (quantile(plain, 0.9) - quantile(plain, 0.1)) / times.wall_us;
   times.wall_samples_us.assign(plain.begin(), plain.end());
   return times;

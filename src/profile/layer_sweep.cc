@@ -4,13 +4,11 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
-#include <memory>
-#include <numeric>
-#include <optional>
+#include <numbers>
 
-#include "profile/kernel_runner.h"
 #include "profile/made_up_layers.h"
 #include "profile/step_times.h"
+#include "runtime/kernel_runner.h"
 
 namespace edgewright {
 namespace {
@@ -20,12 +18,13 @@ using Clock = std::chrono::steady_clock;
 constexpr int64_t kMostMultiplyAdds = 200'000'000;
 constexpr size_t kMostLayers = 1'000'000;
 constexpr double kMostBytes = 1e12;
-// How many layers take turns: as many as there are kinds, and few, which leave more of each other
-// in the caches.
-constexpr size_t kInTurns[] = {3, kKindsPeriod};
-constexpr int kRounds = 10;
+// What other operators move between two runs: from a few tensors to a model of many megabytes.
+constexpr double kFewestOthersBytes = 1 << 14, kMostOthersBytes = 1 << 25;
+constexpr int kFarTimes = 2;
+// Enough for a middle that is good to some two per cent.
+constexpr size_t kPaceLayers = 3 * kKindsPeriod;
 // Raised with every change of what layer i is.
-constexpr std::string_view kLayersSchema = "edgewright.layers/5\n";
+constexpr std::string_view kLayersSchema = "edgewright.layers/6\n";
 
 // A layer that can be run.
 struct MadeLayer {
@@ -88,60 +87,29 @@ Quickest quickest(const KernelRequest& request) {
   return best;
 }
 
-// A layer with its quickest kernel and memory of its own. Requests point at the description.
-struct RunningLayer {
-  size_t index = 0;
-  std::unique_ptr<const MadeUpLayer> layer;
-  MadeLayer made;
-  std::unique_ptr<KernelRunner> runner;
-  double alone_us = 0;
-};
-
-// Nothing for layers that are too large or that no kernel takes.
-Result<std::optional<RunningLayer>> prepare(size_t index, int threads) {
-  RunningLayer one{
-      index, std::make_unique<const MadeUpLayer>(made_up_layer(index)), {}, nullptr, 0};
-  if (work_of(operation_of(*one.layer)).multiply_adds > kMostMultiplyAdds)
-    return std::optional<RunningLayer>();
-  EDGEWRIGHT_ASSIGN(one.made, make(*one.layer, threads));
-  const Quickest best = quickest(one.made.request);
-  if (best.implementation == nullptr) return std::optional<RunningLayer>();
-  one.alone_us = best.time_us;
-  EDGEWRIGHT_ASSIGN(KernelRunner runner,
-                    KernelRunner::create(one.made.request, *best.implementation));
-  one.runner = std::make_unique<KernelRunner>(std::move(runner));
-  return std::optional<RunningLayer>(std::move(one));
+// Evenly spread on a logarithmic scale, always the same for a layer (by the golden ratio, whose
+// multiples fall apart).
+double others_bytes_of(size_t index, int time) {
+  const double share = std::fmod(
+      static_cast<double>(index * kFarTimes + static_cast<size_t>(time)) * std::numbers::phi, 1.0);
+  return kFewestOthersBytes * std::pow(kMostOthersBytes / kFewestOthersBytes, share);
 }
 
-// Runs layers in turn, as a plan does: in one arena, which the layers before have just used;
-// weights and code are as far away as what the others need is large.
-Status time_in_turns(std::span<RunningLayer> group, std::vector<LayerTime>& times) {
-  size_t arena_bytes = 0, all_bytes = 0;
-  for (const RunningLayer& one : group) {
-    arena_bytes = std::max(arena_bytes, one.runner->operand_bytes());
-    all_bytes += one.runner->constant_bytes();
-  }
-  all_bytes += arena_bytes;
-  EDGEWRIGHT_ASSIGN(Tensor arena,
-                    Tensor::allocate(DType::kUint8, {static_cast<int64_t>(arena_bytes)}));
-  for (RunningLayer& one : group) one.runner->share({arena.mutable_bytes(), arena_bytes});
-  const double clock_us = clock_pair_us() / 2;
-  std::vector<std::vector<double>> turns_us(group.size());
-  for (int round = 0; round < kRounds; ++round) {
-    for (size_t i = 0; i < group.size(); ++i) {
-      group[i].runner->write_operands();
-      const auto before = Clock::now();
-      group[i].runner->run();
-      turns_us[i].push_back(microseconds(before, Clock::now()));
-    }
-  }
-  for (size_t i = 0; i < group.size(); ++i) {
-    const double turn_us = mean_at(quiet_runs(turns_us[i]), turns_us[i]) - clock_us;
-    const size_t constant_bytes = group[i].runner->constant_bytes();
-    const size_t own_bytes = constant_bytes + group[i].runner->operand_bytes();
-    times.push_back({group[i].index, std::max(turn_us, group[i].alone_us),
-                     static_cast<double>(all_bytes - std::min(all_bytes, own_bytes)),
-                     static_cast<double>(constant_bytes)});
+// Nothing for layers that are too large or that no kernel takes.
+Status time_layer(size_t index, int threads, const OtherData& others,
+                  std::vector<LayerTime>& times) {
+  const MadeUpLayer layer = made_up_layer(index);
+  if (work_of(operation_of(layer)).multiply_adds > kMostMultiplyAdds) return {};
+  EDGEWRIGHT_ASSIGN(const MadeLayer made, make(layer, threads));
+  const Quickest best = quickest(made.request);
+  if (best.implementation == nullptr) return {};
+  EDGEWRIGHT_ASSIGN(KernelRunner kernel, KernelRunner::create(made.request, *best.implementation));
+  const auto constant_bytes = static_cast<double>(kernel.constant_bytes());
+  times.push_back({index, best.time_us, 0, constant_bytes});
+  for (int i = 0; i < kFarTimes; ++i) {
+    const double bytes = others_bytes_of(index, i);
+    const double far_us = others.far_run_us(kernel, bytes);
+    times.push_back({index, std::max(far_us, best.time_us), bytes, constant_bytes});
   }
   return {};
 }
@@ -149,26 +117,13 @@ Status time_in_turns(std::span<RunningLayer> group, std::vector<LayerTime>& time
 }  // namespace
 
 Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options) {
+  EDGEWRIGHT_ASSIGN(const OtherData others, OtherData::allocate(kMostOthersBytes, options.move));
   std::vector<LayerTime> times;
   const auto begin = Clock::now();
-  const size_t end = options.first + options.count;
-  for (size_t i = options.first; i < end;) {
+  for (size_t i = 0; i < options.count; ++i) {
     if (std::chrono::duration<double>(Clock::now() - begin).count() > options.seconds) break;
-    const size_t block_end = std::min(end, (i / kKindsPeriod + 1) * kKindsPeriod);
-    std::vector<RunningLayer> block;
-    for (; i < block_end; ++i) {
-      if (options.progress) options.progress("layers", i - options.first, options.count);
-      EDGEWRIGHT_ASSIGN(auto one, prepare(i, options.threads));
-      if (!one) continue;
-      times.push_back({i, one->alone_us, 0, static_cast<double>(one->runner->constant_bytes())});
-      block.push_back(std::move(*one));
-    }
-    for (const size_t size : kInTurns) {
-      for (size_t first = 0; first + 1 < block.size(); first += size) {
-        const size_t count = std::min(size, block.size() - first);
-        EDGEWRIGHT_TRY(time_in_turns(std::span(block).subspan(first, count), times));
-      }
-    }
+    if (options.progress) options.progress("layers", i, options.count);
+    EDGEWRIGHT_TRY(time_layer(options.first + i, options.threads, others, times));
   }
   return times;
 }
@@ -180,6 +135,24 @@ TimeSample sample_of(const LayerTime& layer, const Roofline& roofline) {
   const Work work = work_of(operation);
   const Features features = features_of(operation, work, layer.others_bytes);
   return {work.kind, features, base_time_us(roofline, work, features), layer.time_us};
+}
+
+double pace_of(const TimeModel& model, std::span<const LayerTime> layers) {
+  std::vector<double> ratios;
+  for (const LayerTime& layer : layers) {
+    const TimeSample sample = sample_of(layer, {&model.roofs(), 1});
+    if (!model.knows(sample.kind, sample.features)) continue;
+    ratios.push_back(layer.time_us / model.predict_us(sample.features, sample.base_us));
+  }
+  return ratios.empty() ? 1 : quantile(std::move(ratios), 0.5);
+}
+
+Result<double> machine_pace(const TimeModel& model, const MoveKernels& move) {
+  SweepOptions sweep;
+  sweep.move = move;
+  sweep.count = kPaceLayers;
+  EDGEWRIGHT_ASSIGN(const auto layers, sweep_layers(sweep));
+  return pace_of(model, layers);
 }
 
 bool is_held_back(const LayerTime& layer) { return layer.index / kKindsPeriod % 2 == 1; }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/progress.h"
+#include "profile/far_runs.h"
 #include "profile/time_model.h"
 
 namespace edgewright {
@@ -11,19 +12,20 @@ struct SweepOptions {
   size_t first = 0, count = 2000;  // which shapes of the endless sequence
   double seconds = 60;             // ends earlier when this is over
   int threads = 1;
+  MoveKernels move;
   Progress progress;
 };
 
 struct LayerTime {
   size_t index = 0;  // in the endless sequence: says what was timed
   double time_us = 0;
-  // What other layers moved between two runs of this one; 0: it ran alone in a loop.
+  // What was read of other memory between two runs; 0: it ran alone in a loop.
   double others_bytes = 0;
   double constant_bytes = 0;  // as its kernel reads them: packed where it packs
 };
 
-// Times made-up layers with the quickest of our kernels, each alone and in turn with two and with
-// eleven others: of every twelve, three convolutions, one
+// Times made-up layers with the quickest of our kernels, each alone and twice with
+// other data read in between: of every twelve, three convolutions, one
 // depthwise, three matrix products of different forms and one other (attention, normalisation,
 // softmax, layout, pooling, concatenation, element-wise) in float32; one convolution, one pointwise
 // or depthwise, one matrix product and one other (attention, rounding, layout) in 8 bits. Shape i
@@ -33,6 +35,12 @@ Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options);
 
 // What a model of times is fitted to.
 TimeSample sample_of(const LayerTime& layer, const Roofline& roofline);
+
+// How much longer these layers take than the model says: the middle of the ratios.
+double pace_of(const TimeModel& model, std::span<const LayerTime> layers);
+// The same of made-up layers that are timed now, about a second: a machine is quicker or slower on
+// some days, with its temperature and, where it is a virtual one, its neighbours.
+Result<double> machine_pace(const TimeModel& model, const MoveKernels& move);
 
 // Every other block of twelve layers, so that both halves hold all kinds.
 bool is_held_back(const LayerTime& layer);

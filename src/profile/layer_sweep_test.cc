@@ -25,14 +25,14 @@ TEST(LayerSweep, RefusesFilesThatItDidNotWrite) {
   for (const char* text : {"1\n", "1,2\n", "1,2,0\n", "a,2,0,0\n", "1,-2,0,0\n", "1,0,0,0\n",
                            "1,inf,0,0\n", "-1,2,0,0\n", "99999999999,2,0,0\n", ",,,\n", "\n",
                            "1,2,-3,0\n", "1,2,inf,0\n", "1,2,0,nan\n", "1,2,0,0x\n", "1;2;3;4\n"}) {
-    const auto read = parse_layer_times("edgewright.layers/5\n" + std::string(text), "layers.csv");
+    const auto read = parse_layer_times("edgewright.layers/6\n" + std::string(text), "layers.csv");
     ASSERT_FALSE(read.ok()) << text;
     EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
   }
 }
 
 TEST(LayerSweep, RefusesTimesOfAnotherSequence) {
-  const auto read = parse_layer_times("edgewright.layers/4\n1,2\n", "layers.csv");
+  const auto read = parse_layer_times("edgewright.layers/5\n1,2\n", "layers.csv");
   ASSERT_FALSE(read.ok());
   EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
 }
@@ -47,6 +47,23 @@ TEST(LayerSweep, BothHalvesHoldEveryKind) {
   }
   EXPECT_GE(kinds[0].size(), 6U);
   EXPECT_EQ(kinds[0], kinds[1]);
+}
+
+TEST(LayerSweep, PaceIsHowMuchLongerLayersTakeThanTheModelSays) {
+  Roofs roofs;
+  roofs.step_us.value = 0.1;
+  std::vector<LayerTime> layers;
+  std::vector<TimeSample> samples;
+  for (size_t i = 0; i < 240; ++i) {
+    layers.push_back({i, 1 + static_cast<double>(i % 7), 0, 0});
+    samples.push_back(sample_of(layers.back(), {&roofs, 1}));
+  }
+  const auto model = TimeModel::fit(samples, roofs);
+  ASSERT_TRUE(model.ok());
+  const double same = pace_of(*model, layers);
+  EXPECT_GT(same, 0.5);
+  for (LayerTime& layer : layers) layer.time_us *= 1.25;
+  EXPECT_NEAR(pace_of(*model, layers), 1.25 * same, 1e-9);
 }
 
 }  // namespace

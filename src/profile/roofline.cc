@@ -85,6 +85,9 @@ RoofTimes roof_times(const Roofline& roofline, const Work& work,
   const double peak = roofline.peak_gop_s(work.compute_dtype);
   const auto flops = static_cast<double>(work.flops);
   times.compute_us = peak > 0 ? flops / (peak * kGiga) * kMicro : 0;
+  const bool in_blocks = work.kind == WorkKind::kConvolution || work.kind == WorkKind::kMatrix;
+  const bool is_ours = roofs.is_measured && in_blocks;
+  times.usual_compute_us = times.compute_us / (is_ours ? usual_efficiency(work.kind) : 1);
   times.attainable_gop_s = peak;
   for (size_t i = 0; i < roofs.memory.size(); ++i) {
     const double moved = i < traffic.size() ? static_cast<double>(traffic[i].bytes) : 0;

@@ -21,7 +21,11 @@ double usual_efficiency(WorkKind kind);
 // One operation against the roofs: what each limit alone would take, all in microseconds.
 struct RoofTimes {
   double launch_us = 0;
-  double compute_us = 0;          // at the peak of the operation's type
+  double compute_us = 0;  // at the peak of the operation's type
+  // Of a measured machine as our kernels usually are that work in blocks (convolutions and products
+  // of matrices). The peak of the others, which are slower than it because they wait for memory,
+  // and of stated devices, which have no kernels of ours.
+  double usual_compute_us = 0;
   std::vector<double> memory_us;  // per level of Roofs::memory
   double sync_us = 0;             // a parallel loop over the threads
   double intensity = 0;           // operations per byte of the last level with traffic

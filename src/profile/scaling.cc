@@ -19,16 +19,31 @@ double quickest_us(const KernelRequest& request) {
   return best;
 }
 
-// Time after over time before, of one step's kernel; 0 when it cannot be tried.
-double ratio_of(const Plan& plan, const PlanStep& step, const Change& change) {
-  if (step.implementation == nullptr) return 0;
+// One step's kernel alone, before and after; zeros when it cannot be tried.
+struct Trial {
+  double before_us = 0, after_us = 0;
+};
+
+Trial try_alone(const Plan& plan, const PlanStep& step, const Change& change) {
   std::vector<Tensor> constants;
   KernelRequest request = full_request(plan, step, constants);
   const auto before = measure(request, *step.implementation);
-  if (!before.ok() || *before <= 0) return 0;
+  if (!before.ok() || *before <= 0) return {};
   if (change.threads > 0) request.threads = change.threads;
-  if (change.batch > 1 && !scale_batch(request, change.batch)) return 0;
-  return quickest_us(request) / *before;
+  if (change.batch > 1 && !scale_batch(request, change.batch)) return {};
+  return {*before, quickest_us(request)};
+}
+
+// What a step takes in the run after the change. Beyond its kernel alone it waits for weights and
+// data from further away: weights are read once for the whole batch, and threads do not shorten the
+// wait, for what one core made the other has to fetch from it.
+double after_us(const ProfiledOperator& op, const Trial& trial, const Change& change) {
+  const double waiting_us = op.time_us - trial.before_us;
+  if (waiting_us <= 0) return op.time_us * trial.after_us / trial.before_us;
+  const auto bytes = static_cast<double>(op.bytes_read + op.bytes_written);
+  const double weights = bytes > 0 ? static_cast<double>(op.weight_bytes) / bytes : 0;
+  return trial.after_us +
+         waiting_us * (weights + (1 - weights) * static_cast<double>(change.batch));
 }
 
 struct KindSum {
@@ -39,7 +54,7 @@ struct KindSum {
 
 Result<double> predict_change(const Plan& plan, std::span<const ProfiledOperator> operators,
                               double overhead_us, const Change& change, double smallest_share) {
-  std::map<std::string, double> known;
+  std::map<std::string, Trial> known;
   std::map<std::string, KindSum> kinds;
   std::vector<bool> tried(operators.size(), false);
   double total = overhead_us;
@@ -47,14 +62,15 @@ Result<double> predict_change(const Plan& plan, std::span<const ProfiledOperator
     const PlanStep& step = plan.steps[i];
     if (operators[i].share < smallest_share || step.implementation == nullptr) continue;
     const std::string key = timing_key(request_of(plan, step), *step.implementation);
-    const auto [entry, is_first] = known.try_emplace(key, 0);
-    if (is_first) entry->second = ratio_of(plan, step, change);
-    if (entry->second <= 0) continue;
+    const auto [entry, is_first] = known.try_emplace(key);
+    if (is_first) entry->second = try_alone(plan, step, change);
+    if (entry->second.after_us <= 0) continue;
     tried[i] = true;
+    const double step_us = after_us(operators[i], entry->second, change);
     KindSum& kind = kinds[operators[i].kind];
     kind.before_us += operators[i].time_us;
-    kind.after_us += operators[i].time_us * entry->second;
-    total += operators[i].time_us * entry->second;
+    kind.after_us += step_us;
+    total += step_us;
   }
   for (size_t i = 0; i < operators.size(); ++i) {
     if (tried[i]) continue;

@@ -14,9 +14,10 @@ struct Change {
 };
 
 // Time of one inference after the change, from trying the kernels of the operators that take most
-// of it, each distinct one once, alone: the time in the run grows or shrinks as the kernel's time
-// alone does. Operators that are not tried (those below `smallest_share`, and those without a
-// kernel) are taken to scale like the rest of their kind, and like the batch where none was tried.
+// of it, each distinct one once, alone; what they wait for in the run beyond
+// that is for their weights and their data, of which the latter grow with the batch. Operators that
+// are not tried (those below `smallest_share`, and those without a kernel) are taken to scale like
+// the rest of their kind, and like the batch where none was tried.
 Result<double> predict_change(const Plan& plan, std::span<const ProfiledOperator> operators,
                               double overhead_us, const Change& change, double smallest_share);
 

@@ -3,9 +3,10 @@
 #include <map>
 #include <optional>
 
-#include "profile/kernel_runner.h"
 #include "profile/machine_code.h"
 #include "profile/step_request.h"
+#include "runtime/autotune.h"
+#include "runtime/kernel_runner.h"
 
 namespace edgewright {
 namespace {

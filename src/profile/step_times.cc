@@ -16,44 +16,35 @@ struct ProfiledRun {
 };
 
 Result<ProfiledRun> profiled_run(Session& session, std::span<const Datum> inputs) {
-  ProfiledRun run;
-  const size_t expected = session.plan().steps.size();
-  run.step_us.reserve(expected);
-  run.start_us.reserve(expected);
+  std::vector<Clock::time_point> moments;
+  moments.reserve(session.plan().steps.size() + 1);
   RunHooks hooks;
-  Clock::time_point begin, last;
-  hooks.on_time = [&](size_t /*step*/, double time_us) {
-    last = Clock::now();
-    run.step_us.push_back(time_us);
-    run.start_us.push_back(microseconds(begin, last) - time_us);
-  };
-  begin = Clock::now();
+  hooks.moments = &moments;
+  const auto begin = Clock::now();
   EDGEWRIGHT_TRY(session.run(inputs, &hooks));
   const auto end = Clock::now();
+  ProfiledRun run;
   run.wall_us = microseconds(begin, end);
-  if (!run.start_us.empty()) {
-    run.before_us = run.start_us.front();
-    run.after_us = microseconds(last, end);
+  run.before_us = microseconds(begin, moments.front());
+  run.after_us = microseconds(moments.back(), end);
+  for (size_t i = 0; i + 1 < moments.size(); ++i) {
+    run.start_us.push_back(microseconds(begin, moments[i]));
+    run.step_us.push_back(microseconds(moments[i], moments[i + 1]));
   }
   return run;
-}
-
-double mean_of(const std::vector<size_t>& runs, auto&& value) {
-  double sum = 0;
-  for (const size_t run : runs) sum += value(run);
-  return sum / static_cast<double>(runs.size());
 }
 
 double spread_of(const std::vector<double>& values, double center) {
   return center > 0 ? (quantile(values, 0.9) - quantile(values, 0.1)) / center : 0;
 }
 
-// Every timed step is longer by part of what timing it costs. How much that is the runs without
-// hooks tell: what timed runs take beyond them, less what lies between the steps. It comes off
-// evenly, at most one pair of readings a step, so that nothing else can hide in it.
+// Every timed step is longer by what timing it costs. How much that is the runs without hooks tell:
+// what timed runs take beyond them. It comes off evenly, at most one pair of readings a step (the
+// clock also waits for what the processor would have done beside the next step), so that nothing
+// else can hide in it.
 void take_off_hooks(double pair_us, StepTimes& times) {
   const auto steps = static_cast<double>(times.step_us.size());
-  const double excess_us = times.profiled_wall_us - times.wall_us - times.between_us;
+  const double excess_us = times.profiled_wall_us - times.wall_us;
   const double each_us = std::clamp(excess_us / std::max(1.0, steps), 0.0, pair_us);
   for (double& step_us : times.step_us) step_us -= std::min(step_us, each_us);
 }
@@ -73,7 +64,6 @@ StepTimes summarise(const std::vector<double>& plain, const std::vector<Profiled
   times.before_us = mean_of(quiet, [&](size_t r) { return profiled[r].before_us; });
   times.after_us = mean_of(quiet, [&](size_t r) { return profiled[r].after_us; });
   const size_t steps = profiled.front().step_us.size();
-  double sum = 0;
   for (size_t step = 0; step < steps; ++step) {
     std::vector<double> samples;
     samples.reserve(profiled.size());
@@ -82,9 +72,7 @@ StepTimes summarise(const std::vector<double>& plain, const std::vector<Profiled
     times.start_us.push_back(mean_of(quiet, [&](size_t r) { return profiled[r].start_us[step]; }));
     times.step_spread.push_back(spread_of(samples, times.step_us.back()));
     times.samples_us.emplace_back(samples.begin(), samples.end());
-    sum += times.step_us.back();
   }
-  times.between_us = times.profiled_wall_us - times.before_us - times.after_us - sum;
   return times;
 }
 
@@ -101,9 +89,7 @@ std::vector<size_t> quiet_runs(std::span<const double> times) {
 }
 
 double mean_at(std::span<const size_t> indices, std::span<const double> values) {
-  double sum = 0;
-  for (const size_t index : indices) sum += values[index];
-  return sum / static_cast<double>(indices.size());
+  return mean_of(indices, [&](size_t index) { return values[index]; });
 }
 
 double clock_pair_us() {

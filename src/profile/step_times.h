@@ -32,9 +32,8 @@ struct StepTimes {
   std::vector<std::vector<float>> samples_us;  // per step, one per profiled run: for comparisons
   double wall_us = 0;                          // of a run without hooks
   double profiled_wall_us = 0;                 // of a run with hooks
-  double before_us = 0;   // binding inputs and outputs, until the first step starts
-  double between_us = 0;  // between the steps: the hooks themselves
-  double after_us = 0;    // from the last step's end to the end of the run
+  double before_us = 0;  // binding inputs and outputs, until the first step starts
+  double after_us = 0;   // from the last step's end to the end of the run
   double wall_spread = 0;
   int pairs = 0;
   std::vector<double> start_us;  // of each step since the run began, averaged likewise
@@ -48,7 +47,12 @@ Result<StepTimes> measure_steps(Session& session, std::span<const Datum> inputs,
 // Indices of the runs between the 10th and the 50th percentile of their times, quickest first.
 std::vector<size_t> quiet_runs(std::span<const double> times);
 
-// The mean of the values at these indices.
+// The mean of what these indices stand for.
+double mean_of(std::span<const size_t> indices, const auto& value) {
+  double sum = 0;
+  for (const size_t index : indices) sum += value(index);
+  return sum / static_cast<double>(indices.size());
+}
 double mean_at(std::span<const size_t> indices, std::span<const double> values);
 
 // What two readings of the clock after one another take, in microseconds.

@@ -41,18 +41,18 @@ std::vector<ProfileTrack> worker_tracks(std::span<const PoolTrace::Slice> slices
 Result<std::vector<ProfileTrack>> thread_tracks(Session& session, std::span<const Datum> inputs,
                                                 std::span<const ProfiledOperator> operators) {
   EDGEWRIGHT_TRY(session.run(inputs));
-  std::vector<TrackSlice> steps;
-  steps.reserve(operators.size());
+  std::vector<Clock::time_point> moments;
+  moments.reserve(operators.size() + 1);
   RunHooks hooks;
+  hooks.moments = &moments;
   const PoolTrace trace;
   const auto begin = Clock::now();
-  hooks.on_time = [&](size_t step, double time_us) {
-    const double end_us = microseconds(begin, Clock::now());
-    const bool known = step < operators.size();
-    steps.push_back({known ? operators[step].name : "", known ? operators[step].kind : "",
-                     end_us - time_us, time_us});
-  };
   EDGEWRIGHT_TRY(session.run(inputs, &hooks));
+  std::vector<TrackSlice> steps;
+  for (size_t i = 0; i < operators.size() && i + 1 < moments.size(); ++i) {
+    steps.push_back({operators[i].name, operators[i].kind, microseconds(begin, moments[i]),
+                     microseconds(moments[i], moments[i + 1])});
+  }
   return worker_tracks(trace.slices(), begin, steps);
 }
 

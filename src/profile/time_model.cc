@@ -7,12 +7,13 @@
 #include <random>
 
 #include "base/json.h"
+#include "device/roofs_file.h"
 #include "profile/step_times.h"
 
 namespace edgewright {
 namespace {
 
-constexpr std::string_view kSchema = "edgewright.times/5";
+constexpr std::string_view kSchema = "edgewright.times/6";
 constexpr size_t kFewestSamples = 40;
 constexpr int kTrees = 800, kDepth = 6;
 constexpr size_t kSmallestLeaf = 4;
@@ -309,12 +310,13 @@ TimeModel::Forest TimeModel::grow(std::span<const TimeSample> samples) {
   return forest;
 }
 
-Result<TimeModel> TimeModel::fit(std::span<const TimeSample> samples) {
+Result<TimeModel> TimeModel::fit(std::span<const TimeSample> samples, Roofs roofs) {
   if (samples.size() < kFewestSamples) {
     return usage_error("found {} timed layers, expected at least {} to fit a model", samples.size(),
                        kFewestSamples);
   }
   TimeModel model;
+  model.roofs_ = std::move(roofs);
   for (const bool of_bytes : {false, true}) {
     std::vector<TimeSample> group;
     std::ranges::copy_if(samples, std::back_inserter(group), [&](const TimeSample& sample) {
@@ -338,7 +340,9 @@ double TimeModel::predict_us(const Features& features, double base_us) const {
 }
 
 std::string TimeModel::to_json() const {
-  Json json = {{"schema", kSchema}, {"forests", Json::array()}};
+  Json json = {{"schema", kSchema},
+               {"roofs", Json::parse(roofs_to_json(roofs_))},
+               {"forests", Json::array()}};
   for (const Forest& forest : forests_) {
     Json trees = Json::array();
     for (const Tree& tree : forest.trees) {
@@ -382,6 +386,7 @@ Result<TimeModel> TimeModel::parse(std::string_view text, std::string_view file)
   }
   TimeModel model;
   try {
+    EDGEWRIGHT_ASSIGN(model.roofs_, parse_roofs_json(json.at("roofs").dump(), file));
     for (size_t f = 0; f < model.forests_.size(); ++f) {
       const Json& read = json.at("forests").at(f);
       Forest& forest = model.forests_[f];

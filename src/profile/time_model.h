@@ -31,11 +31,13 @@ struct TimeSample {
 // is deterministic.
 class TimeModel {
  public:
-  // kUsage with fewer than 40 samples.
-  static Result<TimeModel> fit(std::span<const TimeSample> samples);
+  // `roofs`: from which the samples' base times came. kUsage with fewer than 40 samples.
+  static Result<TimeModel> fit(std::span<const TimeSample> samples, Roofs roofs);
 
   // Microseconds. `base_us` as in the samples.
   double predict_us(const Features& features, double base_us) const;
+  // What base times are to be reckoned from: those of another probe would not fit the trees.
+  const Roofs& roofs() const { return roofs_; }
   // Whether the fit has seen operations of this kind and type.
   bool knows(WorkKind kind, const Features& features) const;
 
@@ -60,6 +62,7 @@ class TimeModel {
   static Forest grow(std::span<const TimeSample> samples);
   static Tree read_tree(const Json& nodes);
 
+  Roofs roofs_;
   std::array<Forest, 2> forests_;  // of floats, of bytes
 };
 

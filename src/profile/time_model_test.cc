@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "device/roofs_file.h"
+
 namespace edgewright {
 namespace {
 
@@ -26,11 +28,17 @@ std::vector<TimeSample> made_up(size_t count) {
   return samples;
 }
 
+Roofs some_roofs() {
+  const auto roofs = parse_roofs("peak=1e12,bandwidth=25.6e9");
+  EDGEWRIGHT_CHECK(roofs.ok());
+  return *roofs;
+}
+
 TEST(TimeModel, PredictsLayersThatItHasNotSeen) {
   const auto all = made_up(600);
   std::vector<TimeSample> known, unseen;
   for (size_t i = 0; i < all.size(); ++i) (i % 2 == 0 ? known : unseen).push_back(all[i]);
-  const auto model = TimeModel::fit(known);
+  const auto model = TimeModel::fit(known, some_roofs());
   ASSERT_TRUE(model.ok());
   const TimeErrors errors = errors_of(*model, unseen);
   EXPECT_LT(errors.median, 0.02);
@@ -42,10 +50,11 @@ TEST(TimeModel, PredictsLayersThatItHasNotSeen) {
 
 TEST(TimeModel, ComesBackFromItsFileAsItWas) {
   const auto samples = made_up(100);
-  const auto model = TimeModel::fit(samples);
+  const auto model = TimeModel::fit(samples, some_roofs());
   ASSERT_TRUE(model.ok());
   const auto read = TimeModel::parse(model->to_json(), "times.json");
   ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(roofs_to_json(read->roofs()), roofs_to_json(model->roofs()));
   for (const TimeSample& sample : samples) {
     EXPECT_DOUBLE_EQ(read->predict_us(sample.features, sample.base_us),
                      model->predict_us(sample.features, sample.base_us));
@@ -69,7 +78,7 @@ TEST(TimeModel, NeighbouringNumbersAreParted) {
     samples[i].features[4] = i % 2 == 0 ? 1.0 : std::nextafter(1.0, 2.0);
     samples[i].features[25] = 4;
   }
-  const auto model = TimeModel::fit(samples);
+  const auto model = TimeModel::fit(samples, some_roofs());
   ASSERT_TRUE(model.ok());
   EXPECT_NEAR(model->predict_us(samples[0].features, 1), 1, 0.05);
   EXPECT_NEAR(model->predict_us(samples[1].features, 1), 4, 0.2);
@@ -77,20 +86,21 @@ TEST(TimeModel, NeighbouringNumbersAreParted) {
 }
 
 TEST(TimeModel, RefusesFilesThatDoNotHoldTogether) {
-  for (
-      const char* text :
-      {"", "{}", R"({"schema": "edgewright.times/5"})",
-       R"({"schema": "edgewright.times/5", "forests": [{"offset": 0, "kinds": 1, "trees": []}]})",
-       R"({"schema": "edgewright.times/5", "forests": [{"offset": 0, "kinds": 1, "trees": [[]]}, {}]})",
-       R"({"schema": "edgewright.times/5", "forests": [{"offset": 0, "kinds": 1,
+  const std::string whole = R"({"schema": "edgewright.times/6", "roofs": )" +
+                            roofs_to_json(some_roofs()) + R"(, "forests": )";
+  for (const std::string& text :
+       {std::string(), std::string("{}"), std::string(R"({"schema": "edgewright.times/6"})"),
+        whole + R"([{"offset": 0, "kinds": 1, "trees": []}]})",
+        whole + R"([{"offset": 0, "kinds": 1, "trees": [[]]}, {}]})",
+        whole + R"([{"offset": 0, "kinds": 1,
            "trees": [[[0, 1.0, 0, 0]]]}, {"offset": 0, "kinds": 1, "trees": []}]})",
-       R"({"schema": "edgewright.times/5", "forests": [{"offset": 0, "kinds": 1,
+        whole + R"([{"offset": 0, "kinds": 1,
            "trees": [[[99, 1.0, 1, 2]]]}, {"offset": 0, "kinds": 1, "trees": []}]})"}) {
     const auto read = TimeModel::parse(text, "f");
     ASSERT_FALSE(read.ok()) << text;
     EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
   }
-  EXPECT_FALSE(TimeModel::fit(made_up(10)).ok());
+  EXPECT_FALSE(TimeModel::fit(made_up(10), some_roofs()).ok());
 }
 
 }  // namespace

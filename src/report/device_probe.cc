@@ -36,8 +36,8 @@ std::string to_json(const DeviceProbeReport& report) {
     json["layer_times"] = {{"layers", report.timed_layers},
                            {"error_median", report.prediction_error_median},
                            {"error_p90", report.prediction_error_p90},
-                           {"in_turn_error_median", report.in_turn_error_median},
-                           {"in_turn_error_p90", report.in_turn_error_p90}};
+                           {"far_error_median", report.far_error_median},
+                           {"far_error_p90", report.far_error_p90}};
   }
   if (!report.output.empty()) json["output"] = report.output;
   return finish_document(json);

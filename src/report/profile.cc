@@ -185,6 +185,7 @@ std::string to_json(const ProfileReport& report) {
   json["overhead_us"] = report.overhead_us;
   json["unattributed_us"] = report.unattributed_us;
   json["predicted_us"] = report.predicted_us;
+  json["machine_pace"] = report.machine_pace;
   json["load_us"] = report.load_us;
   json["first_inference_us"] = report.first_inference_us;
   json["multiply_adds"] = report.multiply_adds;

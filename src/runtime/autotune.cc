@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/cpu.h"
-#include "base/thread_pool.h"
 #include "kernels/sparse/sparse_weights.h"
+#include "runtime/kernel_runner.h"
 
 namespace edgewright {
 namespace {
@@ -79,16 +79,6 @@ std::string specs_text(const std::vector<TensorSpec>& specs) {
   return text;
 }
 
-// Memory of a spec, filled with a number that takes part in sums without making denormals.
-Result<Tensor> made_up(const TensorSpec& spec) {
-  const auto size_bytes = static_cast<int64_t>(stored_size_bytes(spec));
-  EDGEWRIGHT_ASSIGN(Tensor memory, Tensor::allocate(DType::kUint8, {size_bytes}));
-  if (spec.dtype != DType::kFloat32) return memory;
-  auto* values = reinterpret_cast<float*>(memory.mutable_bytes());
-  for (int64_t i = 0; i < size_bytes / 4; ++i) values[i] = 0.25f;
-  return memory;
-}
-
 }  // namespace
 
 std::string timing_key(const KernelRequest& request, const KernelImplementation& implementation) {
@@ -109,88 +99,34 @@ bool is_steady(std::span<const double> times_us, double cpu_share) {
 
 namespace {
 
-// One implementation with memory for everything that it reads and writes.
-class MeasuredKernel {
- public:
-  static Result<MeasuredKernel> create(const KernelRequest& request,
-                                       const KernelImplementation& implementation) {
-    MeasuredKernel made;
-    KernelRequest at_run = request;
-    if (implementation.pack != nullptr) {
-      EDGEWRIGHT_ASSIGN(made.packed_, implementation.pack(request));
-      for (TensorSpec& input : at_run.inputs) input.constant = nullptr;
-    }
-    std::span<const std::byte> bytes;
-    if (!made.packed_.empty_handle()) bytes = made.packed_.byte_span();
-    const auto start = Clock::now();
-    EDGEWRIGHT_ASSIGN(made.kernel_, implementation.create(at_run, bytes));
-    made.create_us_ = microseconds_since(start);
-    const bool reads_constants = implementation.pack == nullptr;
-    for (const TensorSpec& spec : request.inputs) {
-      const bool absent = spec.dtype == DType::kUndefined;
-      if (absent || spec.constant != nullptr) {
-        made.inputs_.push_back(!absent && reads_constants ? spec.constant->bytes() : nullptr);
-        continue;
-      }
-      EDGEWRIGHT_ASSIGN(const std::byte* place, made.place(spec));
-      made.inputs_.push_back(place);
-    }
-    for (const TensorSpec& spec : request.outputs) {
-      made.outputs_.push_back(nullptr);
-      if (spec.dtype == DType::kUndefined) continue;
-      EDGEWRIGHT_ASSIGN(made.outputs_.back(), made.place(spec));
-    }
-    const auto scratch_bytes = static_cast<int64_t>(made.kernel_->scratch_size_bytes());
-    EDGEWRIGHT_ASSIGN(made.scratch_, Tensor::allocate(DType::kUint8, {scratch_bytes}));
-    return made;
+// A first run, not counted, then as many as the budget holds.
+Measurement timed_runs(KernelRunner& kernel) {
+  kernel.run();
+  const auto once = Clock::now();
+  kernel.run();
+  const double once_us = std::max(0.01, microseconds_since(once));
+  const int at_once = std::clamp(static_cast<int>(kShortestTimedUs / once_us), 1, kMostTimedAtOnce);
+  std::vector<double> times_us;
+  const double cpu_begin_us = thread_cpu_us();
+  const auto start = Clock::now();
+  while (times_us.size() < kMinRuns ||
+         (times_us.size() < kMaxRuns && microseconds_since(start) < kBudgetUs)) {
+    const auto before = Clock::now();
+    for (int i = 0; i < at_once; ++i) kernel.run();
+    times_us.push_back(microseconds_since(before) / at_once);
   }
-
-  // A first run, not counted, then as many as the budget holds.
-  Measurement run(ThreadPool& pool) {
-    const KernelIo io{inputs_, outputs_, scratch_.mutable_bytes(), &pool};
-    kernel_->run(io);
-    const auto once = Clock::now();
-    kernel_->run(io);
-    const double once_us = std::max(0.01, microseconds_since(once));
-    const int at_once =
-        std::clamp(static_cast<int>(kShortestTimedUs / once_us), 1, kMostTimedAtOnce);
-    std::vector<double> times_us;
-    const double cpu_begin_us = thread_cpu_us();
-    const auto start = Clock::now();
-    while (times_us.size() < kMinRuns ||
-           (times_us.size() < kMaxRuns && microseconds_since(start) < kBudgetUs)) {
-      const auto before = Clock::now();
-      for (int i = 0; i < at_once; ++i) kernel_->run(io);
-      times_us.push_back(microseconds_since(before) / at_once);
-    }
-    const double cpu_share = (thread_cpu_us() - cpu_begin_us) / microseconds_since(start);
-    return {*std::ranges::min_element(times_us), create_us_, is_steady(times_us, cpu_share)};
-  }
-
- private:
-  Result<std::byte*> place(const TensorSpec& spec) {
-    EDGEWRIGHT_ASSIGN(Tensor tensor, made_up(spec));
-    memory_.push_back(std::move(tensor));
-    return memory_.back().mutable_bytes();
-  }
-
-  Tensor packed_, scratch_;
-  std::unique_ptr<PreparedKernel> kernel_;
-  double create_us_ = 0;
-  std::vector<Tensor> memory_;
-  std::vector<const void*> inputs_;
-  std::vector<void*> outputs_;
-};
+  const double cpu_share = (thread_cpu_us() - cpu_begin_us) / microseconds_since(start);
+  return {*std::ranges::min_element(times_us), kernel.make_us(), is_steady(times_us, cpu_share)};
+}
 
 }  // namespace
 
 Result<Measurement> measure_kernel(const KernelRequest& request,
                                    const KernelImplementation& implementation) {
-  EDGEWRIGHT_ASSIGN(MeasuredKernel kernel, MeasuredKernel::create(request, implementation));
-  ThreadPool pool(request.threads);
-  Measurement best = kernel.run(pool);
+  EDGEWRIGHT_ASSIGN(KernelRunner kernel, KernelRunner::create(request, implementation));
+  Measurement best = timed_runs(kernel);
   for (int attempt = 1; attempt < kMaxAttempts && !best.steady; ++attempt) {
-    const Measurement again = kernel.run(pool);
+    const Measurement again = timed_runs(kernel);
     // A steady time far above what was seen before was taken on a busy machine too.
     best.steady = again.steady && again.run_us <= kSteadySpread * best.run_us;
     best.run_us = std::min(best.run_us, again.run_us);

@@ -238,13 +238,12 @@ Result<std::vector<Datum>> Executor::run(std::span<const Datum> inputs, const Ru
   for (size_t i = 0; i < inputs.size(); ++i) EDGEWRIGHT_TRY(bind_input(i, inputs[i]));
   EDGEWRIGHT_TRY(bind_outputs());
   using Clock = std::chrono::steady_clock;
+  auto* moments = hooks == nullptr ? nullptr : hooks->moments;
+  if (moments != nullptr) moments->push_back(Clock::now());
   for (size_t i = 0; i < states_.size(); ++i) {
-    const auto start = hooks == nullptr ? Clock::time_point() : Clock::now();
     EDGEWRIGHT_TRY(run_step(i));
-    if (hooks == nullptr) continue;
-    const std::chrono::duration<double, std::micro> time = Clock::now() - start;
-    if (hooks->on_time) hooks->on_time(i, time.count());
-    if (hooks->on_value) report_values(i, *hooks);
+    if (moments != nullptr) moments->push_back(Clock::now());
+    if (hooks != nullptr && hooks->on_value) report_values(i, *hooks);
   }
   return collect_outputs();
 }

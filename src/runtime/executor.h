@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -11,10 +12,11 @@
 
 namespace edgewright {
 
-// What a run reports while it goes; both may be empty. Neither is called for nested plans.
+// What a run reports while it goes; both may be empty. Neither is used for nested plans.
 struct RunHooks {
-  // A step of the plan and how long it took, in microseconds.
-  std::function<void(size_t step, double time_us)> on_time;
+  // Gets the moment when the first step began and the one when each step ended, behind what it
+  // holds: one reading of the clock a step, because a step may take less than two.
+  std::vector<std::chrono::steady_clock::time_point>* moments = nullptr;
   // A value that a step made, brought to the plain layout. It is valid during the call only.
   std::function<void(const PlanValue& value, const Datum& datum)> on_value;
 };

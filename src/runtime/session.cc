@@ -85,6 +85,7 @@ Status Session::prepare_profiles() {
 }
 
 Status Session::make_plan(std::vector<Dims> shapes) {
+  const auto start = Clock::now();
   std::unique_ptr<Graph> graph;
   if (shapes.empty()) {
     graph = clone(*graph_);
@@ -94,7 +95,9 @@ Status Session::make_plan(std::vector<Dims> shapes) {
   const CompileOptions options{options_.threads, options_.chooser, options_.expander,
                                options_.tuned_kernels};
   EDGEWRIGHT_ASSIGN(auto plan, compile(*graph, options));
-  return add_plan(std::move(plan), std::move(shapes));
+  EDGEWRIGHT_TRY(add_plan(std::move(plan), std::move(shapes)));
+  figures_.plan_us += microseconds_since(start);
+  return {};
 }
 
 Status Session::add_plan(std::shared_ptr<const Plan> plan, std::vector<Dims> shapes) {

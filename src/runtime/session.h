@@ -43,7 +43,8 @@ struct SessionOptions {
 struct SessionFigures {
   double load_us = 0;             // from open's start to its end
   double first_inference_us = 0;  // of the first run; 0 before
-  size_t arena_bytes = 0;         // of the plan that ran last (or was made last)
+  double plan_us = 0;      // of the two above: making plans, from fixing shapes to packing weights
+  size_t arena_bytes = 0;  // of the plan that ran last (or was made last)
   size_t live_set_bytes = 0;
   size_t plans = 0;  // in the cache now
 };

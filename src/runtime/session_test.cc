@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <random>
 
 #include "runtime/interpreter.h"
@@ -276,17 +278,18 @@ TEST(Session, ReportsStepsAndValues) {
   const auto graph = random_graph(3);
   auto session = open(*graph);
   ASSERT_NE(session, nullptr);
-  size_t steps = 0;
+  std::vector<std::chrono::steady_clock::time_point> moments;
   std::vector<std::string> names;
   RunHooks hooks;
-  hooks.on_time = [&](size_t, double time_us) { steps += time_us >= 0; };
+  hooks.moments = &moments;
   hooks.on_value = [&](const PlanValue& value, const Datum& datum) {
     EXPECT_EQ(datum.tensor().dims(), value.dims);
     names.push_back(value.name);
   };
   const std::vector<Datum> inputs = {random_tensor(kPart, 1), random_tensor(kPart, 2)};
   ASSERT_TRUE(session->run(inputs, &hooks).ok());
-  EXPECT_EQ(steps, session->plan().steps.size());
+  EXPECT_EQ(moments.size(), session->plan().steps.size() + 1);
+  EXPECT_TRUE(std::ranges::is_sorted(moments));
   size_t outputs = 0;
   for (const PlanStep& step : session->plan().steps) outputs += step.outputs.size();
   EXPECT_EQ(names.size(), outputs);

@@ -21,11 +21,11 @@ std::string summary(const DeviceProbeReport& report) {
   }
   if (report.timed_layers > 0) {
     text += fmt::format(
-        "times of unseen layers ({} timed): median error {:.1f} %, 90th percentile {:.1f} %; in "
-        "turn with others {:.1f} and {:.1f} %\n",
+        "times of unseen layers ({} timed): median error {:.1f} %, 90th percentile {:.1f} %; "
+        "among other data {:.1f} and {:.1f} %\n",
         report.timed_layers, report.prediction_error_median * 100,
-        report.prediction_error_p90 * 100, report.in_turn_error_median * 100,
-        report.in_turn_error_p90 * 100);
+        report.prediction_error_p90 * 100, report.far_error_median * 100,
+        report.far_error_p90 * 100);
   }
   return text + table(rows) + warnings_text(report.warnings);
 }

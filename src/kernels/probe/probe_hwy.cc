@@ -16,8 +16,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
-// Enough independent sums to hide the latency of an addition on any core that we know.
-constexpr size_t kSums = 8;
+// Vectors in one round of a loop that moves memory. Half of the first cache is then at most some
+// thirty rounds: more than branch predictors learn to count would cost a miss in every pass.
+constexpr size_t kMoved = 16;
 
 constexpr size_t kChains = 16;
 
@@ -37,24 +38,21 @@ template <size_t kStreams>
 float read(const float* HWY_RESTRICT from, size_t count, size_t passes) {
   const D d;
   const size_t lanes = hn::Lanes(d), length = count / kStreams;
-  V sums[kSums];
-  for (V& sum : sums) sum = hn::Zero(d);
-  constexpr size_t kPerStream = kSums / kStreams;
+  constexpr size_t kPerStream = kMoved / kStreams;
+  V value = hn::Zero(d);
   for (size_t pass = 0; pass < passes; ++pass) {
     for (size_t i = 0; i < length; i += kPerStream * lanes) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (size_t s = 0; s < kStreams; ++s) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (size_t j = 0; j < kPerStream; ++j) {
-          V& sum = sums[s * kPerStream + j];
-          sum = hn::Add(sum, hn::Load(d, from + s * length + i + j * lanes));
+          value = hn::Load(d, from + s * length + i + j * lanes);
+          keep(value);
         }
       }
     }
   }
-  V total = hn::Zero(d);
-  for (const V& sum : sums) total = hn::Add(total, sum);
-  return hn::GetLane(hn::SumOfLanes(d, total));
+  return hn::GetLane(value);
 }
 
 float read_streams(const float* from, size_t count, int streams, size_t passes) {
@@ -62,28 +60,41 @@ float read_streams(const float* from, size_t count, int streams, size_t passes) 
   return streams >= 4 ? read<4>(from, count, passes) : read<1>(from, count, passes);
 }
 
-void write(float* HWY_RESTRICT to, size_t count, bool around) {
+template <bool kAround>
+void write(float* HWY_RESTRICT to, size_t count, size_t passes) {
   const D d;
   const size_t lanes = hn::Lanes(d);
-  const V value = hn::Set(d, 1.0f);
-  if (around) {
-    for (size_t i = 0; i < count; i += 4 * lanes) {
-      for (size_t j = 0; j < 4; ++j) hn::Stream(value, d, to + i + j * lanes);
+  V value = hn::Set(d, 1.0f);
+  for (size_t pass = 0; pass < passes; ++pass) {
+    // The compiler knows nothing of the value, or it would call memset.
+    keep(value);
+    for (size_t i = 0; i < count; i += kMoved * lanes) {
+#pragma GCC unroll 16
+      for (size_t j = 0; j < kMoved; ++j) {
+        if constexpr (kAround) {
+          hn::Stream(value, d, to + i + j * lanes);
+        } else {
+          hn::Store(value, d, to + i + j * lanes);
+        }
+      }
     }
-    hwy::FlushStream();
-    return;
+    // Writing the same again is writing, too.
+    asm volatile("" ::: "memory");
   }
-  for (size_t i = 0; i < count; i += 4 * lanes) {
-    for (size_t j = 0; j < 4; ++j) hn::Store(value, d, to + i + j * lanes);
-  }
+  if constexpr (kAround) hwy::FlushStream();
+}
+
+void write_either(float* to, size_t count, bool around, size_t passes) {
+  around ? write<true>(to, count, passes) : write<false>(to, count, passes);
 }
 
 void copy(const float* HWY_RESTRICT from, float* HWY_RESTRICT to, size_t count, size_t passes) {
   const D d;
   const size_t lanes = hn::Lanes(d);
   for (size_t pass = 0; pass < passes; ++pass) {
-    for (size_t i = 0; i < count; i += 4 * lanes) {
-      for (size_t j = 0; j < 4; ++j) {
+    for (size_t i = 0; i < count; i += kMoved * lanes) {
+#pragma GCC unroll 16
+      for (size_t j = 0; j < kMoved; ++j) {
         // Through a register: the compiler would call memcpy, which writes past the caches.
         V value = hn::Load(d, from + i + j * lanes);
         keep(value);
@@ -117,7 +128,7 @@ HWY_AFTER_NAMESPACE();
 namespace edgewright {
 
 HWY_EXPORT(read_streams);
-HWY_EXPORT(write);
+HWY_EXPORT(write_either);
 HWY_EXPORT(copy);
 HWY_EXPORT(multiply_add);
 HWY_EXPORT(multiply_add_operations);
@@ -126,8 +137,8 @@ float probe_read(const float* from, size_t count, int streams, size_t passes) {
   return HWY_DYNAMIC_DISPATCH(read_streams)(from, count, streams, passes);
 }
 
-void probe_write(float* to, size_t count, bool around) {
-  HWY_DYNAMIC_DISPATCH(write)(to, count, around);
+void probe_write(float* to, size_t count, bool around, size_t passes) {
+  HWY_DYNAMIC_DISPATCH(write_either)(to, count, around, passes);
 }
 
 void probe_copy(const float* from, float* to, size_t count, size_t passes) {

@@ -11,12 +11,14 @@ namespace edgewright {
 // Loops that do nothing but load one of the limits of a processor, for `device probe`. They move or
 // compute exactly what they say, so that a time becomes a bandwidth or a rate.
 
-// Sums `count` floats in `streams` interleaved streams (1, 4 or 8) of equal length; `count` is a
-// multiple of 1024. The sum keeps the loads from being left out. `passes` times over the same
-// floats: in a cache that holds a few microseconds' worth, starting a loop would count.
+// `count` is a multiple of 1024 everywhere. All go `passes` times over the same floats: in a cache
+// that holds a few microseconds' worth, starting a loop would count.
+
+// Loads floats in `streams` interleaved streams (1, 4 or 8) of equal length, and does nothing with
+// them: additions beside would take the same part of the core. Gives the last one.
 float probe_read(const float* from, size_t count, int streams, size_t passes);
 // `around`: past the caches, where the processor has such stores.
-void probe_write(float* to, size_t count, bool around);
+void probe_write(float* to, size_t count, bool around, size_t passes);
 void probe_copy(const float* from, float* to, size_t count, size_t passes);
 
 // Arithmetic in registers only.

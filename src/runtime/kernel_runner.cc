@@ -1,6 +1,8 @@
-#include "profile/kernel_runner.h"
+#include "runtime/kernel_runner.h"
 
 #include <algorithm>
+
+#include "base/clock.h"
 
 namespace edgewright {
 
@@ -15,20 +17,16 @@ void fill(std::byte* memory, size_t size_bytes, bool is_float) {
   }
 }
 
-size_t aligned(size_t size_bytes) {
-  return (size_bytes + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
-}
-
 }  // namespace
 
-Result<std::byte*> KernelRunner::memory_of(const Operand& operand) {
+Result<std::byte*> KernelRunner::memory_of(bool is_float, size_t size_bytes) {
   EDGEWRIGHT_ASSIGN(Tensor tensor,
-                    Tensor::allocate(DType::kUint8, {static_cast<int64_t>(operand.size_bytes)}));
-  fill(tensor.mutable_bytes(), operand.size_bytes, operand.is_float);
+                    Tensor::allocate(DType::kUint8, {static_cast<int64_t>(size_bytes)}));
   memory_.push_back(std::move(tensor));
-  operands_.push_back(operand);
-  operands_.back().place = memory_.back().mutable_bytes();
-  return operands_.back().place;
+  operands_.push_back({is_float, size_bytes, memory_.back().mutable_bytes()});
+  const Operand& made = operands_.back();
+  fill(made.place, made.size_bytes, made.is_float);
+  return made.place;
 }
 
 Result<KernelRunner> KernelRunner::create(const KernelRequest& request,
@@ -42,9 +40,11 @@ Result<KernelRunner> KernelRunner::create(const KernelRequest& request,
     if (!runner.packed_.empty_handle()) packed = runner.packed_.byte_span();
     runner.constant_bytes_ = packed.size();
   }
+  const auto start = std::chrono::steady_clock::now();
   EDGEWRIGHT_ASSIGN(runner.kernel_, implementation.create(at_run, packed));
-  const auto operand_of = [](const TensorSpec& spec, auto role, size_t index) {
-    return Operand{index, role, spec.dtype == DType::kFloat32, stored_size_bytes(spec), nullptr};
+  runner.make_us_ = microseconds_since(start);
+  const auto place_of = [&](const TensorSpec& spec) {
+    return runner.memory_of(spec.dtype == DType::kFloat32, stored_size_bytes(spec));
   };
   for (const TensorSpec& spec : request.inputs) {
     runner.inputs_.push_back(nullptr);
@@ -56,44 +56,19 @@ Result<KernelRunner> KernelRunner::create(const KernelRequest& request,
       }
       continue;
     }
-    EDGEWRIGHT_ASSIGN(
-        runner.inputs_.back(),
-        runner.memory_of(operand_of(spec, Operand::kInput, runner.inputs_.size() - 1)));
+    EDGEWRIGHT_ASSIGN(runner.inputs_.back(), place_of(spec));
   }
   for (const TensorSpec& spec : request.outputs) {
     runner.outputs_.push_back(nullptr);
     if (spec.dtype == DType::kUndefined) continue;
-    EDGEWRIGHT_ASSIGN(
-        runner.outputs_.back(),
-        runner.memory_of(operand_of(spec, Operand::kOutput, runner.outputs_.size() - 1)));
+    EDGEWRIGHT_ASSIGN(runner.outputs_.back(), place_of(spec));
   }
-  const size_t scratch_bytes = runner.kernel_->scratch_size_bytes();
-  EDGEWRIGHT_ASSIGN(runner.scratch_,
-                    runner.memory_of({0, Operand::kScratch, true, scratch_bytes, nullptr}));
+  EDGEWRIGHT_ASSIGN(runner.scratch_, runner.memory_of(true, runner.kernel_->scratch_size_bytes()));
   runner.pool_ = std::make_unique<ThreadPool>(request.threads);
   return runner;
 }
 
 void KernelRunner::run() { kernel_->run({inputs_, outputs_, scratch_, pool_.get()}); }
-
-size_t KernelRunner::operand_bytes() const {
-  size_t sum = 0;
-  for (const Operand& operand : operands_) sum += aligned(operand.size_bytes);
-  return sum;
-}
-
-void KernelRunner::share(std::span<std::byte> arena) {
-  for (Operand& operand : operands_) {
-    operand.place = arena.data();
-    switch (operand.role) {
-      case Operand::kInput: inputs_[operand.index] = operand.place; break;
-      case Operand::kOutput: outputs_[operand.index] = operand.place; break;
-      case Operand::kScratch: scratch_ = operand.place; break;
-    }
-    arena = arena.subspan(aligned(operand.size_bytes));
-  }
-  memory_.clear();
-}
 
 void KernelRunner::write_operands() {
   for (const Operand& operand : operands_)

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "device/roofs.h"
+#include "edgewright/profile.h"
+#include "runtime/session.h"
+
+namespace edgewright {
+
+// What trials are compared with: the model as it is, at the wall time that the report tells.
+struct TrialBase {
+  Session* session = nullptr;
+  const std::vector<Datum>* inputs = nullptr;
+  double wall_us = 0;
+};
+
+// Measures the batch sizes of the options, finds the best for their costs and measures that too.
+Status measure_batches(const std::string& path, const ProfileOptions& options,
+                       const TrialBase& base, ProfileReport& report);
+
+// Tries what this tool can do by itself: predicted from the kernels alone, then run.
+Status apply_advice(const std::string& path, const ProfileOptions& options, const Roofs& roofs,
+                    const TrialBase& base, ProfileReport& report);
+
+}  // namespace edgewright
