@@ -7,9 +7,10 @@ Each row of CASES whose name contains SUBSTRING runs ROUNDS times, ours and llam
 the same GGUF file (ours packed by `convert`, which loses nothing); printed are the best of each,
 their ratio, and the ratio that is asked for. Rates are tokens/s; "first" is the time from opening
 the file to the first token of a prompt, in milliseconds, and its ratio is theirs over ours.
-"requests" is the batching engine against itself with one request. Models are written once into
-build/bench-language. Wants `tools/setup --llama` and a built bench_engine; novel-7m and novel-31m
-are read from ../shared and left out without it.
+"requests" is the batching engine against itself with one request, "memory" the peak resident size
+over weights and cache after a prompt of so many tokens against the limit, in MiB. Models are
+written once into build/bench-language. Wants `tools/setup --llama` and a built bench_engine;
+novel-7m and novel-31m are read from ../shared and left out without it.
 """
 
 import pathlib
@@ -23,6 +24,7 @@ OURS = ROOT / "build" / "bench_engine"
 PROGRAM = ROOT / "build" / "edgewright"
 NOVELS = ROOT.parent / "shared" / "zoo" / "novel"
 ROUNDS = 3
+LIMIT_MIB = 120
 # shape, GGUF type, threads, mode, ratio asked for (None: only shown)
 CASES = [
     ("llama-1.1b", "q8_0", 1, "decode@16", 1.25),
@@ -34,6 +36,8 @@ CASES = [
     ("llama-1.1b-2-layers", "q8_0", 1, "decode@4096", 1.2),
     ("llama-1.1b", "q8_0", 1, "first16", 1.0),
     ("llama-1.1b", "q4_0", 1, "first16", 1.0),
+    ("llama-1.1b", "q8_0", 1, "memory4096", 1.0),
+    ("llama-1.1b", "q4_0", 1, "memory512", 1.0),
     ("llama-1.1b", "q8_0", 1, "batch8", None),
     ("llama-1.1b", "q8_0", 1, "requests8", 3.0),
     ("novel-7m", "q8_0", 1, "decode@64", 2.5),
@@ -58,10 +62,10 @@ def model_file(shape, type_name):
     return path
 
 
-def number(command):
+def number(command, place=1):
     words = [str(part) for part in command]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    return float(done.stdout.strip().splitlines()[-1].split()[1])
+    return float(done.stdout.strip().splitlines()[-1].split()[place])
 
 
 def ours(shape, type_name, threads, mode):
@@ -78,8 +82,13 @@ def theirs(shape, type_name, threads, mode):
 
 def compare(case):
     """The best of ours, the best of theirs, and how much better ours is."""
+    shape, type_name, threads, mode = case
+    if mode.startswith("memory"):
+        packed = model_file(shape, type_name).with_suffix(".ewlm")
+        mine = number([OURS, packed, threads, mode.replace("memory", "first")], place=3)
+        return mine, LIMIT_MIB, LIMIT_MIB / max(1.0, mine)
     pairs = [(ours(*case), theirs(*case)) for _ in range(ROUNDS)]
-    if case[3].startswith("first"):
+    if mode.startswith("first"):
         mine, other = (min(column) for column in zip(*pairs))
         return mine, other, other / mine
     mine, other = (max(column) for column in zip(*pairs))

@@ -22,8 +22,8 @@ constexpr Precision kPrecisions[] = {
     {"fp16", WeightType::kF16, WeightType::kF16},
     {"bf16", WeightType::kBf16, WeightType::kBf16},
     {"int8", WeightType::kQ8, WeightType::kQ8},
-    {"int4", WeightType::kQ4, WeightType::kQ8},
-    {"int4-g128", WeightType::kQ4G128, WeightType::kQ8},
+    {"int4", WeightType::kQ4, WeightType::kQ6},
+    {"int4-g128", WeightType::kQ4G128, WeightType::kQ6},
 };
 
 // Rows that one task packs: whole blocks, few enough to share the work.

@@ -85,6 +85,7 @@ class DraftModel final : public Proposer {
     }
     return proposed;
   }
+  int64_t bytes_per_token() const override { return decoder_.model().bytes_per_token(); }
 
  private:
   KvCache cache_;
@@ -103,6 +104,8 @@ class Speculation {
         cache_(cache),
         proposer_(proposer),
         answer_(std::move(request), tokenizer, target.config().eos),
+        policy_(static_cast<double>(proposer.bytes_per_token()) /
+                static_cast<double>(target.model().bytes_per_token())),
         context_(context),
         vocabulary_(static_cast<size_t>(target.config().vocabulary)) {}
 
@@ -257,9 +260,9 @@ double DraftPolicy::predicted_speedup(int draft) const {
   return tokens * target_us_[1] / (draft * proposal_us_ + target_us(draft + 1));
 }
 
-int DraftPolicy::next_draft(int64_t round) const {
+int DraftPolicy::next_draft(int64_t round) {
   // Plain steps first: the very first ones are slow.
-  if (round < kPlainRounds) return 0;
+  if (!may_pay_ || round < kPlainRounds) return 0;
   if (round == kPlainRounds) return 4;
   int best = 0;
   double most = kWorthwhile;
@@ -270,8 +273,19 @@ int DraftPolicy::next_draft(int64_t round) const {
       best = draft;
     }
   }
-  if (round % kTrialRounds == 0) return best == 0 ? 2 : 0;
-  return best;
+  if (best > 0) {
+    pause_ = 0;
+    return round % kTrialRounds == 0 ? 0 : best;
+  }
+  // A trial costs what it shows to be lost.
+  if (pause_ == 0) {
+    pause_ = kTrialRounds;
+    next_trial_ = round + pause_;
+  }
+  if (round < next_trial_) return 0;
+  pause_ *= 2;
+  next_trial_ = round + pause_;
+  return 2;
 }
 
 TextResult run_speculative(Decoder& target, KvCache& cache, Proposer& proposer, TextRequest request,

@@ -17,6 +17,8 @@ class Proposer {
   // At most `count` tokens to follow the sequence. `index`: of the first among the answer's tokens.
   virtual std::vector<int> propose(const std::vector<int>& sequence, int count,
                                    const Sampling& sampling, uint64_t index) = 0;
+  // Bytes of weights that a proposed token reads: what it costs before it was seen.
+  virtual int64_t bytes_per_token() const { return 0; }
 };
 
 // What followed the last place where the sequence's end stood before (Saxena 2023).
@@ -34,6 +36,10 @@ void catch_up(Decoder& decoder, SequenceCache& cache, std::span<const int> seque
 // step of the target.
 class DraftPolicy {
  public:
+  // `relative_bytes`: what a proposed token reads over what a step of the target does. Above 1 it
+  // cannot gain, whatever is accepted, and is never tried.
+  explicit DraftPolicy(double relative_bytes = 0) : may_pay_(relative_bytes <= 1) {}
+
   // Times in microseconds. rows: 1 for the pending token alone.
   void saw_target(int rows, double time_us);
   void saw_proposal(int tokens, double time_us);
@@ -41,14 +47,16 @@ class DraftPolicy {
 
   // Tokens per second with drafts of that length over those without, by what was seen.
   double predicted_speedup(int draft) const;
-  // The length of the next draft; 0: none. Now and then a draft is tried where none pays, and none
-  // where one does, so that neither figure grows stale.
-  int next_draft(int64_t round) const;
+  // The length of the next draft; 0: none. Now and then a draft is tried where none pays (twice as
+  // many rounds later each time), and none where one does, so that neither figure grows stale.
+  int next_draft(int64_t round);
   double acceptance() const { return acceptance_; }
   double plain_step_us() const { return target_us_[1]; }
 
  private:
   double target_us(int rows) const;
+  bool may_pay_;
+  int64_t pause_ = 0, next_trial_ = 0;    // rounds
   double target_us_[kMaxDraft + 2] = {};  // by rows; 0: not seen
   double proposal_us_ = 0;                // per token
   double acceptance_ = 0.6;               // of one token, given that those before it were right

@@ -138,6 +138,19 @@ TEST(DraftPolicyTest, DraftsOnlyWhereTheyPay) {
   EXPECT_EQ(dear.next_draft(5), 0);
 }
 
+TEST(DraftPolicyTest, TrialsOfWhatLosesGrowRare) {
+  DraftPolicy losing;
+  losing.saw_target(1, 100);
+  losing.saw_target(5, 500);
+  losing.saw_proposal(4, 400);
+  int64_t trials = 0;
+  for (int64_t round = 5; round < 5000; ++round) trials += losing.next_draft(round) > 0;
+  EXPECT_GE(trials, 4);
+  EXPECT_LE(trials, 9);
+  DraftPolicy dearer(1.5);
+  for (int64_t round = 0; round < 5000; ++round) EXPECT_EQ(dearer.next_draft(round), 0);
+}
+
 TEST(DraftPolicyTest, SpeedUpIsTokensOverCosts) {
   DraftPolicy policy;
   policy.saw_target(1, 100);

@@ -26,9 +26,10 @@ class Checks:
             command = [self.program, *map(str, words), "--json", file.name]
             if "--threads" not in command:
                 command += ["--threads", "2"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, capture_output=True, check=False)
             if done.returncode != 0:
-                return {"failed": done.returncode, "message": done.stderr.strip()}
+                message = done.stderr.decode(errors="replace").strip()
+                return {"failed": done.returncode, "message": message}
             return json.loads(pathlib.Path(file.name).read_text())
 
     def check(self, good, text):

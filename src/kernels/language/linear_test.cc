@@ -31,7 +31,7 @@ struct Weights {
 
   Weights(WeightType type, size_t rows, size_t columns, unsigned seed) {
     allocate(type, rows, columns);
-    if (type <= WeightType::kQ4G128) {
+    if (type <= WeightType::kQ4G128 || type == WeightType::kQ6) {
       pack({SourceType::kF32, rows, columns, random_floats(rows * columns, seed).data()});
       return;
     }
@@ -158,8 +158,8 @@ TEST(Linear, ImplementationsAgreeWithTheReference) {
 TEST(Linear, RowsDoNotDependOnEachOther) {
   const Case c{96, 512, 37, Gate::kNone, true, true, true};
   for (const ProductRow& row : product_implementations()) {
-    for (const WeightType type :
-         {WeightType::kF32, WeightType::kF16, WeightType::kQ8, WeightType::kQ4, WeightType::kQ6K}) {
+    for (const WeightType type : {WeightType::kF32, WeightType::kF16, WeightType::kQ8,
+                                  WeightType::kQ4, WeightType::kQ6K, WeightType::kQ6}) {
       for (const Phase phase : {Phase::kDecode, Phase::kPrefill}) {
         if (!product_supported(row, type, phase)) continue;
         const Weights weights(type, c.rows, c.columns, 1);

@@ -33,6 +33,7 @@ void move_header(WeightType type, Piece& piece, size_t row, size_t chunk_in_piec
   };
   switch (type) {
     case WeightType::kQ8:
+    case WeightType::kQ6:
     case WeightType::kQ4: halves(piece.scale, 2, chunk_in_piece * 2, 0); return;
     case WeightType::kQ4G128:
       move_value<kStore>(piece.wide_scale[chunk_in_piece], chunk + row * 4);
@@ -57,10 +58,27 @@ void move_header(WeightType type, Piece& piece, size_t row, size_t chunk_in_piec
   }
 }
 
-// Place of a column's byte among the values of a chunk.
-size_t byte_place(int bits, size_t column, size_t row) {
-  const size_t vector = bits == 8 ? column / 4 : column / 8;
-  return vector * 64 + row * 4 + column % 4;
+// Where some bits of a value lie: `mask` of the byte `place`, `shift` to the left; in the value
+// they are `from` to the left.
+struct BitPlace {
+  size_t place;
+  int mask, shift, from;
+};
+// The one or two places of a value in the column of a row among the values of a chunk.
+struct BitPlaces {
+  BitPlace parts[2];
+  size_t count;
+};
+BitPlaces bit_places(int bits, size_t column, size_t row) {
+  const size_t in_vector = row * 4 + column % 4;
+  if (bits == 8) return {{{column / 4 * 64 + in_vector, 0xff, 0, 0}, {}}, 1};
+  const size_t group = column / 32 * 32 * kBlockRows * static_cast<size_t>(bits) / 8;
+  const size_t within = column % 32;
+  const BitPlace low = {group + within / 8 * 64 + in_vector, 0x0f, within % 8 < 4 ? 0 : 4, 0};
+  if (bits == 4) return {{low, {}}, 1};
+  const BitPlace high = {group + 256 + within / 16 * 64 + in_vector, 0x03,
+                         static_cast<int>(within % 16 / 4 * 2), 4};
+  return {{low, high}, 2};
 }
 
 }  // namespace
@@ -76,14 +94,12 @@ void store_piece(WeightType type, const QuantPiece& piece, size_t row, size_t fi
     // Columns beyond the matrix keep their zero bytes: inputs there are zero.
     const size_t valid = std::min(layout.chunk_columns, count - c);
     for (size_t k = 0; k < valid; ++k) {
-      std::byte& place = values[byte_place(layout.value_bits, k, row)];
-      const auto value = static_cast<std::byte>(piece.value[c + k]);
-      if (layout.value_bits == 8) {
-        place = value;
-      } else if (k % 8 < 4) {
-        place = (place & std::byte{0xf0}) | value;
-      } else {
-        place = (place & std::byte{0x0f}) | (value << 4);
+      const BitPlaces places = bit_places(layout.value_bits, k, row);
+      for (size_t i = 0; i < places.count; ++i) {
+        const BitPlace& part = places.parts[i];
+        const int kept = static_cast<int>(values[part.place]) & ~(part.mask << part.shift);
+        const int bits = (piece.value[c + k] >> part.from) & part.mask;
+        values[part.place] = static_cast<std::byte>(kept | bits << part.shift);
       }
     }
   }
@@ -100,10 +116,13 @@ void load_piece(WeightType type, const std::byte* block, size_t row, size_t firs
     const std::byte* values = chunk + layout.header_bytes;
     const size_t valid = std::min(layout.chunk_columns, count - c);
     for (size_t k = 0; k < valid; ++k) {
-      const auto byte = static_cast<uint8_t>(values[byte_place(layout.value_bits, k, row)]);
-      const bool high = layout.value_bits == 4 && k % 8 >= 4;
-      const int mask = layout.value_bits == 4 ? 0x0f : 0xff;
-      piece.value[c + k] = static_cast<uint8_t>((high ? byte >> 4 : byte) & mask);
+      const BitPlaces places = bit_places(layout.value_bits, k, row);
+      int value = 0;
+      for (size_t i = 0; i < places.count; ++i) {
+        const BitPlace& part = places.parts[i];
+        value |= ((static_cast<int>(values[part.place]) >> part.shift) & part.mask) << part.from;
+      }
+      piece.value[c + k] = static_cast<uint8_t>(value);
     }
   }
 }

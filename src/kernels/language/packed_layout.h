@@ -16,8 +16,11 @@
 //   4 bits      vectors of 64 bytes, [column / 8][16 rows][4]: the low half of byte i is column i
 //   of
 //               the eight, the high half column i + 4
+//   6 bits      the same of each 32 columns, then the upper two bits of each value, in vectors of
+//               64 bytes, [column / 16][16 rows][4]: bits 2 j and 2 j + 1 of byte i are of column
+//               4 j + i of the sixteen
 // Headers, all arrays with 16 rows innermost:
-//   kQ8, kQ4        fp16 scale[2]            (groups of 32)
+//   kQ8, kQ4, kQ6   fp16 scale[2]            (groups of 32)
 //   kQ4G128         fp32 scale
 //   kQ4Min, kQ8Min  fp16 scale[2], minimum[2]
 //   kQ4K, kQ5K      fp16 factor, minimum_factor; uint8 scale[8], minimum[8]
@@ -47,6 +50,7 @@ inline constexpr std::array<WeightLayout, kWeightTypeCount> kWeightLayouts = {{
     {256, 320, 4, 0, 32, true, true},    // kQ4K
     {256, 320, 8, 0, 32, true, true},    // kQ5K
     {256, 320, 8, 32, 16, false, true},  // kQ6K
+    {64, 64, 6, 32, 32, false, false},   // kQ6
 }};
 constexpr const WeightLayout& layout_of(WeightType type) {
   return kWeightLayouts[static_cast<size_t>(type)];
@@ -90,7 +94,7 @@ GroupScale group_scale(WeightType type, const QuantPiece& piece, size_t column);
 // The piece of a source whose exact type is quantised, without rounding.
 void read_exact_piece(const SourceMatrix& source, size_t row, size_t first_column, size_t count,
                       QuantPiece& piece);
-// Rounds floats to kQ8, kQ4 or kQ4G128.
+// Rounds floats to kQ8, kQ4, kQ4G128 or kQ6.
 void round_piece(WeightType type, const float* x, size_t count, QuantPiece& piece);
 
 }  // namespace edgewright::language

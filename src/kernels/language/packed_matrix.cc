@@ -95,7 +95,7 @@ void pack_row(const PackRequest& request, size_t r, std::byte* out) {
 Result<void> check(const PackRequest& request, size_t out_bytes) {
   const SourceMatrix& source = request.source;
   const bool exact = exact_weight_type(source.type) == request.type;
-  const bool rounds = request.type <= WeightType::kQ4G128;
+  const bool rounds = request.type <= WeightType::kQ4G128 || request.type == WeightType::kQ6;
   if (!exact && !rounds) {
     return unsupported("cannot round weights to {}; pack them as int8 or int4",
                        weight_type_name(request.type));
@@ -119,8 +119,8 @@ Result<void> check(const PackRequest& request, size_t out_bytes) {
 }  // namespace
 
 const char* weight_type_name(WeightType type) {
-  constexpr const char* kNames[kWeightTypeCount] = {"f32",   "f16",   "bf16", "q8",  "q4", "q4g128",
-                                                    "q4min", "q8min", "q4k",  "q5k", "q6k"};
+  constexpr const char* kNames[kWeightTypeCount] = {
+      "f32", "f16", "bf16", "q8", "q4", "q4g128", "q4min", "q8min", "q4k", "q5k", "q6k", "q6"};
   return kNames[static_cast<size_t>(type)];
 }
 

@@ -24,8 +24,9 @@ enum class WeightType : uint8_t {
   kQ4K = 8,     // 0..15, 6-bit scale and minimum per 32, fp16 factors of both per 256; of GGUF Q4_K
   kQ5K = 9,     // the same with 0..31; of GGUF Q5_K
   kQ6K = 10,    // -32..31, int8 scale per 16, fp16 factor per 256; of GGUF Q6_K
+  kQ6 = 11,     // -32..31, an fp16 scale per 32
 };
-inline constexpr int kWeightTypeCount = 11;
+inline constexpr int kWeightTypeCount = 12;
 const char* weight_type_name(WeightType type);
 
 // Rows that lie interleaved: row r and the 15 after it, from each multiple of 16, are one block.
@@ -91,9 +92,9 @@ size_t gated_rows(size_t rows);
 
 // Packs the rows [source_begin, source_end) of a source into `out`, packed_bytes(type, rows,
 // columns) bytes which start zeroed. Calls for distinct rows of distinct blocks may run at once.
-// Possible are: any source to its exact type; any source to kF32, kF16, kBf16, kQ8, kQ4, kQ4G128
-// by rounding to nearest, with the scale of each group of 4-bit values searched for the least
-// squared error. Errors: kUnsupported for other pairs, kUsage where sizes do not fit.
+// Possible are: any source to its exact type; any source to kF32, kF16, kBf16, kQ8, kQ4, kQ4G128,
+// kQ6 by rounding to nearest, with the scale of each group of 4 and 6-bit values searched for the
+// least squared error. Errors: kUnsupported for other pairs, kUsage where sizes do not fit.
 struct PackRequest {
   SourceMatrix source;
   size_t source_begin = 0;

@@ -133,6 +133,7 @@ TEST(PackedMatrix, RoundsWithinHalfAStep) {
   // The scale that serves a group best may cut a fifth off its largest value.
   EXPECT_LT(largest_difference(source, WeightType::kQ4), 4.5f / 5);
   EXPECT_LT(largest_difference(source, WeightType::kQ4G128), 4.5f / 5);
+  EXPECT_LT(largest_difference(source, WeightType::kQ6), 4.5f / 14);
 }
 
 TEST(PackedMatrix, FourBitScalesAreNoWorseThanLargestMagnitude) {

@@ -79,6 +79,24 @@ inline void widen_bytes(__m512i bytes, const Scale& s, __m512i* tile_rows) {
   _mm512_store_si512(tile_rows + 1, pair_bf16(c, d));
 }
 
+// 32 columns of 6 bits.
+inline void widen_six_bits(const std::byte* values, const Scale& s, __m512i* tile) {
+  const __m512i low = _mm512_set1_epi8(0x0f), pair = _mm512_set1_epi8(0x30);
+  // 0xf8: the first, or the second and the third.
+  const auto join = [&](__m512i nibbles, __m512i upper) {
+    return _mm512_ternarylogic_epi32(_mm512_and_si512(nibbles, low), upper, pair, 0xf8);
+  };
+  for (size_t half = 0; half < 2; ++half, tile += 8) {
+    const __m512i a = _mm512_loadu_si512(values + half * 128);
+    const __m512i b = _mm512_loadu_si512(values + half * 128 + 64);
+    const __m512i upper = _mm512_loadu_si512(values + 256 + half * 64);
+    widen_bytes(join(a, _mm512_slli_epi16(upper, 4)), s, tile);
+    widen_bytes(join(_mm512_srli_epi16(a, 4), _mm512_slli_epi16(upper, 2)), s, tile + 2);
+    widen_bytes(join(b, upper), s, tile + 4);
+    widen_bytes(join(_mm512_srli_epi16(b, 4), _mm512_srli_epi16(upper, 2)), s, tile + 6);
+  }
+}
+
 // The tile of columns [column, column + 32) of a chunk.
 template <WeightType kType>
 inline void widen_tile(const std::byte* chunk, size_t column, __m512i* tile) {
@@ -95,6 +113,8 @@ inline void widen_tile(const std::byte* chunk, size_t column, __m512i* tile) {
       if (kLayout.group == 16 && v == 4) s = scale_of<kType>(chunk, column + 16);
       widen_bytes(_mm512_loadu_si512(values + v * 64), s, tile + v * 2);
     }
+  } else if constexpr (kLayout.value_bits == 6) {
+    widen_six_bits(values, scale_of<kType>(chunk, column), tile);
   } else {
     const Scale s = scale_of<kType>(chunk, column);
     const __m512i low = _mm512_set1_epi8(0x0f);
@@ -130,6 +150,7 @@ constexpr Widen kWiden[kWeightTypeCount] = {
     widen_slice<WeightType::kQ4K>,
     widen_slice<WeightType::kQ5K>,
     widen_slice<WeightType::kQ6K>,
+    widen_slice<WeightType::kQ6>,
 };
 
 // Columns that are multiplied before the next: two blocks of weights as tiles stay in the

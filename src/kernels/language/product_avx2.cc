@@ -66,6 +66,16 @@ struct Avx2 {
   static Bytes high_nibbles(Bytes bytes) {
     return low_nibbles({_mm256_srli_epi16(bytes.low, 4), _mm256_srli_epi16(bytes.high, 4)});
   }
+  template <int kPair>
+  static __m256i high_bits(__m256i nibbles, __m256i bytes) {
+    const __m256i moved = kPair < 2 ? _mm256_slli_epi16(bytes, 4 - 2 * kPair)
+                                    : _mm256_srli_epi16(bytes, 2 * kPair - 4);
+    return _mm256_or_si256(nibbles, _mm256_and_si256(moved, _mm256_set1_epi8(0x30)));
+  }
+  template <int kPair>
+  static Bytes with_high_bits(Bytes nibbles, Bytes bytes) {
+    return {high_bits<kPair>(nibbles.low, bytes.low), high_bits<kPair>(nibbles.high, bytes.high)};
+  }
   static Floats set_float(float value) { return {_mm256_set1_ps(value), _mm256_set1_ps(value)}; }
   static Integers set_integer(int32_t value) {
     return {_mm256_set1_epi32(value), _mm256_set1_epi32(value)};

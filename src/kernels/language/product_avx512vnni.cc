@@ -44,6 +44,13 @@ struct Avx512Vnni {
   static Bytes high_nibbles(Bytes bytes) {
     return _mm512_and_si512(_mm512_srli_epi16(bytes, 4), _mm512_set1_epi8(0x0f));
   }
+  template <int kPair>
+  static Bytes with_high_bits(Bytes nibbles, Bytes bytes) {
+    const Bytes moved = kPair < 2 ? _mm512_slli_epi16(bytes, 4 - 2 * kPair)
+                                  : _mm512_srli_epi16(bytes, 2 * kPair - 4);
+    // 0xf8: the first, or the second and the third.
+    return _mm512_ternarylogic_epi32(nibbles, moved, _mm512_set1_epi8(0x30), 0xf8);
+  }
   static Floats set_float(float value) { return _mm512_set1_ps(value); }
   static Integers set_integer(int32_t value) { return _mm512_set1_epi32(value); }
   static Floats to_float(Integers value) { return _mm512_cvtepi32_ps(value); }

@@ -2,11 +2,12 @@
 // file that defines an instruction set:
 //   struct Isa {
 //     using Floats, Integers, Bytes = 16 floats, 16 int32, 64 unsigned weight bytes;
-//     load_floats, load_halves, load_low_bf16, load_high_bf16, load_bytes, store
-//     low_nibbles, high_nibbles, set_float, set_integer, to_float, multiply, multiply_add
+//     load_floats, load_halves, load_low_bf16, load_high_bf16, load_bytes, store, low_nibbles,
+//     high_nibbles, set_float, set_integer, to_float, multiply, multiply_add
+//     with_high_bits<j>(nibbles, bytes): bits 2 j and 2 j + 1 of the bytes become bits 4 and 5
 //     unsigned_bytes, signed_bytes: 16 integers of 16 bytes, as floats
 //     dot(sum, bytes, inputs): lane i gains bytes[4 i + j] * inputs[j], j < 4; bytes below 128
-//     dot_wide: the same for all bytes; with kOffsetBytes as false it takes 128 from each first
+//     dot_wide: for all bytes; with kOffsetBytes as false it takes 128 from each first
 //     prefetch(address): of the line that is used now, to fetch those that are used later
 //   };
 #include <utility>
@@ -15,7 +16,6 @@
 
 namespace edgewright::language {
 namespace {
-
 // Scales and minima of one group of a chunk, a lane for each row.
 template <class Isa, WeightType kType>
 inline __attribute__((always_inline)) typename Isa::Floats load_scale(const std::byte* chunk,
@@ -43,6 +43,28 @@ inline __attribute__((always_inline)) typename Isa::Floats load_minimum(const st
   }
 }
 
+// Integer products of half a group of 32 columns of 6 bits, from its nibbles and its upper bits.
+template <class Isa, int kRows>
+inline __attribute__((always_inline)) void dot_six_bits(const std::byte* nibbles,
+                                                        const std::byte* upper_bits,
+                                                        const int8_t* inputs, size_t stride,
+                                                        typename Isa::Integers (&sum)[kRows]) {
+  Isa::prefetch(nibbles), Isa::prefetch(nibbles + 64), Isa::prefetch(upper_bits);
+  const auto first = Isa::load_bytes(nibbles), second = Isa::load_bytes(nibbles + 64);
+  const auto upper = Isa::load_bytes(upper_bits);
+  const typename Isa::Bytes bytes[4] = {
+      Isa::template with_high_bits<0>(Isa::low_nibbles(first), upper),
+      Isa::template with_high_bits<1>(Isa::high_nibbles(first), upper),
+      Isa::template with_high_bits<2>(Isa::low_nibbles(second), upper),
+      Isa::template with_high_bits<3>(Isa::high_nibbles(second), upper)};
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) sum[r] = Isa::dot(sum[r], bytes[j], inputs + 4 * j);
+    inputs += stride;
+  }
+}
+
 // Integer products of the columns of one group with kRows rows of inputs, `stride` bytes apart.
 template <class Isa, WeightType kType, int kColumns, int kRows>
 inline __attribute__((always_inline)) void dot_group(const std::byte* values, const int8_t* inputs,
@@ -50,6 +72,11 @@ inline __attribute__((always_inline)) void dot_group(const std::byte* values, co
                                                      typename Isa::Integers (&sum)[kRows]) {
   constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
   constexpr int kVectorColumns = kLayout.value_bits == 8 ? 4 : 8;
+  if constexpr (kLayout.value_bits == 6) {
+    dot_six_bits<Isa, kRows>(values, values + 256, inputs, stride, sum);
+    dot_six_bits<Isa, kRows>(values + 128, values + 320, inputs + 16, stride, sum);
+    return;
+  }
 #pragma GCC unroll 8
   for (int v = 0; v < kColumns / kVectorColumns; ++v) {
     Isa::prefetch(values + v * 64);
@@ -250,7 +277,7 @@ void multiply_lanes(const ProductArgs& args) {
       blocks_of_type<Isa, WeightType::kQ4>,    blocks_of_type<Isa, WeightType::kQ4G128>,
       blocks_of_type<Isa, WeightType::kQ4Min>, blocks_of_type<Isa, WeightType::kQ8Min>,
       blocks_of_type<Isa, WeightType::kQ4K>,   blocks_of_type<Isa, WeightType::kQ5K>,
-      blocks_of_type<Isa, WeightType::kQ6K>};
+      blocks_of_type<Isa, WeightType::kQ6K>,   blocks_of_type<Isa, WeightType::kQ6>};
   kFunctions[static_cast<size_t>(args.type)](args);
 }
 

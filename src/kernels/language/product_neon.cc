@@ -72,6 +72,14 @@ struct NeonDot {
   static Bytes high_nibbles(Bytes bytes) {
     return four<Bytes>([&](int i) { return vshrq_n_u8(bytes.part[i], 4); });
   }
+  template <int kPair>
+  static Bytes with_high_bits(Bytes nibbles, Bytes bytes) {
+    return four<Bytes>([&](int i) {
+      const uint8x16_t pair = vandq_u8(bytes.part[i], vdupq_n_u8(3 << 2 * kPair));
+      const uint8x16_t moved = vshlq_u8(pair, vdupq_n_s8(4 - 2 * kPair));
+      return vorrq_u8(nibbles.part[i], moved);
+    });
+  }
   static Floats set_float(float value) {
     return four<Floats>([&](int) { return vdupq_n_f32(value); });
   }
