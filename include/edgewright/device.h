@@ -51,7 +51,9 @@ struct Cluster {
   double static_uw_per_v = 0;
   std::string power_source;   // where the operating points' powers come from; empty: nowhere
   int64_t transition_us = 0;  // of a change of frequency; 0: not stated
-  double stream_bytes_per_cycle = 0;             // that one core reads from memory; 0: not known
+  double stream_bytes_per_cycle = 0;          // that one core reads from memory; 0: not known
+  std::vector<std::string> instruction_sets;  // as the processor calls them; empty: not known
+  double dispatch_us = 0;                     // of a parallel loop over all its cores; 0: not known
   std::vector<OperatingPoint> operating_points;  // frequency ascending
   std::vector<IdleState> idle_states;            // shallow first
   std::vector<ComputePeak> peaks;
@@ -109,8 +111,9 @@ struct MemoryLevel {
   std::string name;        // "L1", "L2", "L3", "dram"
   int64_t size_bytes = 0;  // 0: not stated
   int64_t shared_by_cpus = 0;
-  double bandwidth_bytes_per_s = 0;  // all its cores together; 0: not known
-  double energy_pj_per_byte = 0;     // 0: not known
+  double bandwidth_bytes_per_s = 0;  // read by all its cores together; 0: not known
+  double write_bytes_per_s = 0, copy_bytes_per_s = 0;  // likewise; a copy counts twice
+  double energy_pj_per_byte = 0;                       // 0: not known
   bool measured = false;
   std::string source;
 };

@@ -56,6 +56,8 @@ void describe(V& v, Cluster& cluster) {
   v.field("power_source", cluster.power_source);
   v.field("transition_us", cluster.transition_us, kMicroseconds);
   v.field("stream_bytes_per_cycle", cluster.stream_bytes_per_cycle, {0, 1e4});
+  v.field("instruction_sets", cluster.instruction_sets);
+  v.field("dispatch_us", cluster.dispatch_us, {0, 1e6});
   v.field("operating_points", cluster.operating_points);
   v.field("idle_states", cluster.idle_states);
   v.field("peaks", cluster.peaks);
@@ -123,6 +125,8 @@ void describe(V& v, MemoryLevel& level) {
   v.field("size_bytes", level.size_bytes, kBytes);
   v.field("shared_by_cpus", level.shared_by_cpus, {0, 4096});
   v.field("bandwidth_bytes_per_s", level.bandwidth_bytes_per_s, {0, 1e16});
+  v.field("write_bytes_per_s", level.write_bytes_per_s, {0, 1e16});
+  v.field("copy_bytes_per_s", level.copy_bytes_per_s, {0, 1e16});
   v.field("energy_pj_per_byte", level.energy_pj_per_byte, {0, 1e9});
   v.field("measured", level.measured);
   v.field("source", level.source);

@@ -318,8 +318,9 @@ class Probe {
     std::vector<double> rates;
     rates.reserve(static_cast<size_t>(options_.repetitions));
     for (int i = 0; i < options_.repetitions; ++i) {
-      size_t sum = 0;
-      const double seconds = seconds_of([&] {
+      const double seconds = seconds_of([] {
+        // Within the work: a captured sum would lie in memory, and wait for it.
+        size_t sum = 0;
         for (size_t round = 0; round < kRounds; ++round) {
           for (size_t j = 0; j < kAdditions; ++j) {
             sum += round;
@@ -367,6 +368,10 @@ Device device_of(const ProbeResult& result, std::string name) {
   cluster.name = result.topology.cpu_model;
   for (int cpu = 0; cpu < result.roofs.cores; ++cpu) cluster.cpus.push_back(cpu);
   cluster.capacity = 1024;
+  cluster.instruction_sets = result.topology.features;
+  if (!result.roofs.dispatch.empty()) {
+    cluster.dispatch_us = result.roofs.dispatch.back().dispatch_us.value;
+  }
   const auto frequency_khz = std::max<int64_t>(1, std::llround(result.frequency_mhz.value * 1000));
   for (const ComputeRoof& roof : result.roofs.compute) {
     // The quickest unit of each type; find_compute_roof says which that is.
@@ -382,6 +387,8 @@ Device device_of(const ProbeResult& result, std::string name) {
     level.size_bytes = roof.size_bytes > 0 ? roof.size_bytes : result.topology.memory_bytes;
     level.shared_by_cpus = roof.is_shared ? result.roofs.cores : 1;
     level.bandwidth_bytes_per_s = roof.read_all_gb_s.value * kGiga;
+    level.write_bytes_per_s = roof.write_all_gb_s.value * kGiga;
+    level.copy_bytes_per_s = roof.copy_all_gb_s.value * kGiga;
     level.measured = true;
     level.source = fmt::format("device probe, read by all cores, spread {:.1f} %",
                                roof.read_all_gb_s.spread * 100);

@@ -41,9 +41,13 @@ void add_memory(const Device& device, Roofs& roofs) {
     roof.size_bytes = is_main ? 0 : level.size_bytes;
     roof.is_shared = is_main || level.shared_by_cpus > 1;
     roof.read_all_gb_s.value = level.bandwidth_bytes_per_s / kGiga;
+    roof.write_all_gb_s.value = level.write_bytes_per_s / kGiga;
+    roof.copy_all_gb_s.value = level.copy_bytes_per_s / kGiga;
     // What one core can draw of a shared level is not stated: all of it, at most.
-    roof.read_gb_s.value =
-        roof.is_shared ? roof.read_all_gb_s.value : roof.read_all_gb_s.value / roofs.cores;
+    const double share = roof.is_shared ? 1 : 1.0 / roofs.cores;
+    roof.read_gb_s.value = roof.read_all_gb_s.value * share;
+    roof.write_gb_s.value = roof.write_all_gb_s.value * share;
+    roof.copy_gb_s.value = roof.copy_all_gb_s.value * share;
     roofs.memory.push_back(std::move(roof));
   }
 }
@@ -57,6 +61,10 @@ Result<Roofs> roofs_of(const Device& device) {
   roofs.cores = static_cast<int>(std::max<int64_t>(1, cpu_count(device)));
   add_compute(device, roofs);
   add_memory(device, roofs);
+  for (const Cluster& cluster : device.clusters) {
+    if (cluster.dispatch_us <= 0) continue;
+    roofs.dispatch.push_back({static_cast<int>(cluster.cpus.size()), {cluster.dispatch_us, 0}});
+  }
   const auto has_float32 = [](const ComputeRoof& roof) { return roof.type == "float32"; };
   if (std::ranges::none_of(roofs.compute, has_float32)) {
     return unsupported("device '{}' states no float32 peak (clusters.peaks), so it has no roofline",

@@ -55,6 +55,7 @@ TEST(Roofs, AProbedMachineIsADeviceWithTheSameRoofs) {
   probed.roofs = sample();
   probed.topology.cpu_model = "a machine";
   probed.topology.memory_bytes = 1 << 30;
+  probed.topology.features = {"avx2", "fma"};
   probed.frequency_mhz = {3000, 0};
   const Device device = device_of(probed, "host");
   const auto status = check_device(device);
@@ -66,6 +67,14 @@ TEST(Roofs, AProbedMachineIsADeviceWithTheSameRoofs) {
   EXPECT_DOUBLE_EQ(find_compute_roof(*roofs, "float32")->all_gop_s.value, 480);
   EXPECT_DOUBLE_EQ(roofs->memory.back().read_all_gb_s.value, 30);
   EXPECT_EQ(roofs->memory.front().name, "L1");
+  for (size_t i = 0; i < roofs->memory.size(); ++i) {
+    const MemoryRoof &read = roofs->memory[i], &made = probed.roofs.memory[i];
+    EXPECT_DOUBLE_EQ(read.write_all_gb_s.value, made.write_all_gb_s.value);
+    EXPECT_DOUBLE_EQ(read.copy_all_gb_s.value, made.copy_all_gb_s.value);
+  }
+  ASSERT_EQ(roofs->dispatch.size(), 1U);
+  EXPECT_DOUBLE_EQ(roofs->dispatch[0].dispatch_us.value, 0.7);
+  EXPECT_EQ(parsed->clusters[0].instruction_sets, probed.topology.features);
 }
 
 TEST(Roofs, ADeviceWithoutPeaksHasNoRoofline) {

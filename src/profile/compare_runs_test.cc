@@ -38,6 +38,11 @@ TEST(CompareRuns, TellsChangesFromChance) {
   EXPECT_TRUE(changed->operators[0].significant);
   const auto same = compare_profiles_text(document("a", 0), document("a", 0));
   EXPECT_FALSE(same->total.significant);
+  // Certainly a shift, but no larger than what two processes differ by.
+  const auto small = compare_profiles_text(document("a", 0), document("a", 0.4));
+  EXPECT_LT(small->total.p_value, 0.001);
+  EXPECT_FALSE(small->total.significant);
+  EXPECT_FALSE(small->operators[0].significant);
   const auto renamed = compare_profiles_text(document("a", 0), document("b", 0));
   EXPECT_THAT(renamed->only_in_first, testing::ElementsAre("a"));
   EXPECT_THAT(renamed->only_in_second, testing::ElementsAre("b"));

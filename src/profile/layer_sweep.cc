@@ -24,7 +24,7 @@ constexpr int kFarTimes = 2;
 // Enough for a middle that is good to some two per cent.
 constexpr size_t kPaceLayers = 3 * kKindsPeriod;
 // Raised with every change of what layer i is.
-constexpr std::string_view kLayersSchema = "edgewright.layers/6\n";
+constexpr std::string_view kLayersSchema = "edgewright.layers/7\n";
 
 // A layer that can be run.
 struct MadeLayer {

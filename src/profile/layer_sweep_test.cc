@@ -25,14 +25,14 @@ TEST(LayerSweep, RefusesFilesThatItDidNotWrite) {
   for (const char* text : {"1\n", "1,2\n", "1,2,0\n", "a,2,0,0\n", "1,-2,0,0\n", "1,0,0,0\n",
                            "1,inf,0,0\n", "-1,2,0,0\n", "99999999999,2,0,0\n", ",,,\n", "\n",
                            "1,2,-3,0\n", "1,2,inf,0\n", "1,2,0,nan\n", "1,2,0,0x\n", "1;2;3;4\n"}) {
-    const auto read = parse_layer_times("edgewright.layers/6\n" + std::string(text), "layers.csv");
+    const auto read = parse_layer_times("edgewright.layers/7\n" + std::string(text), "layers.csv");
     ASSERT_FALSE(read.ok()) << text;
     EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
   }
 }
 
 TEST(LayerSweep, RefusesTimesOfAnotherSequence) {
-  const auto read = parse_layer_times("edgewright.layers/5\n1,2\n", "layers.csv");
+  const auto read = parse_layer_times("edgewright.layers/6\n1,2\n", "layers.csv");
   ASSERT_FALSE(read.ok());
   EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
 }

@@ -91,6 +91,21 @@ Layer depthwise(Shapes& shapes) {
   return layer;
 }
 
+// Queries with keys, or weights with values: neither is known before.
+Layer dynamic_product(Shapes& shapes, int64_t m) {
+  Layer layer;
+  layer.op = "MatMul";
+  const int64_t heads = shapes.one_of({1, 2, 4, 8}), rows = std::min<int64_t>(m, 256);
+  const int64_t size = shapes.one_of({2, 8, 32, 64}), length = shapes.log_uniform(1, 256);
+  const bool of_values = shapes.chance(0.5);
+  const int64_t k = of_values ? length : size, n = of_values ? size : length;
+  layer.input({1, heads, rows, k});
+  layer.input({1, heads, k, n});
+  layer.omitted();
+  layer.output({1, heads, rows, n});
+  return layer;
+}
+
 Layer product(Shapes& shapes) {
   Layer layer;
   layer.op = "MatMul";
@@ -106,7 +121,7 @@ Layer product(Shapes& shapes) {
   if (shapes.chance(0.2)) layer.input({1, m, n});
   if (shapes.chance(0.3)) layer.attributes.set("activation", std::string("GeluTanh"));
   layer.output({1, m, n});
-  return layer;
+  return shapes.chance(0.2) ? dynamic_product(shapes, m) : layer;
 }
 
 // Softmax over a few classes for each of many places, as detectors have it, is a case apart.
