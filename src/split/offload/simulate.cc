@@ -24,6 +24,46 @@ double slowdown_at(const OffloadScenario& scenario, size_t step) {
   return factor;
 }
 
+// A device that works for so long, sends, and waits.
+double cost_of(const OffloadWorkload& work, double device_ms, double radio_ms, double waiting_ms) {
+  const double energy_mj =
+      (device_ms * work.device_power_mw + radio_ms * work.radio_power_mw) / 1e3;
+  return weighted_cost(work.weights, {device_ms + radio_ms + waiting_ms, energy_mj, 0, device_ms});
+}
+
+// What is known before a request is served.
+OffloadContext context_of(const OffloadWorkload& work, const Transfer& transfer) {
+  const double all = cost_of(work, work.local_ms, 0, 0);
+  const double head = cost_of(work, work.head_ms, 0, 0);
+  const double per_ms = work.weights.per_latency_ms;
+  OffloadContext context;
+  // Of a race all that the device does is known, but not when the answer comes.
+  context.known_cost = {all, 0, head, all - per_ms * work.local_ms,
+                        all - per_ms * (work.local_ms - work.head_ms)};
+  const bool has_answer = transfer.input_answer_ms > 0;
+  const auto expected = [&](double bytes, double mbit_s, double down_mbit_s) {
+    const double up_ms = bytes * 8e-3 / std::max(0.01, mbit_s);
+    const double down_ms = has_answer ? work.answer_bytes * 8e-3 / std::max(0.01, down_mbit_s) : 0;
+    return up_ms + down_ms;
+  };
+  // Features near one condition the least squares well. `most_ms` of the exchange, `other_ms` of
+  // which no link changes.
+  const auto features = [&](double bytes, double other_ms, double most_ms) -> std::vector<double> {
+    const auto of = [&](double mbit_s, double down_mbit_s) {
+      return std::min(most_ms, expected(bytes, mbit_s, down_mbit_s) + other_ms) / 100;
+    };
+    return {1, of(transfer.recent_mbit_s, transfer.recent_down_mbit_s),
+            of(transfer.latest_mbit_s, transfer.latest_down_mbit_s)};
+  };
+  context.features = {
+      {0, 0, 0},
+      features(work.input_bytes, 0, work.patience_ms),
+      features(work.cut_bytes, 0, work.patience_ms),
+      features(work.input_bytes, work.round_trip_ms + work.server_ms, work.local_ms),
+      features(work.cut_bytes, work.round_trip_ms + work.tail_ms, work.local_ms - work.head_ms)};
+  return context;
+}
+
 OffloadStep step_of(const OffloadScenario& scenario, const Transfer& transfer, size_t step,
                     std::mt19937_64& random) {
   const OffloadWorkload& work = scenario.workload;
@@ -33,10 +73,7 @@ OffloadStep step_of(const OffloadScenario& scenario, const Transfer& transfer, s
   const double server_ms = work.server_ms * slowdown * jitter(random);
   const double tail_ms = work.tail_ms * slowdown * jitter(random);
   const auto cost = [&](double device_ms, double radio_ms, double waiting_ms) {
-    return weighted_cost(
-        work.weights,
-        {device_ms + radio_ms + waiting_ms,
-         (device_ms * work.device_power_mw + radio_ms * work.radio_power_mw) / 1e3, 0, device_ms});
+    return cost_of(work, device_ms, radio_ms, waiting_ms);
   };
   // The exchange takes `transfer_ms`, of which the radio is on, and `other_ms`.
   const auto alone = [&](double head, double rest, double transfer_ms, double other_ms) {
@@ -55,36 +92,11 @@ OffloadStep step_of(const OffloadScenario& scenario, const Transfer& transfer, s
   const double rest_ms = std::max(0.0, local_ms - head_ms);
   const double remote_ms = work.round_trip_ms + server_ms + transfer.input_answer_ms;
   const double split_ms = work.round_trip_ms + tail_ms + transfer.cut_answer_ms;
-  OffloadStep result;
+  OffloadStep result{context_of(work, transfer), {}};
   result.costs = {cost(local_ms, 0, 0), alone(0, local_ms, transfer.input_ms, remote_ms),
                   alone(head_ms, rest_ms, transfer.cut_ms, split_ms),
                   raced(0, local_ms, transfer.input_ms, remote_ms),
                   raced(head_ms, rest_ms, transfer.cut_ms, split_ms)};
-  const double all = cost(work.local_ms, 0, 0), latency_only = work.weights.per_latency_ms;
-  // Of a race all that the device does is known, but not when the answer comes.
-  result.context.known_cost = {all, 0, cost(work.head_ms, 0, 0), all - latency_only * work.local_ms,
-                               all - latency_only * (work.local_ms - work.head_ms)};
-  const bool has_answer = transfer.input_answer_ms > 0;
-  const auto expected = [&](double bytes, double mbit_s, double down_mbit_s) {
-    const double up_ms = bytes * 8e-3 / std::max(0.01, mbit_s);
-    const double down_ms = has_answer ? work.answer_bytes * 8e-3 / std::max(0.01, down_mbit_s) : 0;
-    return up_ms + down_ms;
-  };
-  // Features near one condition the least squares well. `most_ms` of the exchange, `other_ms` of
-  // which no link changes.
-  const auto features = [&](double bytes, double other_ms, double most_ms) -> std::vector<double> {
-    const auto of = [&](double mbit_s, double down_mbit_s) {
-      return std::min(most_ms, expected(bytes, mbit_s, down_mbit_s) + other_ms) / 100;
-    };
-    return {1, of(transfer.recent_mbit_s, transfer.recent_down_mbit_s),
-            of(transfer.latest_mbit_s, transfer.latest_down_mbit_s)};
-  };
-  result.context.features = {
-      {0, 0, 0},
-      features(work.input_bytes, 0, work.patience_ms),
-      features(work.cut_bytes, 0, work.patience_ms),
-      features(work.input_bytes, work.round_trip_ms + work.server_ms, work.local_ms),
-      features(work.cut_bytes, work.round_trip_ms + work.tail_ms, work.local_ms - work.head_ms)};
   return result;
 }
 
