@@ -17,12 +17,15 @@ std::string place(const Node& node) {
                      node.domain.empty() ? "" : "::", node.op);
 }
 
+// Of a value in the arena; larger ones lie on the heap.
+constexpr int64_t kMostElements = kMaxTensorBytes / 16;
+
 std::optional<Dims> static_dims(const ValueType& type) {
   if (!type.is_tensor() || dtype_bits(type.dtype) == 0 || !type.shape.has_value()) return {};
   auto dims = known_dims(*type.shape);
   if (!dims.has_value()) return {};
   const auto count = checked_element_count(*dims);
-  if (!count.ok() || *count > kMaxTensorBytes / 16) return {};
+  if (!count.ok() || *count > kMostElements) return {};
   return dims;
 }
 
@@ -172,7 +175,13 @@ Status Compiler::read_layouts(const Node& node, const PlanStep& step) {
   for (size_t i = 0; i < outputs.size() && i < step.outputs.size(); ++i) {
     if (step.outputs[i] < 0) continue;
     PlanValue& value = at(step.outputs[i]);
-    if (!value.is_static() || outputs[i] < 0 || outputs[i] > static_cast<int>(Layout::kNchw8c)) {
+    if (!value.is_static()) {
+      return unsupported(
+          "{}: output {} is no value of at most {} elements, as a plan needs here; "
+          "run a smaller batch",
+          place(node), i, kMostElements);
+    }
+    if (outputs[i] < 0 || outputs[i] > static_cast<int>(Layout::kNchw8c)) {
       return internal_error("{}: output {} cannot have layout {}", place(node), i, outputs[i]);
     }
     value.layout = static_cast<Layout>(outputs[i]);
