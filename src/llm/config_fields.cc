@@ -1,6 +1,7 @@
 #include "llm/config_fields.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "base/quote.h"
@@ -114,6 +115,13 @@ std::vector<int> Fields::integers(std::string_view name, size_t limit) {
   }
   wrong(name, fmt::format("a whole number or a list of at most {}", limit));
   return {};
+}
+
+bool is_plain_name(std::string_view name, std::string_view marks) {
+  return std::ranges::all_of(name, [&](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           marks.find(c) != std::string_view::npos;
+  });
 }
 
 Error unread_name(std::string_view what, std::string_view name,

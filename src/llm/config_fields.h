@@ -37,6 +37,8 @@ class Fields {
   Status status_;
 };
 
+// Letters, digits and these marks only, as names are written.
+bool is_plain_name(std::string_view name, std::string_view marks);
 // Why a name is not read: `others` are those that the format has and that are not computed here
 // (not supported); any other is damage (bad input).
 Error unread_name(std::string_view what, std::string_view name,

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 
 #include "base/quote.h"
@@ -37,8 +36,7 @@ Result<const Architecture*> architecture_of(const Json& json, Fields& fields) {
     return bad_input("expected \"architectures\" or \"model_type\"");
   }
   const std::string& name = class_name.empty() ? found : class_name;
-  const auto is_letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
-  if (!std::ranges::all_of(name, [&](char c) { return is_letter(c) || c == '_' || c == '-'; })) {
+  if (!is_plain_name(name, "_-")) {
     return bad_input("architecture {}, expected a name such as {}", edgewright::quoted(name),
                      architecture_names());
   }

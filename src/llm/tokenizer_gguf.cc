@@ -1,7 +1,6 @@
 #include "llm/tokenizer_gguf.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 
 #include "base/quote.h"
@@ -81,10 +80,9 @@ Result<std::string> tokenizer_json_of(Fields& fields, const Json& tokens, const 
   const auto* row = std::ranges::find(kPreTokenizers, pre, &PreTokenizerName::name);
   if (row == std::end(kPreTokenizers)) {
     // New models bring new names, all of them plain.
-    const bool plain = std::ranges::all_of(pre, [](char c) {
-      return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
-    });
-    if (!plain) return bad_input("pre-tokenizer {} is no name", edgewright::quoted(pre));
+    if (!is_plain_name(pre, "-_.")) {
+      return bad_input("pre-tokenizer {} is no name", edgewright::quoted(pre));
+    }
     return unsupported(
         "pre-tokenizer \"{}\" is not supported; put the original tokenizer.json "
         "beside the file",

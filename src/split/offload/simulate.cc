@@ -24,17 +24,17 @@ double slowdown_at(const OffloadScenario& scenario, size_t step) {
   return factor;
 }
 
-// A device that works for so long, sends, and waits.
-double cost_of(const OffloadWorkload& work, double device_ms, double radio_ms, double waiting_ms) {
+// An answer after `latency_ms`, for which the device works and the radio sends so long.
+double cost_of(const OffloadWorkload& work, double latency_ms, double device_ms, double radio_ms) {
   const double energy_mj =
       (device_ms * work.device_power_mw + radio_ms * work.radio_power_mw) / 1e3;
-  return weighted_cost(work.weights, {device_ms + radio_ms + waiting_ms, energy_mj, 0, device_ms});
+  return weighted_cost(work.weights, {latency_ms, energy_mj, 0, device_ms});
 }
 
 // What is known before a request is served.
 OffloadContext context_of(const OffloadWorkload& work, const Transfer& transfer) {
-  const double all = cost_of(work, work.local_ms, 0, 0);
-  const double head = cost_of(work, work.head_ms, 0, 0);
+  const double all = cost_of(work, work.local_ms, work.local_ms, 0);
+  const double head = cost_of(work, work.head_ms, work.head_ms, 0);
   const double per_ms = work.weights.per_latency_ms;
   OffloadContext context;
   // Of a race all that the device does is known, but not when the answer comes.
@@ -73,7 +73,7 @@ OffloadStep step_of(const OffloadScenario& scenario, const Transfer& transfer, s
   const double server_ms = work.server_ms * slowdown * jitter(random);
   const double tail_ms = work.tail_ms * slowdown * jitter(random);
   const auto cost = [&](double device_ms, double radio_ms, double waiting_ms) {
-    return cost_of(work, device_ms, radio_ms, waiting_ms);
+    return cost_of(work, device_ms + radio_ms + waiting_ms, device_ms, radio_ms);
   };
   // The exchange takes `transfer_ms`, of which the radio is on, and `other_ms`.
   const auto alone = [&](double head, double rest, double transfer_ms, double other_ms) {
@@ -85,9 +85,7 @@ OffloadStep step_of(const OffloadScenario& scenario, const Transfer& transfer, s
   const auto raced = [&](double head, double rest, double transfer_ms, double other_ms) {
     const double exchange_ms = std::min(rest, transfer_ms + other_ms);
     const double radio_ms = std::min(transfer_ms, work.patience_ms);
-    const double energy_mj =
-        ((head + rest) * work.device_power_mw + radio_ms * work.radio_power_mw) / 1e3;
-    return weighted_cost(work.weights, {head + exchange_ms, energy_mj, 0, head + rest});
+    return cost_of(work, head + exchange_ms, head + rest, radio_ms);
   };
   const double rest_ms = std::max(0.0, local_ms - head_ms);
   const double remote_ms = work.round_trip_ms + server_ms + transfer.input_answer_ms;
