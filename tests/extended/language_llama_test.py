@@ -45,7 +45,8 @@ class Llama:
             raise RuntimeError(f"llama.cpp cannot read {path}")
         parameters = llama_cpp.llama_context_default_params()
         parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = WINDOW
-        parameters.n_threads = parameters.n_threads_batch = 2
+        # Its threads spin while they wait for each other, for minutes where a core has other work.
+        parameters.n_threads = parameters.n_threads_batch = 1
         self.context = llama_cpp.llama_init_from_model(self.model, parameters)
         vocabulary = llama_cpp.llama_model_get_vocab(self.model)
         self.vocabulary = llama_cpp.llama_vocab_n_tokens(vocabulary)
