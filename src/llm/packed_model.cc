@@ -46,6 +46,7 @@ class Packer {
   void plan(const std::string& name, const std::vector<language::SourceMatrix>& parts) {
     if (name.ends_with(".gate_up")) return plan_gated(name, parts);
     std::vector<WeightType> types;
+    types.reserve(parts.size());
     for (size_t i = 0; i < parts.size(); ++i) {
       types.push_back(
           types_.of(name, i, parts.size()).value_or(language::exact_weight_type(parts[i].type)));
