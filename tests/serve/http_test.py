@@ -320,7 +320,7 @@ class Starts(unittest.TestCase):
             ]
             for peer in peers:
                 peer.request("GET", "/v2/health/live")
-                self.assertEqual(peer.getresponse().read(), b"")
+                self.assertEqual(json.loads(peer.getresponse().read()), {"live": True})
             seen = {thread.name for thread in threads.iterdir()}
             for peer in peers:
                 peer.close()
