@@ -25,8 +25,8 @@ PROGRAM = ROOT / "build" / "edgewright"
 NOVELS = ROOT.parent / "shared" / "zoo" / "novel"
 ROUNDS = 3
 LIMIT_MIB = 120
-# shape, GGUF type (all matrices alike; capitals: as llama.cpp chooses for a file of that type, which
-# of Q4_0 is an output matrix of Q6_K), threads, mode, ratio asked for (None: only shown)
+# shape, GGUF type (all matrices alike; in capitals as llama.cpp chooses for a file of that type:
+# Q4_0 has an output matrix of Q6_K), threads, mode, ratio asked for (None: only shown)
 CASES = [
     ("llama-1.1b", "q8_0", 1, "decode@16", 1.25),
     ("llama-1.1b", "q4_0", 1, "decode@16", 1.4),
