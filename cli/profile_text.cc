@@ -148,10 +148,12 @@ std::string import_text(const ImportReport& report, size_t top) {
       "{:.0f})\n",
       time_text(report.span_us), time_text(report.busy_us), time_text(report.idle_us),
       time_text(report.longest_gap_us), report.average_concurrency, report.largest_concurrency);
-  if (report.copied_bytes > 0) {
-    text += fmt::format("copies {}B in {} ({:.1f} GB/s), {} synchronisations take {}\n",
-                        with_prefix(report.copied_bytes), time_text(report.copy_us),
-                        report.copied_bytes / report.copy_us / 1e3, report.synchronisations,
+  if (report.copy_us > 0) {
+    text += fmt::format("copies {}B in {} ({:.1f} GB/s)\n", with_prefix(report.copied_bytes),
+                        time_text(report.copy_us), report.copied_bytes / report.copy_us / 1e3);
+  }
+  if (report.synchronisations > 0) {
+    text += fmt::format("{} synchronisations take {}\n", report.synchronisations,
                         time_text(report.synchronise_us));
   }
   std::vector<std::vector<std::string>> rows = {

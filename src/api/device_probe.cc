@@ -84,11 +84,11 @@ Status time_layers(const DeviceProbeOptions& options, const Roofs& roofs,
   EDGEWRIGHT_ASSIGN(const auto added, sweep_layers(sweep));
   layers.insert(layers.end(), added.begin(), added.end());
   EDGEWRIGHT_TRY(write_file(options.samples_cache, layer_times_to_csv(layers)));
-  std::vector<TimeSample> samples, known, unseen_alone, unseen_far;
-  for (const LayerTime& layer : layers) {
-    samples.push_back(sample_of(layer, {&roofs, 1}));
-    auto& unseen = layer.others_bytes > 0 ? unseen_far : unseen_alone;
-    (is_held_back(layer) ? unseen : known).push_back(samples.back());
+  const std::vector<TimeSample> samples = samples_of(layers, {&roofs, 1});
+  std::vector<TimeSample> known, unseen_alone, unseen_far;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    auto& unseen = layers[i].others_bytes > 0 ? unseen_far : unseen_alone;
+    (is_held_back(layers[i]) ? unseen : known).push_back(samples[i]);
   }
   EDGEWRIGHT_ASSIGN(const TimeModel half, TimeModel::fit(known, roofs));
   const TimeErrors alone = errors_of(half, unseen_alone);

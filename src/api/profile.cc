@@ -28,6 +28,7 @@
 #include "profile/thread_tracks.h"
 #include "profile/time_model.h"
 #include "profile/timeline.h"
+#include "runtime/autotune.h"
 
 namespace edgewright {
 namespace {
@@ -160,7 +161,10 @@ Status add_predictions(const std::optional<TimeModel>& model, const Plan& plan,
     const Operation operation = operation_of(plan, plan.steps[i]);
     const Work work = work_of(operation);
     const auto own_bytes = static_cast<double>(work.bytes_read + work.bytes_written);
-    const Features features = features_of(operation, work, std::max(0.0, all_bytes - own_bytes));
+    const KernelImplementation* kernel = plan.steps[i].implementation;
+    const Features features = features_of(
+        operation, work,
+        {std::max(0.0, all_bytes - own_bytes), kernel != nullptr && is_generated(*kernel)});
     const bool fitted = model && model->knows(work.kind, features) &&
                         plan.steps[i].kernel != nullptr && roofline.threads == 1;
     ProfiledOperator& row = report.operators[i];

@@ -24,7 +24,7 @@ constexpr int kFarTimes = 2;
 // Enough for a middle that is good to some two per cent.
 constexpr size_t kPaceLayers = 3 * kKindsPeriod;
 // Raised with every change of what layer i is.
-constexpr std::string_view kLayersSchema = "edgewright.layers/7\n";
+constexpr std::string_view kLayersSchema = "edgewright.layers/8\n";
 
 // A layer that can be run.
 struct MadeLayer {
@@ -71,18 +71,22 @@ Operation operation_of(const MadeUpLayer& layer) {
   return operation;
 }
 
-struct Quickest {
+struct Chosen {
   const KernelImplementation* implementation = nullptr;
-  double time_us = 0;
+  double time_us = 0, cost_us = 0;
 };
 
-Quickest quickest(const KernelRequest& request) {
-  Quickest best;
+// As the kernels of a plan are chosen. The quickest alone is often one whose code is generated,
+// which plans of small layers do without: of those `with_generated` is false.
+Chosen choose(const KernelRequest& request, bool with_generated) {
+  Chosen best;
   for (const KernelImplementation* one : find_implementations(request.domain, request.op)) {
-    if (!one->supports(request)) continue;
-    const auto time_us = measure(request, *one);
-    if (!time_us.ok() || (best.implementation != nullptr && *time_us >= best.time_us)) continue;
-    best = {one, *time_us};
+    if (!one->supports(request) || (!with_generated && is_generated(*one))) continue;
+    const auto found = measure_kernel(request, *one);
+    if (!found.ok()) continue;
+    const double cost_us = choice_cost_us(*one, found->run_us, found->make_us);
+    if (best.implementation != nullptr && cost_us >= best.cost_us) continue;
+    best = {one, found->run_us, cost_us};
   }
   return best;
 }
@@ -101,15 +105,16 @@ Status time_layer(size_t index, int threads, const OtherData& others,
   const MadeUpLayer layer = made_up_layer(index);
   if (work_of(operation_of(layer)).multiply_adds > kMostMultiplyAdds) return {};
   EDGEWRIGHT_ASSIGN(const MadeLayer made, make(layer, threads));
-  const Quickest best = quickest(made.request);
+  const Chosen best = choose(made.request, index / kKindsPeriod % 4 < 2);
   if (best.implementation == nullptr) return {};
   EDGEWRIGHT_ASSIGN(KernelRunner kernel, KernelRunner::create(made.request, *best.implementation));
   const auto constant_bytes = static_cast<double>(kernel.constant_bytes());
-  times.push_back({index, best.time_us, 0, constant_bytes});
+  const bool generated = is_generated(*best.implementation);
+  times.push_back({index, best.time_us, 0, constant_bytes, generated});
   for (int i = 0; i < kFarTimes; ++i) {
     const double bytes = others_bytes_of(index, i);
     const double far_us = others.far_run_us(kernel, bytes);
-    times.push_back({index, std::max(far_us, best.time_us), bytes, constant_bytes});
+    times.push_back({index, std::max(far_us, best.time_us), bytes, constant_bytes, generated});
   }
   return {};
 }
@@ -128,21 +133,32 @@ Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options) {
   return times;
 }
 
-TimeSample sample_of(const LayerTime& layer, const Roofline& roofline) {
-  const MadeUpLayer made = made_up_layer(layer.index);
-  Operation operation = operation_of(made);
-  operation.packed_bytes = static_cast<int64_t>(layer.constant_bytes);
-  const Work work = work_of(operation);
-  const Features features = features_of(operation, work, layer.others_bytes);
-  return {work.kind, features, base_time_us(roofline, work, features), layer.time_us};
+std::vector<TimeSample> samples_of(std::span<const LayerTime> layers, const Roofline& roofline) {
+  std::vector<TimeSample> samples;
+  samples.reserve(layers.size());
+  MadeUpLayer made;
+  Operation operation;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const LayerTime& layer = layers[i];
+    // The times of one layer stand together.
+    if (i == 0 || layer.index != layers[i - 1].index) {
+      made = made_up_layer(layer.index);
+      operation = operation_of(made);
+    }
+    operation.packed_bytes = static_cast<int64_t>(layer.constant_bytes);
+    const Work work = work_of(operation);
+    const Features features =
+        features_of(operation, work, {layer.others_bytes, layer.is_generated});
+    samples.push_back({work.kind, features, base_time_us(roofline, work, features), layer.time_us});
+  }
+  return samples;
 }
 
 double pace_of(const TimeModel& model, std::span<const LayerTime> layers) {
   std::vector<double> ratios;
-  for (const LayerTime& layer : layers) {
-    const TimeSample sample = sample_of(layer, {&model.roofs(), 1});
+  for (const TimeSample& sample : samples_of(layers, {&model.roofs(), 1})) {
     if (!model.knows(sample.kind, sample.features)) continue;
-    ratios.push_back(layer.time_us / model.predict_us(sample.features, sample.base_us));
+    ratios.push_back(sample.time_us / model.predict_us(sample.features, sample.base_us));
   }
   return ratios.empty() ? 1 : quantile(std::move(ratios), 0.5);
 }
@@ -160,8 +176,8 @@ bool is_held_back(const LayerTime& layer) { return layer.index / kKindsPeriod % 
 std::string layer_times_to_csv(std::span<const LayerTime> layers) {
   std::string text(kLayersSchema);
   for (const LayerTime& layer : layers) {
-    text += fmt::format("{},{},{},{}\n", layer.index, layer.time_us, layer.others_bytes,
-                        layer.constant_bytes);
+    text += fmt::format("{},{},{},{},{}\n", layer.index, layer.time_us, layer.others_bytes,
+                        layer.constant_bytes, layer.is_generated ? 1 : 0);
   }
   return text;
 }
@@ -185,14 +201,17 @@ Result<std::vector<LayerTime>> parse_layer_times(std::string_view text, std::str
       at = parsed.ptr;
       return parsed.ec == std::errc();
     };
+    int generated = 0;
     const bool whole = read(layer.index) && read(layer.time_us) && read(layer.others_bytes) &&
-                       read(layer.constant_bytes) && at == end;
+                       read(layer.constant_bytes) && read(generated) && at == end;
+    layer.is_generated = generated == 1;
     const auto is_size = [](double bytes) { return bytes >= 0 && bytes <= kMostBytes; };
     if (!whole || layer.index > kMostLayers || !std::isfinite(layer.time_us) ||
-        layer.time_us <= 0 || !is_size(layer.others_bytes) || !is_size(layer.constant_bytes)) {
+        layer.time_us <= 0 || !is_size(layer.others_bytes) || !is_size(layer.constant_bytes) ||
+        generated < 0 || generated > 1) {
       return bad_input(
           "{}: line {} is '{}', expected the number of a layer, a positive time, the bytes of "
-          "others and of its constants; remove the file",
+          "others and of its constants, and 1 where its code is generated; remove the file",
           file, line, row.substr(0, 40));
     }
     layers.push_back(layer);

@@ -38,17 +38,6 @@ double spread_of(const std::vector<double>& values, double center) {
   return center > 0 ? (quantile(values, 0.9) - quantile(values, 0.1)) / center : 0;
 }
 
-// Every timed step is longer by what timing it costs. How much that is the runs without hooks tell:
-// what timed runs take beyond them. It comes off evenly, at most one pair of readings a step (the
-// clock also waits for what the processor would have done beside the next step), so that nothing
-// else can hide in it.
-void take_off_hooks(double pair_us, StepTimes& times) {
-  const auto steps = static_cast<double>(times.step_us.size());
-  const double excess_us = times.profiled_wall_us - times.wall_us;
-  const double each_us = std::clamp(excess_us / std::max(1.0, steps), 0.0, pair_us);
-  for (double& step_us : times.step_us) step_us -= std::min(step_us, each_us);
-}
-
 StepTimes summarise(const std::vector<double>& plain, const std::vector<ProfiledRun>& profiled) {
   StepTimes times;
   times.pairs = static_cast<int>(plain.size());
@@ -100,6 +89,11 @@ double clock_pair_us() {
   return microseconds(begin, last) / kPairs;
 }
 
+double reading_cost_us(double timed_us, double plain_us, size_t readings) {
+  const double each_us = (timed_us - plain_us) / std::max(1.0, static_cast<double>(readings));
+  return std::clamp(each_us, 0.0, clock_pair_us());
+}
+
 double quantile(std::vector<double> values, double share) {
   if (values.empty()) return 0;
   const auto rank = static_cast<size_t>(std::ceil(share * static_cast<double>(values.size())));
@@ -136,7 +130,9 @@ Result<StepTimes> measure_steps(Session& session, std::span<const Datum> inputs,
     }
   }
   StepTimes times = summarise(plain, profiled);
-  take_off_hooks(clock_pair_us(), times);
+  const double each_us =
+      reading_cost_us(times.profiled_wall_us, times.wall_us, times.step_us.size());
+  for (double& step_us : times.step_us) step_us -= std::min(step_us, each_us);
   return times;
 }
 

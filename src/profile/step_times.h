@@ -58,6 +58,12 @@ double mean_at(std::span<const size_t> indices, std::span<const double> values);
 // What two readings of the clock after one another take, in microseconds.
 double clock_pair_us();
 
+// What one reading of the clock makes timed runs longer by, in microseconds. How much that is the
+// runs without readings tell: what timed ones take beyond them. It is taken evenly, and at most for
+// one pair of readings (the clock also waits for what the processor would have done beside the next
+// step), so that nothing else can hide in it.
+double reading_cost_us(double timed_us, double plain_us, size_t readings);
+
 // The value at a share (0..1) of the sorted values, by rank.
 double quantile(std::vector<double> values, double share);
 

@@ -13,7 +13,7 @@
 namespace edgewright {
 namespace {
 
-constexpr std::string_view kSchema = "edgewright.times/6";
+constexpr std::string_view kSchema = "edgewright.times/7";
 constexpr size_t kFewestSamples = 40;
 constexpr int kTrees = 800, kDepth = 6;
 constexpr size_t kSmallestLeaf = 4;
@@ -88,7 +88,7 @@ double byte_product_us(const Roofline& roofline, const Work& work, const Feature
 
 }  // namespace
 
-Features features_of(const Operation& operation, const Work& work, double others_bytes) {
+Features features_of(const Operation& operation, const Work& work, const RunContext& context) {
   static const CountedOperand kNothing;
   const CountedOperand& in = operation.inputs.empty() ? kNothing : operation.inputs[0];
   const CountedOperand& out = operation.outputs.empty() ? kNothing : operation.outputs[0];
@@ -146,7 +146,8 @@ Features features_of(const Operation& operation, const Work& work, double others
           static_cast<double>(std::ranges::count_if(operation.outputs, &CountedOperand::present)),
           filled(std::llround(inner), 64),
           filled(out_width, 4),
-          std::log2(1 + others_bytes)};
+          std::log2(1 + context.others_bytes),
+          context.is_generated ? 1.0 : 0.0};
 }
 
 namespace {

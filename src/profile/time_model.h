@@ -12,11 +12,15 @@
 namespace edgewright {
 
 // What a layer's time depends on, as numbers; mostly logarithms, because times multiply.
-inline constexpr size_t kFeatures = 31;
+inline constexpr size_t kFeatures = 32;
 using Features = std::array<double, kFeatures>;
-// `others_bytes`: what is moved between two runs of the layer, 0 where it runs alone in a loop. It
-// says how far away its weights and its code lie.
-Features features_of(const Operation& operation, const Work& work, double others_bytes);
+struct RunContext {
+  // What is moved between two runs of the layer, 0 where it runs alone in a loop. It says how far
+  // away its weights and its code lie.
+  double others_bytes = 0;
+  bool is_generated = false;  // its kernel's code is made when the plan is opened
+};
+Features features_of(const Operation& operation, const Work& work, const RunContext& context);
 
 struct TimeSample {
   WorkKind kind = WorkKind::kOther;

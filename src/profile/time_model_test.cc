@@ -64,7 +64,8 @@ TEST(TimeModel, ComesBackFromItsFileAsItWas) {
 TEST(TimeModel, SaysWhatLiesFurtherAway) {
   const Attributes attributes;
   const Operation operation{"", "", "Relu", &attributes, {}, {}, 0};
-  const Features alone = features_of(operation, {}, 0), within = features_of(operation, {}, 4095);
+  const Features alone = features_of(operation, {}, {}),
+                 within = features_of(operation, {}, {4095});
   EXPECT_EQ(alone.back(), 0);
   EXPECT_EQ(within.back(), 12);
 }
@@ -86,10 +87,10 @@ TEST(TimeModel, NeighbouringNumbersAreParted) {
 }
 
 TEST(TimeModel, RefusesFilesThatDoNotHoldTogether) {
-  const std::string whole = R"({"schema": "edgewright.times/6", "roofs": )" +
+  const std::string whole = R"({"schema": "edgewright.times/7", "roofs": )" +
                             roofs_to_json(some_roofs()) + R"(, "forests": )";
   for (const std::string& text :
-       {std::string(), std::string("{}"), std::string(R"({"schema": "edgewright.times/6"})"),
+       {std::string(), std::string("{}"), std::string(R"({"schema": "edgewright.times/7"})"),
         whole + R"([{"offset": 0, "kinds": 1, "trees": []}]})",
         whole + R"([{"offset": 0, "kinds": 1, "trees": [[]]}, {}]})",
         whole + R"([{"offset": 0, "kinds": 1,
