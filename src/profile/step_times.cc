@@ -10,8 +10,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::chrono::milliseconds kPacePeriod{20};
+
 struct ProfiledRun {
-  double wall_us = 0, before_us = 0, after_us = 0;
+  double wall_us = 0, before_us = 0, after_us = 0, pace_us = 0;
   std::vector<double> step_us, start_us;
 };
 
@@ -52,6 +54,7 @@ StepTimes summarise(const std::vector<double>& plain, const std::vector<Profiled
   times.profiled_wall_us = mean_at(quiet, walls);
   times.before_us = mean_of(quiet, [&](size_t r) { return profiled[r].before_us; });
   times.after_us = mean_of(quiet, [&](size_t r) { return profiled[r].after_us; });
+  times.pace_us = mean_of(quiet, [&](size_t r) { return profiled[r].pace_us; });
   const size_t steps = profiled.front().step_us.size();
   for (size_t step = 0; step < steps; ++step) {
     std::vector<double> samples;
@@ -115,7 +118,15 @@ Result<StepTimes> measure_steps(Session& session, std::span<const Datum> inputs,
     if (pairs < options.min_pairs) return true;
     return pairs < options.max_pairs && microseconds(begin, Clock::now()) < limit_us;
   };
+  double pace_us = 0;
+  auto paced = Clock::time_point();
   while (wanted()) {
+    // Rarely, because the runs after it find the caches full of other data.
+    if (options.pace_us && Clock::now() - paced > kPacePeriod) {
+      pace_us = options.pace_us();
+      paced = Clock::now();
+      EDGEWRIGHT_TRY(session.run(inputs));
+    }
     const auto start = Clock::now();
     EDGEWRIGHT_TRY(session.run(inputs));
     plain.push_back(microseconds(start, Clock::now()));
@@ -123,6 +134,7 @@ Result<StepTimes> measure_steps(Session& session, std::span<const Datum> inputs,
     if (!profiled.empty() && run.step_us.size() != profiled.front().step_us.size()) {
       return internal_error("the plan changed between two runs on the same inputs");
     }
+    run.pace_us = pace_us;
     profiled.push_back(std::move(run));
     if (options.progress && plain.size() % 16 == 0) {
       options.progress("profile", static_cast<size_t>(microseconds(begin, Clock::now())),

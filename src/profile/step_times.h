@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct StepTimeOptions {
   int max_pairs = 2000;
   int warmup = 2;
   Progress progress;
+  // Asked now and then between runs where set: PaceMeter.
+  std::function<double()> pace_us;
 };
 
 // Times of a model's steps in microseconds, from runs with hooks that alternate with runs without,
@@ -38,6 +41,7 @@ struct StepTimes {
   int pairs = 0;
   std::vector<double> start_us;  // of each step since the run began, averaged likewise
   std::vector<float> wall_samples_us;
+  double pace_us = 0;  // the mean around the profiled runs that count; 0: not asked for
 };
 
 // The steps are those of session.plan() after the call.

@@ -311,13 +311,14 @@ TimeModel::Forest TimeModel::grow(std::span<const TimeSample> samples) {
   return forest;
 }
 
-Result<TimeModel> TimeModel::fit(std::span<const TimeSample> samples, Roofs roofs) {
+Result<TimeModel> TimeModel::fit(std::span<const TimeSample> samples, Roofs roofs, double pace_us) {
   if (samples.size() < kFewestSamples) {
     return usage_error("found {} timed layers, expected at least {} to fit a model", samples.size(),
                        kFewestSamples);
   }
   TimeModel model;
   model.roofs_ = std::move(roofs);
+  model.pace_us_ = pace_us;
   for (const bool of_bytes : {false, true}) {
     std::vector<TimeSample> group;
     std::ranges::copy_if(samples, std::back_inserter(group), [&](const TimeSample& sample) {
@@ -343,6 +344,7 @@ double TimeModel::predict_us(const Features& features, double base_us) const {
 std::string TimeModel::to_json() const {
   Json json = {{"schema", kSchema},
                {"roofs", Json::parse(roofs_to_json(roofs_))},
+               {"pace_us", pace_us_},
                {"forests", Json::array()}};
   for (const Forest& forest : forests_) {
     Json trees = Json::array();
@@ -388,6 +390,8 @@ Result<TimeModel> TimeModel::parse(std::string_view text, std::string_view file)
   TimeModel model;
   try {
     EDGEWRIGHT_ASSIGN(model.roofs_, parse_roofs_json(json.at("roofs").dump(), file));
+    model.pace_us_ = json.at("pace_us").get<double>();
+    if (!std::isfinite(model.pace_us_) || model.pace_us_ <= 0) return refuse("no positive pace");
     for (size_t f = 0; f < model.forests_.size(); ++f) {
       const Json& read = json.at("forests").at(f);
       Forest& forest = model.forests_[f];

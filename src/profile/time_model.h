@@ -35,13 +35,16 @@ struct TimeSample {
 // is deterministic.
 class TimeModel {
  public:
-  // `roofs`: from which the samples' base times came. kUsage with fewer than 40 samples.
-  static Result<TimeModel> fit(std::span<const TimeSample> samples, Roofs roofs);
+  // `roofs`: from which the samples' base times came. `pace_us`: of the machine, at which their
+  // times are (PaceMeter). kUsage with fewer than 40 samples.
+  static Result<TimeModel> fit(std::span<const TimeSample> samples, Roofs roofs, double pace_us);
 
   // Microseconds. `base_us` as in the samples.
   double predict_us(const Features& features, double base_us) const;
   // What base times are to be reckoned from: those of another probe would not fit the trees.
   const Roofs& roofs() const { return roofs_; }
+  // At which pace of the machine layers take what is predicted.
+  double pace_us() const { return pace_us_; }
   // Whether the fit has seen operations of this kind and type.
   bool knows(WorkKind kind, const Features& features) const;
 
@@ -67,6 +70,7 @@ class TimeModel {
   static Tree read_tree(const Json& nodes);
 
   Roofs roofs_;
+  double pace_us_ = 1;
   std::array<Forest, 2> forests_;  // of floats, of bytes
 };
 
