@@ -389,7 +389,8 @@ def check_exported(checks, reader, folder, model, *words):
         return
     nested = not found["unfinished"] and not found["outside"] and not found["errors"]
     wanted = len(report["operators"]) + 1
-    checks.that(nested and found["slices"] >= wanted, f"{found['slices']} slices nested of {wanted}")
+    text = f"{found['slices']} slices nested, {wanted} of operators and run"
+    checks.that(nested and found["slices"] >= wanted, text)
     whole = found["units"] == found["counters"] and (found["samples"] > 0 or model.is_dir())
     checks.that(whole, f"{found['samples']} samples, {found['units']} counters with units")
 
@@ -406,12 +407,14 @@ def perfetto(checks):
         reader.python(RECORD_TRACE, recorded)
         found = reader.read(checks, recorded)
         report, error = document("profile", "--import", recorded)
-        own = {row["name"]: row["total_us"] for row in report["imported_operators"]} if report else {}
-        same = found and own.keys() == found["own_us"].keys()
+        if not found or not report:
+            checks.that(False, f"recorded: {error}")
+            return 0
+        own = {row["name"]: row["total_us"] for row in report["imported_operators"]}
+        same = own.keys() == found["own_us"].keys()
         same = same and all(abs(own[name] - us) < 1e-3 for name, us in found["own_us"].items())
-        checks.that(same, f"imported as Perfetto reads it: {own} {error}")
-        if report:
-            checks.that(abs(report["span_us"] - 16.1) < 1e-3, f"span {report['span_us']} us")
+        checks.that(same, f"imported as Perfetto reads it: {own}")
+        checks.that(abs(report["span_us"] - 16.1) < 1e-3, f"span {report['span_us']} us")
     return 0
 
 

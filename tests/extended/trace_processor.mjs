@@ -28,7 +28,8 @@ function varint(value) {
   return Buffer.from([...bytes, value]);
 }
 const number = (field, value) => Buffer.concat([varint(field * 8 + VARINT), varint(value)]);
-const bytes = (field, value) => Buffer.concat([varint(field * 8 + BYTES), varint(value.length), value]);
+const bytes = (field, value) =>
+  Buffer.concat([varint(field * 8 + BYTES), varint(value.length), value]);
 
 // The fields of a message that has numbers and bytes only, in order.
 function* fields(message) {
@@ -60,7 +61,12 @@ class FileRequest {
   }
 }
 const worker = {location: {href: "file:///"}};
-const given = {self: worker, process: undefined, WorkerGlobalScope: class {}, XMLHttpRequest: FileRequest};
+const given = {
+  self: worker,
+  process: undefined,
+  WorkerGlobalScope: class {},
+  XMLHttpRequest: FileRequest,
+};
 const bundle = fs.readFileSync(path.join(folder, "engine_bundle.js"), "utf8");
 new Function(...Object.keys(given), bundle)(...Object.values(given));
 
