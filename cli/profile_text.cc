@@ -161,7 +161,8 @@ std::string import_text(const ImportReport& report, size_t top) {
   for (const ImportedOperator& op : report.operators) {
     if (rows.size() > top) break;
     rows.push_back({op.name, op.op, fmt::format("{}", op.calls), time_text(op.total_us),
-                    fmt::format("{:.1f} %", op.share * 100), fmt::format("{:.1f}", op.gop_s),
+                    fmt::format("{:.1f} %", op.share * 100),
+                    op.gop_s > 0 ? fmt::format("{:.1f}", op.gop_s) : "?",
                     op.bound.empty() ? "?" : op.bound});
   }
   return text + "\n" + table(rows) + "\n" + breakdown_text("type", report.by_op) +
