@@ -61,13 +61,15 @@ TEST(TimeModel, ComesBackFromItsFileAsItWas) {
   }
 }
 
-TEST(TimeModel, SaysWhatLiesFurtherAway) {
+TEST(TimeModel, SaysWhatLiesFurtherAwayAndWhatIsGenerated) {
   const Attributes attributes;
   const Operation operation{"", "", "Relu", &attributes, {}, {}, 0};
   const Features alone = features_of(operation, {}, {}),
-                 within = features_of(operation, {}, {4095});
+                 within = features_of(operation, {}, {4095, true});
+  EXPECT_EQ(alone[kFeatures - 2], 0);
+  EXPECT_EQ(within[kFeatures - 2], 12);
   EXPECT_EQ(alone.back(), 0);
-  EXPECT_EQ(within.back(), 12);
+  EXPECT_EQ(within.back(), 1);
 }
 
 // Between two neighbouring numbers no third lies that would part them.
