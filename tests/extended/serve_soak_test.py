@@ -2,8 +2,9 @@
 
 usage: serve_soak_test.py PROGRAM PROJECT_ROOT [SECONDS]
 
-PROGRAM may be of a build with sanitizers (build-asan/edgewright). No good request may be lost, the
-memory has to stay flat, and the server has to end with exit code 0.
+PROGRAM may be of a build with sanitizers (build-asan/edgewright; build-tsan/edgewright with
+TSAN_OPTIONS=suppressions=tests/tsan_suppressions.txt). No good request may be lost, the memory has
+to stay flat, and the server has to end with exit code 0.
 """
 
 import json

@@ -309,6 +309,31 @@ class Starts(unittest.TestCase):
         finally:
             server.end()
 
+    def test_clients_who_come_and_go_make_no_new_threads(self):
+        server = Server(PROGRAM, self.repository)
+        threads = pathlib.Path(f"/proc/{server.process.pid}/task")
+
+        def threads_with_eight_clients():
+            peers = [
+                http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=60)
+                for _ in range(8)
+            ]
+            for peer in peers:
+                peer.request("GET", "/v2/health/live")
+                self.assertEqual(json.loads(peer.getresponse().read()), {"live": True})
+            seen = {thread.name for thread in threads.iterdir()}
+            for peer in peers:
+                peer.close()
+            return seen
+
+        try:
+            before = threads_with_eight_clients()
+            time.sleep(0.5)  # until the threads have seen that their clients are gone
+            # Eight, if every connection had a new one.
+            self.assertLess(len(threads_with_eight_clients() - before), 4)
+        finally:
+            server.end()
+
     def test_too_many_busy_connections_are_told_so(self):
         words = self.repository / "words" / "1"
         words.mkdir(parents=True)

@@ -89,9 +89,11 @@ HttpServer::~HttpServer() {
   stop();
   if (acceptor_.joinable()) acceptor_.join();
   {
-    std::unique_lock lock(mutex_);
-    one_gone_.wait(lock, [this] { return connections_ == 0; });
+    const std::lock_guard lock(mutex_);
+    is_closing_ = true;
   }
+  one_accepted_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
   if (listener_ >= 0) ::close(listener_);
   if (stop_event_ >= 0) ::close(stop_event_);
 }
@@ -129,37 +131,60 @@ void HttpServer::accept_all() {
       ::close(descriptor);
       continue;
     }
-    ++connections_;
-    try {
-      std::thread([this, descriptor, has_room] { serve(descriptor, !has_room); }).detach();
-    } catch (const std::system_error&) {
-      ::close(descriptor);
-      --connections_;
+    if (!hand_over({descriptor, !has_room})) ::close(descriptor);
+  }
+}
+
+bool HttpServer::hand_over(const Accepted& accepted) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (static_cast<int>(accepted_.size()) >= idle_workers_) {
+      try {
+        workers_.emplace_back([this] { work(); });
+      } catch (const std::system_error&) {
+        return false;
+      }
+      ++idle_workers_;  // from here on, so that the next connection does not make another for it
     }
+    accepted_.push_back(accepted);
+    ++connections_;
+  }
+  one_accepted_.notify_one();
+  return true;
+}
+
+void HttpServer::work() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    one_accepted_.wait(lock, [this] { return !accepted_.empty() || is_closing_; });
+    --idle_workers_;
+    if (accepted_.empty()) return;
+    const Accepted next = accepted_.front();
+    accepted_.pop_front();
+    lock.unlock();
+    serve(next.descriptor, next.is_too_many);
+    lock.lock();
+    ++idle_workers_;
+    --connections_;
+    one_gone_.notify_all();
   }
 }
 
 void HttpServer::serve(int descriptor, bool is_too_many) {
-  {
-    Connection connection(descriptor, stop_event_);
-    const Seats::Place place = seats_.take(connection);
-    const bool begun =
-        !options_.tls || connection.begin_tls(*options_.tls, IoClock::now() + kHandshakeTime) ==
-                             Connection::Outcome::kDone;
-    if (begun && is_too_many) {
-      const Refusal why = {
-          RefusalKind::kUnavailable,
-          fmt::format("{} connections are open, the most allowed", options_.max_connections)};
-      refuse(connection, reply_of(why));
-    } else if (begun) {
-      serve_requests(connection);
-    }
-    seats_.leave(place);
+  Connection connection(descriptor, stop_event_);
+  const Seats::Place place = seats_.take(connection);
+  const bool begun =
+      !options_.tls || connection.begin_tls(*options_.tls, IoClock::now() + kHandshakeTime) ==
+                           Connection::Outcome::kDone;
+  if (begun && is_too_many) {
+    const Refusal why = {
+        RefusalKind::kUnavailable,
+        fmt::format("{} connections are open, the most allowed", options_.max_connections)};
+    refuse(connection, reply_of(why));
+  } else if (begun) {
+    serve_requests(connection);
   }
-  // Under the lock: the destructor may go on as soon as it sees 0.
-  const std::lock_guard lock(mutex_);
-  --connections_;
-  one_gone_.notify_all();
+  seats_.leave(place);
 }
 
 void HttpServer::refuse(Connection& connection, const HttpReply& refusal) {

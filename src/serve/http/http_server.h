@@ -2,11 +2,13 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "serve/http/connection.h"
 #include "serve/http/message.h"
@@ -23,8 +25,10 @@ struct HttpOptions {
   std::shared_ptr<TlsIdentity> tls;  // null: not encrypted
 };
 
-// Listens and answers. Every connection has a thread of its own, which reads a request, computes
-// the reply and writes it: no hand-over between threads costs time, and their number is bounded.
+// Listens and answers. Every connection has a thread to itself, which reads a request, computes the
+// reply and writes it: no hand-over between threads costs time. When the connection ends its thread
+// waits for the next one, so that clients who come and go make no new threads: there are never more
+// than connections were open at once, which is bounded.
 class HttpServer {
  public:
   using Handler = std::function<HttpReply(const HttpRequest& request)>;
@@ -45,6 +49,13 @@ class HttpServer {
       : options_(std::move(options)), handler_(std::move(handler)) {}
   Status listen();
   void accept_all();
+  struct Accepted {
+    int descriptor;
+    bool is_too_many;  // to be told so, and closed
+  };
+  // To a thread that waits, else to a new one; false where none can be had.
+  bool hand_over(const Accepted& accepted);
+  void work();
   // Whether there is a place; asks those to go that deserve theirs least, and waits a while for it.
   bool make_room();
   void serve(int descriptor, bool is_too_many);
@@ -59,7 +70,11 @@ class HttpServer {
   std::atomic<bool> stopping_ = false;
   std::atomic<int> connections_ = 0;
   std::mutex mutex_;
-  std::condition_variable one_gone_;
+  std::condition_variable one_gone_, one_accepted_;
+  std::deque<Accepted> accepted_;
+  int idle_workers_ = 0;
+  bool is_closing_ = false;
+  std::vector<std::thread> workers_;
   Seats seats_;
   // Since when all places have been taken without one becoming free.
   std::optional<IoClock::time_point> full_since_;
