@@ -148,10 +148,12 @@ std::string import_text(const ImportReport& report, size_t top) {
       "{:.0f})\n",
       time_text(report.span_us), time_text(report.busy_us), time_text(report.idle_us),
       time_text(report.longest_gap_us), report.average_concurrency, report.largest_concurrency);
-  if (report.copied_bytes > 0) {
-    text += fmt::format("copies {}B in {} ({:.1f} GB/s), {} synchronisations take {}\n",
-                        with_prefix(report.copied_bytes), time_text(report.copy_us),
-                        report.copied_bytes / report.copy_us / 1e3, report.synchronisations,
+  if (report.copy_us > 0) {
+    text += fmt::format("copies {}B in {} ({:.1f} GB/s)\n", with_prefix(report.copied_bytes),
+                        time_text(report.copy_us), report.copied_bytes / report.copy_us / 1e3);
+  }
+  if (report.synchronisations > 0) {
+    text += fmt::format("{} synchronisations take {}\n", report.synchronisations,
                         time_text(report.synchronise_us));
   }
   std::vector<std::vector<std::string>> rows = {
@@ -159,7 +161,8 @@ std::string import_text(const ImportReport& report, size_t top) {
   for (const ImportedOperator& op : report.operators) {
     if (rows.size() > top) break;
     rows.push_back({op.name, op.op, fmt::format("{}", op.calls), time_text(op.total_us),
-                    fmt::format("{:.1f} %", op.share * 100), fmt::format("{:.1f}", op.gop_s),
+                    fmt::format("{:.1f} %", op.share * 100),
+                    op.gop_s > 0 ? fmt::format("{:.1f}", op.gop_s) : "?",
                     op.bound.empty() ? "?" : op.bound});
   }
   return text + "\n" + table(rows) + "\n" + breakdown_text("type", report.by_op) +

@@ -84,13 +84,14 @@ Status time_layers(const DeviceProbeOptions& options, const Roofs& roofs,
   EDGEWRIGHT_ASSIGN(const auto added, sweep_layers(sweep));
   layers.insert(layers.end(), added.begin(), added.end());
   EDGEWRIGHT_TRY(write_file(options.samples_cache, layer_times_to_csv(layers)));
-  std::vector<TimeSample> samples, known, unseen_alone, unseen_far;
-  for (const LayerTime& layer : layers) {
-    samples.push_back(sample_of(layer, {&roofs, 1}));
-    auto& unseen = layer.others_bytes > 0 ? unseen_far : unseen_alone;
-    (is_held_back(layer) ? unseen : known).push_back(samples.back());
+  const double pace_us = usual_pace_us(layers);
+  const std::vector<TimeSample> samples = samples_of(layers, {&roofs, 1}, pace_us);
+  std::vector<TimeSample> known, unseen_alone, unseen_far;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    auto& unseen = layers[i].others_bytes > 0 ? unseen_far : unseen_alone;
+    (is_held_back(layers[i]) ? unseen : known).push_back(samples[i]);
   }
-  EDGEWRIGHT_ASSIGN(const TimeModel half, TimeModel::fit(known, roofs));
+  EDGEWRIGHT_ASSIGN(const TimeModel half, TimeModel::fit(known, roofs, pace_us));
   const TimeErrors alone = errors_of(half, unseen_alone);
   const TimeErrors far = errors_of(half, unseen_far);
   report.timed_layers = std::ranges::count(layers, 0, &LayerTime::others_bytes);
@@ -98,7 +99,7 @@ Status time_layers(const DeviceProbeOptions& options, const Roofs& roofs,
   report.prediction_error_p90 = alone.p90;
   report.far_error_median = far.median;
   report.far_error_p90 = far.p90;
-  EDGEWRIGHT_ASSIGN(const TimeModel model, TimeModel::fit(samples, roofs));
+  EDGEWRIGHT_ASSIGN(const TimeModel model, TimeModel::fit(samples, roofs, pace_us));
   return write_file(options.times_cache, model.to_json());
 }
 

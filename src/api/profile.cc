@@ -21,13 +21,14 @@
 #include "profile/cost_model.h"
 #include "profile/counters.h"
 #include "profile/experiment.h"
-#include "profile/layer_sweep.h"
+#include "profile/pace.h"
 #include "profile/roles.h"
 #include "profile/step_code.h"
 #include "profile/step_times.h"
 #include "profile/thread_tracks.h"
 #include "profile/time_model.h"
 #include "profile/timeline.h"
+#include "runtime/autotune.h"
 
 namespace edgewright {
 namespace {
@@ -150,17 +151,18 @@ std::optional<TimeModel> cached_times(const std::string& path, ProfileReport& re
 }
 
 // What the operators would have been predicted to take, had they not been measured.
-Status add_predictions(const std::optional<TimeModel>& model, const Plan& plan,
-                       const Roofline& roofline, ProfileReport& report) {
-  if (model) {
-    EDGEWRIGHT_ASSIGN(report.machine_pace, machine_pace(*model, {probe_read, probe_write}));
-  }
+void add_predictions(const std::optional<TimeModel>& model, double pace_us, const Plan& plan,
+                     const Roofline& roofline, ProfileReport& report) {
+  if (model) report.machine_pace = pace_us / model->pace_us();
   const auto all_bytes = static_cast<double>(report.parameter_bytes + report.arena_bytes);
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const Operation operation = operation_of(plan, plan.steps[i]);
     const Work work = work_of(operation);
     const auto own_bytes = static_cast<double>(work.bytes_read + work.bytes_written);
-    const Features features = features_of(operation, work, std::max(0.0, all_bytes - own_bytes));
+    const KernelImplementation* kernel = plan.steps[i].implementation;
+    const Features features = features_of(
+        operation, work,
+        {std::max(0.0, all_bytes - own_bytes), kernel != nullptr && is_generated(*kernel)});
     const bool fitted = model && model->knows(work.kind, features) &&
                         plan.steps[i].kernel != nullptr && roofline.threads == 1;
     ProfiledOperator& row = report.operators[i];
@@ -174,7 +176,6 @@ Status add_predictions(const std::optional<TimeModel>& model, const Plan& plan,
     }
     report.predicted_us += report.operators[i].predicted_us;
   }
-  return {};
 }
 
 Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions& options) {
@@ -189,9 +190,15 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
   StepTimeOptions time_options;
   time_options.seconds = options.seconds;
   time_options.progress = options.progress;
+  ProfileReport report;
+  const std::optional<TimeModel> model = cached_times(options.times_cache, report);
+  std::optional<PaceMeter> pace;
+  if (model) {
+    EDGEWRIGHT_ASSIGN(pace, PaceMeter::create());
+    time_options.pace_us = [&pace] { return pace->round_us(); };
+  }
   EDGEWRIGHT_ASSIGN(const StepTimes times, measure_steps(session, inputs, time_options));
   const Roofline roofline{&roofs, options.session.threads};
-  ProfileReport report;
   report.model = path;
   report.device = roofs.device;
   report.cpu = host_cpu().model;
@@ -210,9 +217,7 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
   add_times(times, report);
   add_totals(roofline, report);
   add_memory(session.plan(), session.figures(), report);
-  // At once, while the machine is as it was for the times above.
-  EDGEWRIGHT_TRY(
-      add_predictions(cached_times(options.times_cache, report), session.plan(), roofline, report));
+  add_predictions(model, times.pace_us, session.plan(), roofline, report);
   add_counters(session, inputs, report);
   if (options.session.threads > 1) {
     EDGEWRIGHT_ASSIGN(report.tracks, thread_tracks(session, inputs, report.operators));

@@ -30,9 +30,11 @@ struct CallTimes {
 };
 
 // A request: the prompt in one call, then one call a token, the likeliest each time. Requests whose
-// parts are timed alternate with ones that are not; of each kind the quieter half is averaged.
+// parts are timed alternate with ones of which only the calls are; of each call and kind the
+// quieter half is averaged, and times of requests are the sums of their calls. What reading the
+// clock adds to each part is taken off, as for the steps of graphs.
 struct LanguageTimes {
-  std::vector<CallTimes> calls;  // of the timed requests
+  std::vector<CallTimes> calls;  // of the requests whose parts are timed
   std::vector<float> wall_samples_us;
   double wall_us = 0, wall_spread = 0, profiled_wall_us = 0, first_us = 0;
   int pairs = 0;

@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "profile/made_up_layers.h"
+#include "profile/pace.h"
 #include "profile/step_times.h"
 #include "runtime/kernel_runner.h"
 
@@ -21,35 +22,8 @@ constexpr double kMostBytes = 1e12;
 // What other operators move between two runs: from a few tensors to a model of many megabytes.
 constexpr double kFewestOthersBytes = 1 << 14, kMostOthersBytes = 1 << 25;
 constexpr int kFarTimes = 2;
-// Enough for a middle that is good to some two per cent.
-constexpr size_t kPaceLayers = 3 * kKindsPeriod;
 // Raised with every change of what layer i is.
-constexpr std::string_view kLayersSchema = "edgewright.layers/7\n";
-
-// A layer that can be run.
-struct MadeLayer {
-  std::vector<Tensor> constants;
-  KernelRequest request;
-};
-
-Result<MadeLayer> make(const MadeUpLayer& layer, int threads) {
-  MadeLayer made{{},
-                 {layer.domain, layer.op, &layer.attributes, layer.inputs, layer.outputs, threads}};
-  made.constants.reserve(layer.inputs.size());  // the request points at them
-  for (size_t i = 0; i < layer.inputs.size(); ++i) {
-    if (!layer.is_constant[i]) continue;
-    const TensorSpec& spec = layer.inputs[i];
-    EDGEWRIGHT_ASSIGN(Tensor tensor, Tensor::allocate(spec.dtype, spec.dims));
-    if (spec.dtype == DType::kFloat32) {
-      std::fill_n(tensor.mutable_data<float>(), tensor.element_count(), 0.01F);
-    } else {
-      std::fill_n(tensor.mutable_data<int8_t>(), tensor.element_count(), int8_t{3});
-    }
-    made.constants.push_back(std::move(tensor));
-    made.request.inputs[i].constant = &made.constants.back();
-  }
-  return made;
-}
+constexpr std::string_view kLayersSchema = "edgewright.layers/8\n";
 
 Operation operation_of(const MadeUpLayer& layer) {
   const auto operand = [](const TensorSpec& spec, bool is_constant) {
@@ -71,18 +45,22 @@ Operation operation_of(const MadeUpLayer& layer) {
   return operation;
 }
 
-struct Quickest {
+struct Chosen {
   const KernelImplementation* implementation = nullptr;
-  double time_us = 0;
+  double time_us = 0, cost_us = 0;
 };
 
-Quickest quickest(const KernelRequest& request) {
-  Quickest best;
+// As the kernels of a plan are chosen. The quickest alone is often one whose code is generated,
+// which plans of small layers do without: of those `with_generated` is false.
+Chosen choose(const KernelRequest& request, bool with_generated) {
+  Chosen best;
   for (const KernelImplementation* one : find_implementations(request.domain, request.op)) {
-    if (!one->supports(request)) continue;
-    const auto time_us = measure(request, *one);
-    if (!time_us.ok() || (best.implementation != nullptr && *time_us >= best.time_us)) continue;
-    best = {one, *time_us};
+    if (!one->supports(request) || (!with_generated && is_generated(*one))) continue;
+    const auto found = measure_kernel(request, *one);
+    if (!found.ok()) continue;
+    const double cost_us = choice_cost_us(*one, found->run_us, found->make_us);
+    if (best.implementation != nullptr && cost_us >= best.cost_us) continue;
+    best = {one, found->run_us, cost_us};
   }
   return best;
 }
@@ -96,20 +74,32 @@ double others_bytes_of(size_t index, int time) {
 }
 
 // Nothing for layers that are too large or that no kernel takes.
-Status time_layer(size_t index, int threads, const OtherData& others,
+Status time_layer(size_t index, int threads, const OtherData& others, PaceMeter& pace,
                   std::vector<LayerTime>& times) {
   const MadeUpLayer layer = made_up_layer(index);
   if (work_of(operation_of(layer)).multiply_adds > kMostMultiplyAdds) return {};
-  EDGEWRIGHT_ASSIGN(const MadeLayer made, make(layer, threads));
-  const Quickest best = quickest(made.request);
+  EDGEWRIGHT_ASSIGN(const MadeLayer made, make_layer(layer, threads));
+  const double start_us = pace.round_us();
+  const Chosen best = choose(made.request, index / kKindsPeriod % 4 < 2);
   if (best.implementation == nullptr) return {};
   EDGEWRIGHT_ASSIGN(KernelRunner kernel, KernelRunner::create(made.request, *best.implementation));
-  const auto constant_bytes = static_cast<double>(kernel.constant_bytes());
-  times.push_back({index, best.time_us, 0, constant_bytes});
+  double before_us = pace.round_us();
+  LayerTime time{index,
+                 best.time_us,
+                 0,
+                 static_cast<double>(kernel.constant_bytes()),
+                 is_generated(*best.implementation),
+                 (start_us + before_us) / 2};
+  const double alone = time.time_us / time.pace_us;
+  times.push_back(time);
   for (int i = 0; i < kFarTimes; ++i) {
-    const double bytes = others_bytes_of(index, i);
-    const double far_us = others.far_run_us(kernel, bytes);
-    times.push_back({index, std::max(far_us, best.time_us), bytes, constant_bytes});
+    time.others_bytes = others_bytes_of(index, i);
+    const double far_us = others.far_run_us(kernel, time.others_bytes);
+    const double after_us = pace.round_us();
+    time.pace_us = (before_us + after_us) / 2;
+    time.time_us = std::max(far_us, alone * time.pace_us);
+    times.push_back(time);
+    before_us = after_us;
   }
   return {};
 }
@@ -118,41 +108,45 @@ Status time_layer(size_t index, int threads, const OtherData& others,
 
 Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options) {
   EDGEWRIGHT_ASSIGN(const OtherData others, OtherData::allocate(kMostOthersBytes, options.move));
+  EDGEWRIGHT_ASSIGN(PaceMeter pace, PaceMeter::create());
   std::vector<LayerTime> times;
   const auto begin = Clock::now();
   for (size_t i = 0; i < options.count; ++i) {
     if (std::chrono::duration<double>(Clock::now() - begin).count() > options.seconds) break;
     if (options.progress) options.progress("layers", i, options.count);
-    EDGEWRIGHT_TRY(time_layer(options.first + i, options.threads, others, times));
+    EDGEWRIGHT_TRY(time_layer(options.first + i, options.threads, others, pace, times));
   }
   return times;
 }
 
-TimeSample sample_of(const LayerTime& layer, const Roofline& roofline) {
-  const MadeUpLayer made = made_up_layer(layer.index);
-  Operation operation = operation_of(made);
-  operation.packed_bytes = static_cast<int64_t>(layer.constant_bytes);
-  const Work work = work_of(operation);
-  const Features features = features_of(operation, work, layer.others_bytes);
-  return {work.kind, features, base_time_us(roofline, work, features), layer.time_us};
+double usual_pace_us(std::span<const LayerTime> layers) {
+  std::vector<double> paces;
+  paces.reserve(layers.size());
+  for (const LayerTime& layer : layers) paces.push_back(layer.pace_us);
+  return quantile(std::move(paces), 0.5);
 }
 
-double pace_of(const TimeModel& model, std::span<const LayerTime> layers) {
-  std::vector<double> ratios;
-  for (const LayerTime& layer : layers) {
-    const TimeSample sample = sample_of(layer, {&model.roofs(), 1});
-    if (!model.knows(sample.kind, sample.features)) continue;
-    ratios.push_back(layer.time_us / model.predict_us(sample.features, sample.base_us));
+std::vector<TimeSample> samples_of(std::span<const LayerTime> layers, const Roofline& roofline,
+                                   double pace_us) {
+  std::vector<TimeSample> samples;
+  samples.reserve(layers.size());
+  MadeUpLayer made;
+  Operation operation;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const LayerTime& layer = layers[i];
+    // The times of one layer stand together.
+    if (i == 0 || layer.index != layers[i - 1].index) {
+      made = made_up_layer(layer.index);
+      operation = operation_of(made);
+    }
+    operation.packed_bytes = static_cast<int64_t>(layer.constant_bytes);
+    const Work work = work_of(operation);
+    const Features features =
+        features_of(operation, work, {layer.others_bytes, layer.is_generated});
+    samples.push_back({work.kind, features, base_time_us(roofline, work, features),
+                       layer.time_us * pace_us / layer.pace_us});
   }
-  return ratios.empty() ? 1 : quantile(std::move(ratios), 0.5);
-}
-
-Result<double> machine_pace(const TimeModel& model, const MoveKernels& move) {
-  SweepOptions sweep;
-  sweep.move = move;
-  sweep.count = kPaceLayers;
-  EDGEWRIGHT_ASSIGN(const auto layers, sweep_layers(sweep));
-  return pace_of(model, layers);
+  return samples;
 }
 
 bool is_held_back(const LayerTime& layer) { return layer.index / kKindsPeriod % 2 == 1; }
@@ -160,8 +154,8 @@ bool is_held_back(const LayerTime& layer) { return layer.index / kKindsPeriod % 
 std::string layer_times_to_csv(std::span<const LayerTime> layers) {
   std::string text(kLayersSchema);
   for (const LayerTime& layer : layers) {
-    text += fmt::format("{},{},{},{}\n", layer.index, layer.time_us, layer.others_bytes,
-                        layer.constant_bytes);
+    text += fmt::format("{},{},{},{},{},{}\n", layer.index, layer.time_us, layer.others_bytes,
+                        layer.constant_bytes, layer.is_generated ? 1 : 0, layer.pace_us);
   }
   return text;
 }
@@ -185,14 +179,19 @@ Result<std::vector<LayerTime>> parse_layer_times(std::string_view text, std::str
       at = parsed.ptr;
       return parsed.ec == std::errc();
     };
+    int generated = 0;
     const bool whole = read(layer.index) && read(layer.time_us) && read(layer.others_bytes) &&
-                       read(layer.constant_bytes) && at == end;
+                       read(layer.constant_bytes) && read(generated) && read(layer.pace_us) &&
+                       at == end;
+    layer.is_generated = generated == 1;
     const auto is_size = [](double bytes) { return bytes >= 0 && bytes <= kMostBytes; };
     if (!whole || layer.index > kMostLayers || !std::isfinite(layer.time_us) ||
-        layer.time_us <= 0 || !is_size(layer.others_bytes) || !is_size(layer.constant_bytes)) {
+        layer.time_us <= 0 || !is_size(layer.others_bytes) || !is_size(layer.constant_bytes) ||
+        generated < 0 || generated > 1 || !std::isfinite(layer.pace_us) || layer.pace_us <= 0) {
       return bad_input(
           "{}: line {} is '{}', expected the number of a layer, a positive time, the bytes of "
-          "others and of its constants; remove the file",
+          "others and of its constants, 1 where its code is generated, and a positive pace; remove "
+          "the file",
           file, line, row.substr(0, 40));
     }
     layers.push_back(layer);

@@ -22,25 +22,24 @@ struct LayerTime {
   // What was read of other memory between two runs; 0: it ran alone in a loop.
   double others_bytes = 0;
   double constant_bytes = 0;  // as its kernel reads them: packed where it packs
+  bool is_generated = false;  // its kernel's code is
+  double pace_us = 1;         // of the machine around it: PaceMeter
 };
 
-// Times made-up layers with the quickest of our kernels, each alone and twice with
-// other data read in between: of every twelve, three convolutions, one
-// depthwise, three matrix products of different forms and one other (attention, normalisation,
-// softmax, layout, pooling, concatenation, element-wise) in float32; one convolution, one pointwise
+// Times made-up layers with the kernels that a plan would have, each alone and twice with other
+// data read in between: of every twelve, three convolutions, one depthwise, three matrix products
+// of different forms and one other (attention, normalisation, softmax, layout, pooling,
+// concatenation, element-wise) in float32; one convolution, one pointwise
 // or depthwise, one matrix product and one other (attention, rounding, layout) in 8 bits. Shape i
 // is always the same; sizes are drawn evenly on a logarithmic scale over what networks for edge
 // devices have.
 Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options);
 
-// What a model of times is fitted to.
-TimeSample sample_of(const LayerTime& layer, const Roofline& roofline);
-
-// How much longer these layers take than the model says: the middle of the ratios.
-double pace_of(const TimeModel& model, std::span<const LayerTime> layers);
-// The same of made-up layers that are timed now, about a second: a machine is quicker or slower on
-// some days, with its temperature and, where it is a virtual one, its neighbours.
-Result<double> machine_pace(const TimeModel& model, const MoveKernels& move);
+// The middle of their paces.
+double usual_pace_us(std::span<const LayerTime> layers);
+// What a model of times is fitted to, one for each: times as at this pace of the machine.
+std::vector<TimeSample> samples_of(std::span<const LayerTime> layers, const Roofline& roofline,
+                                   double pace_us);
 
 // Every other block of twelve layers, so that both halves hold all kinds.
 bool is_held_back(const LayerTime& layer);

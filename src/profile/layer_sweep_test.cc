@@ -4,12 +4,14 @@
 
 #include <set>
 
+#include "profile/pace.h"
+
 namespace edgewright {
 namespace {
 
 TEST(LayerSweep, TimesComeBackFromTheirFileAsTheyWere) {
   const std::vector<LayerTime> layers = {
-      {0, 1.25, 0, 0}, {7, 0.0625, 1e6, 512}, {1999, 350, 4096, 64}};
+      {0, 1.25, 0, 0, false}, {7, 0.0625, 1e6, 512, true, 24.5}, {1999, 350, 4096, 64, false}};
   const auto again = parse_layer_times(layer_times_to_csv(layers), "layers.csv");
   ASSERT_TRUE(again.ok()) << again.error().message;
   ASSERT_EQ(again->size(), layers.size());
@@ -18,14 +20,35 @@ TEST(LayerSweep, TimesComeBackFromTheirFileAsTheyWere) {
     EXPECT_EQ((*again)[i].time_us, layers[i].time_us);
     EXPECT_EQ((*again)[i].others_bytes, layers[i].others_bytes);
     EXPECT_EQ((*again)[i].constant_bytes, layers[i].constant_bytes);
+    EXPECT_EQ((*again)[i].is_generated, layers[i].is_generated);
+    EXPECT_EQ((*again)[i].pace_us, layers[i].pace_us);
   }
 }
 
 TEST(LayerSweep, RefusesFilesThatItDidNotWrite) {
-  for (const char* text : {"1\n", "1,2\n", "1,2,0\n", "a,2,0,0\n", "1,-2,0,0\n", "1,0,0,0\n",
-                           "1,inf,0,0\n", "-1,2,0,0\n", "99999999999,2,0,0\n", ",,,\n", "\n",
-                           "1,2,-3,0\n", "1,2,inf,0\n", "1,2,0,nan\n", "1,2,0,0x\n", "1;2;3;4\n"}) {
-    const auto read = parse_layer_times("edgewright.layers/7\n" + std::string(text), "layers.csv");
+  for (const char* text : {"1\n",
+                           "1,2\n",
+                           "1,2,0\n",
+                           "1,2,0,0\n",
+                           "a,2,0,0,0,1\n",
+                           "1,-2,0,0,0,1\n",
+                           "1,0,0,0,0,1\n",
+                           "1,inf,0,0,0,1\n",
+                           "-1,2,0,0,0,1\n",
+                           "99999999999,2,0,0,0,1\n",
+                           ",,,,,\n",
+                           "\n",
+                           "1,2,-3,0,0,1\n",
+                           "1,2,inf,0,0,1\n",
+                           "1,2,0,nan,0,1\n",
+                           "1,2,0,0,0\n",
+                           "1,2,0,0,0,1x\n",
+                           "1;2;3;4;0;1\n",
+                           "1,2,0,0,2,1\n",
+                           "1,2,0,0,-1,1\n",
+                           "1,2,0,0,0,0\n",
+                           "1,2,0,0,0,inf\n"}) {
+    const auto read = parse_layer_times("edgewright.layers/8\n" + std::string(text), "layers.csv");
     ASSERT_FALSE(read.ok()) << text;
     EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
   }
@@ -41,29 +64,34 @@ TEST(LayerSweep, BothHalvesHoldEveryKind) {
   Roofs roofs;
   roofs.step_us.value = 0.1;
   std::set<WorkKind> kinds[2];
-  for (size_t i = 0; i < 2000; ++i) {
-    const LayerTime layer{i, 1, 0, 0};
-    kinds[is_held_back(layer) ? 1 : 0].insert(sample_of(layer, {&roofs, 1}).kind);
+  std::vector<LayerTime> layers;
+  for (size_t i = 0; i < 2000; ++i) layers.push_back({i, 1, 0, 0, false});
+  const std::vector<TimeSample> samples = samples_of(layers, {&roofs, 1}, 1);
+  for (size_t i = 0; i < layers.size(); ++i) {
+    kinds[is_held_back(layers[i]) ? 1 : 0].insert(samples[i].kind);
   }
   EXPECT_GE(kinds[0].size(), 6U);
   EXPECT_EQ(kinds[0], kinds[1]);
 }
 
-TEST(LayerSweep, PaceIsHowMuchLongerLayersTakeThanTheModelSays) {
+// A machine that is slower for a while makes no layer slower.
+TEST(LayerSweep, SamplesAreTimesAtOnePace) {
   Roofs roofs;
   roofs.step_us.value = 0.1;
-  std::vector<LayerTime> layers;
-  std::vector<TimeSample> samples;
-  for (size_t i = 0; i < 240; ++i) {
-    layers.push_back({i, 1 + static_cast<double>(i % 7), 0, 0});
-    samples.push_back(sample_of(layers.back(), {&roofs, 1}));
-  }
-  const auto model = TimeModel::fit(samples, roofs);
-  ASSERT_TRUE(model.ok());
-  const double same = pace_of(*model, layers);
-  EXPECT_GT(same, 0.5);
-  for (LayerTime& layer : layers) layer.time_us *= 1.25;
-  EXPECT_NEAR(pace_of(*model, layers), 1.25 * same, 1e-9);
+  const std::vector<LayerTime> layers = {
+      {0, 10, 0, 0, false, 20}, {1, 30, 0, 0, false, 30}, {1, 60, 4096, 0, false, 60}};
+  EXPECT_EQ(usual_pace_us(layers), 30);
+  const auto samples = samples_of(layers, {&roofs, 1}, usual_pace_us(layers));
+  ASSERT_EQ(samples.size(), 3U);
+  EXPECT_DOUBLE_EQ(samples[0].time_us, 15);
+  EXPECT_DOUBLE_EQ(samples[1].time_us, 30);
+  EXPECT_DOUBLE_EQ(samples[2].time_us, 30);
+}
+
+TEST(PaceMeter, MeasuresSomething) {
+  auto pace = PaceMeter::create();
+  ASSERT_TRUE(pace.ok()) << pace.error().message;
+  EXPECT_GT(pace->round_us(), 0);
 }
 
 }  // namespace

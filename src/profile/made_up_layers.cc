@@ -376,4 +376,23 @@ MadeUpLayer made_up_layer(size_t index) {
   }
 }
 
+Result<MadeLayer> make_layer(const MadeUpLayer& layer, int threads) {
+  MadeLayer made{{},
+                 {layer.domain, layer.op, &layer.attributes, layer.inputs, layer.outputs, threads}};
+  made.constants.reserve(layer.inputs.size());  // the request points at them
+  for (size_t i = 0; i < layer.inputs.size(); ++i) {
+    if (!layer.is_constant[i]) continue;
+    const TensorSpec& spec = layer.inputs[i];
+    EDGEWRIGHT_ASSIGN(Tensor tensor, Tensor::allocate(spec.dtype, spec.dims));
+    if (spec.dtype == DType::kFloat32) {
+      std::fill_n(tensor.mutable_data<float>(), tensor.element_count(), 0.01F);
+    } else {
+      std::fill_n(tensor.mutable_data<int8_t>(), tensor.element_count(), int8_t{3});
+    }
+    made.constants.push_back(std::move(tensor));
+    made.request.inputs[i].constant = &made.constants.back();
+  }
+  return made;
+}
+
 }  // namespace edgewright

@@ -38,4 +38,11 @@ struct MadeUpLayer {
 // Number `index` of the endless sequence, always the same: see sweep_layers().
 MadeUpLayer made_up_layer(size_t index);
 
+// A layer that can be run. The request points at the constants, and at the layer's attributes.
+struct MadeLayer {
+  std::vector<Tensor> constants;
+  KernelRequest request;
+};
+Result<MadeLayer> make_layer(const MadeUpLayer& layer, int threads);
+
 }  // namespace edgewright

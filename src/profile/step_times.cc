@@ -10,8 +10,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::chrono::milliseconds kPacePeriod{20};
+
 struct ProfiledRun {
-  double wall_us = 0, before_us = 0, after_us = 0;
+  double wall_us = 0, before_us = 0, after_us = 0, pace_us = 0;
   std::vector<double> step_us, start_us;
 };
 
@@ -38,17 +40,6 @@ double spread_of(const std::vector<double>& values, double center) {
   return center > 0 ? (quantile(values, 0.9) - quantile(values, 0.1)) / center : 0;
 }
 
-// Every timed step is longer by what timing it costs. How much that is the runs without hooks tell:
-// what timed runs take beyond them. It comes off evenly, at most one pair of readings a step (the
-// clock also waits for what the processor would have done beside the next step), so that nothing
-// else can hide in it.
-void take_off_hooks(double pair_us, StepTimes& times) {
-  const auto steps = static_cast<double>(times.step_us.size());
-  const double excess_us = times.profiled_wall_us - times.wall_us;
-  const double each_us = std::clamp(excess_us / std::max(1.0, steps), 0.0, pair_us);
-  for (double& step_us : times.step_us) step_us -= std::min(step_us, each_us);
-}
-
 StepTimes summarise(const std::vector<double>& plain, const std::vector<ProfiledRun>& profiled) {
   StepTimes times;
   times.pairs = static_cast<int>(plain.size());
@@ -63,6 +54,7 @@ StepTimes summarise(const std::vector<double>& plain, const std::vector<Profiled
   times.profiled_wall_us = mean_at(quiet, walls);
   times.before_us = mean_of(quiet, [&](size_t r) { return profiled[r].before_us; });
   times.after_us = mean_of(quiet, [&](size_t r) { return profiled[r].after_us; });
+  times.pace_us = mean_of(quiet, [&](size_t r) { return profiled[r].pace_us; });
   const size_t steps = profiled.front().step_us.size();
   for (size_t step = 0; step < steps; ++step) {
     std::vector<double> samples;
@@ -100,6 +92,11 @@ double clock_pair_us() {
   return microseconds(begin, last) / kPairs;
 }
 
+double reading_cost_us(double timed_us, double plain_us, size_t readings) {
+  const double each_us = (timed_us - plain_us) / std::max(1.0, static_cast<double>(readings));
+  return std::clamp(each_us, 0.0, clock_pair_us());
+}
+
 double quantile(std::vector<double> values, double share) {
   if (values.empty()) return 0;
   const auto rank = static_cast<size_t>(std::ceil(share * static_cast<double>(values.size())));
@@ -121,7 +118,15 @@ Result<StepTimes> measure_steps(Session& session, std::span<const Datum> inputs,
     if (pairs < options.min_pairs) return true;
     return pairs < options.max_pairs && microseconds(begin, Clock::now()) < limit_us;
   };
+  double pace_us = 0;
+  auto paced = Clock::time_point();
   while (wanted()) {
+    // Rarely, because the runs after it find the caches full of other data.
+    if (options.pace_us && Clock::now() - paced > kPacePeriod) {
+      pace_us = options.pace_us();
+      paced = Clock::now();
+      EDGEWRIGHT_TRY(session.run(inputs));
+    }
     const auto start = Clock::now();
     EDGEWRIGHT_TRY(session.run(inputs));
     plain.push_back(microseconds(start, Clock::now()));
@@ -129,6 +134,7 @@ Result<StepTimes> measure_steps(Session& session, std::span<const Datum> inputs,
     if (!profiled.empty() && run.step_us.size() != profiled.front().step_us.size()) {
       return internal_error("the plan changed between two runs on the same inputs");
     }
+    run.pace_us = pace_us;
     profiled.push_back(std::move(run));
     if (options.progress && plain.size() % 16 == 0) {
       options.progress("profile", static_cast<size_t>(microseconds(begin, Clock::now())),
@@ -136,7 +142,9 @@ Result<StepTimes> measure_steps(Session& session, std::span<const Datum> inputs,
     }
   }
   StepTimes times = summarise(plain, profiled);
-  take_off_hooks(clock_pair_us(), times);
+  const double each_us =
+      reading_cost_us(times.profiled_wall_us, times.wall_us, times.step_us.size());
+  for (double& step_us : times.step_us) step_us -= std::min(step_us, each_us);
   return times;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct StepTimeOptions {
   int max_pairs = 2000;
   int warmup = 2;
   Progress progress;
+  // Asked now and then between runs where set: PaceMeter.
+  std::function<double()> pace_us;
 };
 
 // Times of a model's steps in microseconds, from runs with hooks that alternate with runs without,
@@ -38,6 +41,7 @@ struct StepTimes {
   int pairs = 0;
   std::vector<double> start_us;  // of each step since the run began, averaged likewise
   std::vector<float> wall_samples_us;
+  double pace_us = 0;  // the mean around the profiled runs that count; 0: not asked for
 };
 
 // The steps are those of session.plan() after the call.
@@ -57,6 +61,12 @@ double mean_at(std::span<const size_t> indices, std::span<const double> values);
 
 // What two readings of the clock after one another take, in microseconds.
 double clock_pair_us();
+
+// What one reading of the clock makes timed runs longer by, in microseconds. How much that is the
+// runs without readings tell: what timed ones take beyond them. It is taken evenly, and at most for
+// one pair of readings (the clock also waits for what the processor would have done beside the next
+// step), so that nothing else can hide in it.
+double reading_cost_us(double timed_us, double plain_us, size_t readings);
 
 // The value at a share (0..1) of the sorted values, by rank.
 double quantile(std::vector<double> values, double share);

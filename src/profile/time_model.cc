@@ -13,7 +13,7 @@
 namespace edgewright {
 namespace {
 
-constexpr std::string_view kSchema = "edgewright.times/6";
+constexpr std::string_view kSchema = "edgewright.times/7";
 constexpr size_t kFewestSamples = 40;
 constexpr int kTrees = 800, kDepth = 6;
 constexpr size_t kSmallestLeaf = 4;
@@ -88,7 +88,7 @@ double byte_product_us(const Roofline& roofline, const Work& work, const Feature
 
 }  // namespace
 
-Features features_of(const Operation& operation, const Work& work, double others_bytes) {
+Features features_of(const Operation& operation, const Work& work, const RunContext& context) {
   static const CountedOperand kNothing;
   const CountedOperand& in = operation.inputs.empty() ? kNothing : operation.inputs[0];
   const CountedOperand& out = operation.outputs.empty() ? kNothing : operation.outputs[0];
@@ -146,7 +146,8 @@ Features features_of(const Operation& operation, const Work& work, double others
           static_cast<double>(std::ranges::count_if(operation.outputs, &CountedOperand::present)),
           filled(std::llround(inner), 64),
           filled(out_width, 4),
-          std::log2(1 + others_bytes)};
+          std::log2(1 + context.others_bytes),
+          context.is_generated ? 1.0 : 0.0};
 }
 
 namespace {
@@ -310,13 +311,14 @@ TimeModel::Forest TimeModel::grow(std::span<const TimeSample> samples) {
   return forest;
 }
 
-Result<TimeModel> TimeModel::fit(std::span<const TimeSample> samples, Roofs roofs) {
+Result<TimeModel> TimeModel::fit(std::span<const TimeSample> samples, Roofs roofs, double pace_us) {
   if (samples.size() < kFewestSamples) {
     return usage_error("found {} timed layers, expected at least {} to fit a model", samples.size(),
                        kFewestSamples);
   }
   TimeModel model;
   model.roofs_ = std::move(roofs);
+  model.pace_us_ = pace_us;
   for (const bool of_bytes : {false, true}) {
     std::vector<TimeSample> group;
     std::ranges::copy_if(samples, std::back_inserter(group), [&](const TimeSample& sample) {
@@ -342,6 +344,7 @@ double TimeModel::predict_us(const Features& features, double base_us) const {
 std::string TimeModel::to_json() const {
   Json json = {{"schema", kSchema},
                {"roofs", Json::parse(roofs_to_json(roofs_))},
+               {"pace_us", pace_us_},
                {"forests", Json::array()}};
   for (const Forest& forest : forests_) {
     Json trees = Json::array();
@@ -387,6 +390,8 @@ Result<TimeModel> TimeModel::parse(std::string_view text, std::string_view file)
   TimeModel model;
   try {
     EDGEWRIGHT_ASSIGN(model.roofs_, parse_roofs_json(json.at("roofs").dump(), file));
+    model.pace_us_ = json.at("pace_us").get<double>();
+    if (!std::isfinite(model.pace_us_) || model.pace_us_ <= 0) return refuse("no positive pace");
     for (size_t f = 0; f < model.forests_.size(); ++f) {
       const Json& read = json.at("forests").at(f);
       Forest& forest = model.forests_[f];

@@ -12,11 +12,15 @@
 namespace edgewright {
 
 // What a layer's time depends on, as numbers; mostly logarithms, because times multiply.
-inline constexpr size_t kFeatures = 31;
+inline constexpr size_t kFeatures = 32;
 using Features = std::array<double, kFeatures>;
-// `others_bytes`: what is moved between two runs of the layer, 0 where it runs alone in a loop. It
-// says how far away its weights and its code lie.
-Features features_of(const Operation& operation, const Work& work, double others_bytes);
+struct RunContext {
+  // What is moved between two runs of the layer, 0 where it runs alone in a loop. It says how far
+  // away its weights and its code lie.
+  double others_bytes = 0;
+  bool is_generated = false;  // its kernel's code is made when the plan is opened
+};
+Features features_of(const Operation& operation, const Work& work, const RunContext& context);
 
 struct TimeSample {
   WorkKind kind = WorkKind::kOther;
@@ -31,13 +35,16 @@ struct TimeSample {
 // is deterministic.
 class TimeModel {
  public:
-  // `roofs`: from which the samples' base times came. kUsage with fewer than 40 samples.
-  static Result<TimeModel> fit(std::span<const TimeSample> samples, Roofs roofs);
+  // `roofs`: from which the samples' base times came. `pace_us`: of the machine, at which their
+  // times are (PaceMeter). kUsage with fewer than 40 samples.
+  static Result<TimeModel> fit(std::span<const TimeSample> samples, Roofs roofs, double pace_us);
 
   // Microseconds. `base_us` as in the samples.
   double predict_us(const Features& features, double base_us) const;
   // What base times are to be reckoned from: those of another probe would not fit the trees.
   const Roofs& roofs() const { return roofs_; }
+  // At which pace of the machine layers take what is predicted.
+  double pace_us() const { return pace_us_; }
   // Whether the fit has seen operations of this kind and type.
   bool knows(WorkKind kind, const Features& features) const;
 
@@ -63,6 +70,7 @@ class TimeModel {
   static Tree read_tree(const Json& nodes);
 
   Roofs roofs_;
+  double pace_us_ = 1;
   std::array<Forest, 2> forests_;  // of floats, of bytes
 };
 

@@ -38,7 +38,7 @@ TEST(TimeModel, PredictsLayersThatItHasNotSeen) {
   const auto all = made_up(600);
   std::vector<TimeSample> known, unseen;
   for (size_t i = 0; i < all.size(); ++i) (i % 2 == 0 ? known : unseen).push_back(all[i]);
-  const auto model = TimeModel::fit(known, some_roofs());
+  const auto model = TimeModel::fit(known, some_roofs(), 1);
   ASSERT_TRUE(model.ok());
   const TimeErrors errors = errors_of(*model, unseen);
   EXPECT_LT(errors.median, 0.02);
@@ -50,7 +50,7 @@ TEST(TimeModel, PredictsLayersThatItHasNotSeen) {
 
 TEST(TimeModel, ComesBackFromItsFileAsItWas) {
   const auto samples = made_up(100);
-  const auto model = TimeModel::fit(samples, some_roofs());
+  const auto model = TimeModel::fit(samples, some_roofs(), 1);
   ASSERT_TRUE(model.ok());
   const auto read = TimeModel::parse(model->to_json(), "times.json");
   ASSERT_TRUE(read.ok()) << read.error().message;
@@ -61,12 +61,15 @@ TEST(TimeModel, ComesBackFromItsFileAsItWas) {
   }
 }
 
-TEST(TimeModel, SaysWhatLiesFurtherAway) {
+TEST(TimeModel, SaysWhatLiesFurtherAwayAndWhatIsGenerated) {
   const Attributes attributes;
   const Operation operation{"", "", "Relu", &attributes, {}, {}, 0};
-  const Features alone = features_of(operation, {}, 0), within = features_of(operation, {}, 4095);
+  const Features alone = features_of(operation, {}, {}),
+                 within = features_of(operation, {}, {4095, true});
+  EXPECT_EQ(alone[kFeatures - 2], 0);
+  EXPECT_EQ(within[kFeatures - 2], 12);
   EXPECT_EQ(alone.back(), 0);
-  EXPECT_EQ(within.back(), 12);
+  EXPECT_EQ(within.back(), 1);
 }
 
 // Between two neighbouring numbers no third lies that would part them.
@@ -78,7 +81,7 @@ TEST(TimeModel, NeighbouringNumbersAreParted) {
     samples[i].features[4] = i % 2 == 0 ? 1.0 : std::nextafter(1.0, 2.0);
     samples[i].features[25] = 4;
   }
-  const auto model = TimeModel::fit(samples, some_roofs());
+  const auto model = TimeModel::fit(samples, some_roofs(), 1);
   ASSERT_TRUE(model.ok());
   EXPECT_NEAR(model->predict_us(samples[0].features, 1), 1, 0.05);
   EXPECT_NEAR(model->predict_us(samples[1].features, 1), 4, 0.2);
@@ -86,10 +89,10 @@ TEST(TimeModel, NeighbouringNumbersAreParted) {
 }
 
 TEST(TimeModel, RefusesFilesThatDoNotHoldTogether) {
-  const std::string whole = R"({"schema": "edgewright.times/6", "roofs": )" +
-                            roofs_to_json(some_roofs()) + R"(, "forests": )";
+  const std::string whole = R"({"schema": "edgewright.times/7", "roofs": )" +
+                            roofs_to_json(some_roofs()) + R"(, "pace_us": 1, "forests": )";
   for (const std::string& text :
-       {std::string(), std::string("{}"), std::string(R"({"schema": "edgewright.times/6"})"),
+       {std::string(), std::string("{}"), std::string(R"({"schema": "edgewright.times/7"})"),
         whole + R"([{"offset": 0, "kinds": 1, "trees": []}]})",
         whole + R"([{"offset": 0, "kinds": 1, "trees": [[]]}, {}]})",
         whole + R"([{"offset": 0, "kinds": 1,
@@ -100,7 +103,7 @@ TEST(TimeModel, RefusesFilesThatDoNotHoldTogether) {
     ASSERT_FALSE(read.ok()) << text;
     EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
   }
-  EXPECT_FALSE(TimeModel::fit(made_up(10), some_roofs()).ok());
+  EXPECT_FALSE(TimeModel::fit(made_up(10), some_roofs(), 1).ok());
 }
 
 }  // namespace

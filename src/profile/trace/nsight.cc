@@ -97,13 +97,51 @@ Status read_copies(Export& source, Trace& trace) {
       });
 }
 
+Status read_fills(Export& source, Trace& trace) {
+  if (!source.has_table("CUPTI_ACTIVITY_KIND_MEMSET")) return {};
+  return source.rows(
+      "SELECT start, end, streamId, bytes FROM CUPTI_ACTIVITY_KIND_MEMSET ORDER BY start",
+      [&](sqlite3_stmt* row) {
+        const uint32_t track =
+            trace.track(fmt::format("copies stream {}", sqlite3_column_int(row, 2)));
+        TraceSlice slice = slice_of("fill on device", "fill", track, row);
+        slice.numbers["bytes"] = static_cast<double>(sqlite3_column_int64(row, 3));
+        trace.slices.push_back(std::move(slice));
+      });
+}
+
+// CUPTI's own records of them; recordings without these still have the host's calls.
 Status read_synchronisations(Export& source, Trace& trace) {
-  if (!source.has_table("CUPTI_ACTIVITY_KIND_SYNCHRONIZATION")) return {};
-  return source.rows("SELECT start, end FROM CUPTI_ACTIVITY_KIND_SYNCHRONIZATION ORDER BY start",
-                     [&](sqlite3_stmt* row) {
-                       trace.slices.push_back(slice_of("synchronise", "synchronise",
-                                                       trace.track("host synchronisation"), row));
-                     });
+  std::string query;
+  if (source.has_table("CUPTI_ACTIVITY_KIND_SYNCHRONIZATION")) {
+    query = "SELECT start, end FROM CUPTI_ACTIVITY_KIND_SYNCHRONIZATION ORDER BY start";
+  } else if (source.has_table("CUPTI_ACTIVITY_KIND_RUNTIME") && source.has_table("StringIds")) {
+    query =
+        "SELECT r.start, r.end FROM CUPTI_ACTIVITY_KIND_RUNTIME r JOIN StringIds s ON s.id = "
+        "r.nameId WHERE s.value LIKE '%Synchronize%' ORDER BY r.start";
+  } else {
+    return {};
+  }
+  return source.rows(query, [&](sqlite3_stmt* row) {
+    trace.slices.push_back(
+        slice_of("synchronise", "synchronise", trace.track("host synchronisation"), row));
+  });
+}
+
+// Ranges that the program named (NVTX, pushed and started ones), which hold kernels.
+Status read_ranges(Export& source, Trace& trace) {
+  if (!source.has_table("NVTX_EVENTS")) return {};
+  const bool has_names = source.has_table("StringIds");
+  return source.rows(
+      fmt::format("SELECT n.start, n.end, n.globalTid % 16777216, {} FROM NVTX_EVENTS n {} WHERE "
+                  "n.end IS NOT NULL AND n.eventType IN (59, 60) ORDER BY n.start",
+                  has_names ? "COALESCE(n.text, s.value)" : "n.text",
+                  has_names ? "LEFT JOIN StringIds s ON s.id = n.textId" : ""),
+      [&](sqlite3_stmt* row) {
+        const uint32_t track =
+            trace.track(fmt::format("ranges of thread {}", sqlite3_column_int64(row, 2)));
+        trace.slices.push_back(slice_of(text_at(row, 3), "range", track, row));
+      });
 }
 
 }  // namespace
@@ -126,7 +164,9 @@ Result<Trace> import_nsight(const std::string& path) {
   trace.source = "nsight";
   EDGEWRIGHT_TRY(read_kernels(source, trace));
   EDGEWRIGHT_TRY(read_copies(source, trace));
+  EDGEWRIGHT_TRY(read_fills(source, trace));
   EDGEWRIGHT_TRY(read_synchronisations(source, trace));
+  EDGEWRIGHT_TRY(read_ranges(source, trace));
   sum_operators(trace);
   return trace;
 }

@@ -6,8 +6,9 @@
 
 namespace edgewright {
 
-// An export of Nsight Systems (`nsys export --type sqlite`): kernels per stream, copies with their
-// bytes, synchronisations, and ranges of NVTX. kBadInput when it is no database or has no kernels.
+// An export of Nsight Systems (`nsys export --type sqlite`): kernels per stream, copies and fills
+// with their bytes, synchronisations, and ranges of NVTX. kBadInput when it is no database or has
+// no kernels.
 bool is_sqlite(std::string_view head);
 Result<Trace> import_nsight(const std::string& path);
 

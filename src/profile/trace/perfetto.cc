@@ -10,10 +10,14 @@ namespace {
 
 // Field numbers of protos/perfetto/trace (Perfetto 40).
 constexpr uint32_t kTracePacket = 1;
-constexpr uint32_t kPacketTimestamp = 8, kPacketSequence = 10, kPacketEvent = 11,
-                   kPacketInterned = 12, kPacketFlags = 13, kPacketTrack = 60;
+constexpr uint32_t kPacketClocks = 6, kPacketTimestamp = 8, kPacketSequence = 10, kPacketEvent = 11,
+                   kPacketInterned = 12, kPacketFlags = 13, kPacketCompressed = 50,
+                   kPacketClock = 58, kPacketDefaults = 59, kPacketTrack = 60;
+constexpr uint32_t kDefaultsEvent = 11, kDefaultsClock = 58;
+constexpr uint32_t kSnapshotClock = 1;
+constexpr uint32_t kClockId = 1, kClockTimestamp = 2, kClockIsIncremental = 3, kClockUnitNs = 4;
 constexpr uint32_t kTrackUuid = 1, kTrackName = 2, kTrackProcess = 3, kTrackThread = 4,
-                   kTrackParent = 5, kTrackCounter = 8;
+                   kTrackParent = 5, kTrackCounter = 8, kTrackStaticName = 10;
 constexpr uint32_t kProcessPid = 1, kProcessName = 6;
 constexpr uint32_t kThreadName = 5;
 constexpr uint32_t kCounterUnit = 3, kCounterUnitName = 6;
@@ -26,6 +30,10 @@ constexpr uint32_t kInternedCategories = 1, kInternedNames = 2;
 constexpr uint32_t kInternedId = 1, kInternedName = 2;
 constexpr uint64_t kSliceBegin = 1, kSliceEnd = 2, kCounter = 4;
 constexpr uint64_t kUnitTimeNs = 1, kUnitCount = 2, kUnitSizeBytes = 3;
+// The clock of all systems, in which packets are when they do not say otherwise.
+constexpr uint64_t kBootClock = 6;
+// Clocks from here on are each sequence's own.
+constexpr uint64_t kFirstSequenceClock = 64;
 // Tells readers that names of this sequence start anew.
 constexpr uint64_t kIncrementalStateCleared = 1;
 
@@ -266,30 +274,88 @@ Status for_each_field(std::string_view bytes, Visit&& visit) {
   return {};
 }
 
+// Times of packets in nanoseconds of one clock. Recorders write differences to the packet before,
+// in clocks of their own that snapshots set against those of the system.
+class Clocks {
+ public:
+  Status snapshot(std::string_view bytes, uint64_t sequence) {
+    std::vector<std::pair<uint64_t, Clock>> clocks;
+    EDGEWRIGHT_TRY(for_each_field(bytes, [&](const Field& field) -> Status {
+      if (field.number != kSnapshotClock) return {};
+      uint64_t id = 0;
+      Clock clock;
+      EDGEWRIGHT_TRY(for_each_field(field.bytes, [&](const Field& inner) -> Status {
+        if (inner.number == kClockId) id = inner.value;
+        if (inner.number == kClockTimestamp) clock.last = static_cast<double>(inner.value);
+        if (inner.number == kClockIsIncremental) clock.is_incremental = inner.value != 0;
+        if (inner.number == kClockUnitNs) clock.unit_ns = static_cast<double>(inner.value);
+        return {};
+      }));
+      clocks.emplace_back(id, clock);
+      return {};
+    }));
+    const auto boot = std::ranges::find(clocks, kBootClock, &std::pair<uint64_t, Clock>::first);
+    if (boot == clocks.end()) return {};
+    const double now_ns = boot->second.last * boot->second.unit_ns;
+    for (auto& [id, clock] : clocks) {
+      clock.offset_ns = now_ns - clock.last * clock.unit_ns;
+      clocks_[key(id, sequence)] = clock;
+    }
+    return {};
+  }
+
+  double time_ns(uint64_t id, uint64_t sequence, double time) {
+    const auto found = clocks_.find(key(id, sequence));
+    if (found == clocks_.end()) return time;
+    Clock& clock = found->second;
+    clock.last = clock.is_incremental ? clock.last + time : time;
+    return clock.offset_ns + clock.last * clock.unit_ns;
+  }
+
+ private:
+  struct Clock {
+    double last = 0, unit_ns = 1, offset_ns = 0;
+    bool is_incremental = false;
+  };
+  static std::pair<uint64_t, uint64_t> key(uint64_t id, uint64_t sequence) {
+    return {id, id < kFirstSequenceClock ? 0 : sequence};
+  }
+  std::map<std::pair<uint64_t, uint64_t>, Clock> clocks_;
+};
+
 class PacketReader {
  public:
   Status packet(std::string_view bytes) {
-    uint64_t time_ns = 0, sequence = 0;
-    std::string_view event, track, interned;
-    bool has_event = false, has_track = false;
+    uint64_t sequence = 0;
+    std::optional<uint64_t> time, clock;
+    std::optional<std::string_view> event, track, interned, defaults, clocks;
     EDGEWRIGHT_TRY(for_each_field(bytes, [&](const Field& field) -> Status {
-      if (field.number == kPacketTimestamp) time_ns = field.value;
-      if (field.number == kPacketSequence) sequence = field.value;
-      if (field.number == kPacketInterned) interned = field.bytes;
-      if (field.number == kPacketEvent) {
-        event = field.bytes;
-        has_event = true;
-      }
-      if (field.number == kPacketTrack) {
-        track = field.bytes;
-        has_track = true;
+      switch (field.number) {
+        case kPacketTimestamp: time = field.value; break;
+        case kPacketClock: clock = field.value; break;
+        case kPacketSequence: sequence = field.value; break;
+        case kPacketInterned: interned = field.bytes; break;
+        case kPacketDefaults: defaults = field.bytes; break;
+        case kPacketClocks: clocks = field.bytes; break;
+        case kPacketEvent: event = field.bytes; break;
+        case kPacketTrack: track = field.bytes; break;
+        case kPacketCompressed:
+          return unsupported("packets are compressed; record without compression");
+        default: break;
       }
       return {};
     }));
-    EDGEWRIGHT_TRY(read_interned(interned, sequence));
-    if (has_track) EDGEWRIGHT_TRY(read_track(track));
-    if (has_event) EDGEWRIGHT_TRY(read_event(event, static_cast<double>(time_ns) / 1e3, sequence));
-    return {};
+    if (interned) EDGEWRIGHT_TRY(read_interned(*interned, sequence));
+    if (defaults) EDGEWRIGHT_TRY(read_defaults(*defaults, sequence));
+    if (clocks) EDGEWRIGHT_TRY(clocks_.snapshot(*clocks, sequence));
+    if (track) EDGEWRIGHT_TRY(read_track(*track));
+    // Packets of every kind move a clock of differences on.
+    double time_us = 0;
+    if (time) {
+      const uint64_t of = clock.value_or(defaults_[sequence].clock);
+      time_us = clocks_.time_ns(of, sequence, static_cast<double>(*time)) / 1e3;
+    }
+    return event ? read_event(*event, time_us, sequence) : Status();
   }
 
   Trace finish() { return std::move(trace_); }
@@ -301,7 +367,23 @@ class PacketReader {
     double value = 0;
     TraceSlice slice;
   };
+  // Of a sequence: what its packets do not repeat.
+  struct Defaults {
+    uint64_t clock = kBootClock, track = 0;
+  };
   using Names = std::map<std::pair<uint64_t, uint64_t>, std::string>;
+
+  Status read_defaults(std::string_view bytes, uint64_t sequence) {
+    Defaults& defaults = defaults_[sequence] = {};
+    return for_each_field(bytes, [&](const Field& field) -> Status {
+      if (field.number == kDefaultsClock) defaults.clock = field.value;
+      if (field.number != kDefaultsEvent) return {};
+      return for_each_field(field.bytes, [&](const Field& inner) -> Status {
+        if (inner.number == kEventTrack) defaults.track = inner.value;
+        return {};
+      });
+    });
+  }
 
   static Status read_names(std::string_view bytes, uint64_t sequence, Names& names) {
     uint64_t id = 0;
@@ -331,7 +413,7 @@ class PacketReader {
     bool counts = false;
     EDGEWRIGHT_TRY(for_each_field(bytes, [&](const Field& field) -> Status {
       if (field.number == kTrackUuid) uuid = field.value;
-      if (field.number == kTrackName) name = field.bytes;
+      if (field.number == kTrackName || field.number == kTrackStaticName) name = field.bytes;
       if (field.number == kTrackThread) {
         return for_each_field(field.bytes, [&](const Field& inner) -> Status {
           if (inner.number == kThreadName && name.empty()) name = inner.bytes;
@@ -382,6 +464,7 @@ class PacketReader {
 
   Status read_event(std::string_view bytes, double time_us, uint64_t sequence) {
     Event event;
+    event.track = defaults_[sequence].track;
     EDGEWRIGHT_TRY(for_each_field(bytes, [&](const Field& field) -> Status {
       switch (field.number) {
         case kEventType: event.type = field.value; break;
@@ -421,8 +504,7 @@ class PacketReader {
       slice.track = trace_.track(track == tracks_.end() ? fmt::format("track {}", event.track)
                                                         : track->second);
       open.push_back(std::move(slice));
-    } else if (event.type == kSliceEnd) {
-      if (open.empty()) return bad_input("a slice ends at {} us that never began", time_us);
+    } else if (event.type == kSliceEnd && !open.empty()) {  // else it began before the recording
       open.back().duration_us = time_us - open.back().start_us;
       trace_.slices.push_back(std::move(open.back()));
       open.pop_back();
@@ -431,6 +513,8 @@ class PacketReader {
   }
 
   Trace trace_;
+  Clocks clocks_;
+  std::map<uint64_t, Defaults> defaults_;
   Names names_, categories_;
   std::map<uint64_t, std::string> tracks_;
   std::map<uint64_t, size_t> counters_;

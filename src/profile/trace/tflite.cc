@@ -7,6 +7,10 @@ namespace edgewright {
 namespace {
 
 constexpr std::string_view kSection = "Operator-wise Profiling Info";
+// Below the tables: what all nodes of a run took, over so many runs.
+constexpr std::string_view kTimings = "Timings (microseconds):";
+// The first line of the program's log.
+constexpr std::string_view kLogStart = "STARTING!";
 
 std::string_view trimmed(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\r%");
@@ -55,12 +59,32 @@ bool read_header(const std::vector<std::string_view>& fields, Columns& columns) 
          find({"times called", "times_called"}, columns.calls);
 }
 
+// The number behind `key` in a line of the form "count=50 first=8201 avg=8123.4"; 0 where it is
+// not.
+double number_behind(std::string_view line, std::string_view key) {
+  const size_t at = line.find(key);
+  if (at == std::string_view::npos) return 0;
+  const std::string_view text = line.substr(at + key.size());
+  double value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  return read.ec == std::errc() && value > 0 && value < 1e12 ? value : 0;
+}
+
+void read_timings(std::string_view text, Trace& trace) {
+  const size_t at = text.find(kTimings);
+  if (at == std::string_view::npos) return;
+  const std::string_view line = text.substr(at, text.find('\n', at) - at);
+  const double average_us = number_behind(line, " avg=");
+  trace.stated_total_us = average_us > 0 ? average_us : number_behind(line, " curr=");
+  trace.runs = std::max<int64_t>(1, static_cast<int64_t>(number_behind(line, " count=")));
+}
+
 }  // namespace
 
 bool is_tflite_report(std::string_view head) {
   return head.find("node type") != std::string_view::npos ||
          head.find(kSection) != std::string_view::npos ||
-         head.find("TFLite") != std::string_view::npos;
+         head.find(kLogStart) != std::string_view::npos;
 }
 
 Result<Trace> parse_tflite_report(std::string_view text) {
@@ -95,7 +119,7 @@ Result<Trace> parse_tflite_report(std::string_view text) {
   if (trace.operators.empty()) {
     return bad_input("no table of operators; run benchmark_model with --enable_op_profiling=true");
   }
-  trace.stated_total_us = clock_us;
+  read_timings(text, trace);
   return trace;
 }
 

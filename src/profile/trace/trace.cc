@@ -24,30 +24,66 @@ constexpr std::array<TraceFormat, 5> kFormats = {{
 // A share of a slice by which the clocks of tracers round.
 constexpr double kRoundingUs = 1e-3;
 
+// Moments at which the number of busy tracks changes; `concurrent` counts what runs side by side.
 struct Edge {
   double time_us;
-  int change;
+  int busy, concurrent;
 };
 
-// Slices that no other slice of their track contains, so that nothing counts twice.
-std::vector<const TraceSlice*> outermost(const Trace& trace) {
+// Runs and ranges hold the work of others.
+bool is_container(const TraceSlice& slice) {
+  return slice.category == "run" || slice.category == "range";
+}
+// Waiting for the work of others is none.
+bool is_work(const TraceSlice& slice) {
+  return !is_container(slice) && slice.category != "synchronise";
+}
+
+// By their start, the outer of two that start together first.
+std::vector<const TraceSlice*> in_order(std::span<const TraceSlice> slices) {
   std::vector<const TraceSlice*> order;
-  order.reserve(trace.slices.size());
-  for (const TraceSlice& slice : trace.slices) {
-    if (slice.category != "run") order.push_back(&slice);
-  }
+  order.reserve(slices.size());
+  for (const TraceSlice& slice : slices) order.push_back(&slice);
   std::ranges::stable_sort(order, [](const TraceSlice* a, const TraceSlice* b) {
     return a->start_us < b->start_us ||
            (a->start_us == b->start_us && a->duration_us > b->duration_us);
   });
+  return order;
+}
+
+// Work that no other work of its track contains, so that nothing counts twice.
+std::vector<const TraceSlice*> outermost(const Trace& trace) {
+  std::vector<const TraceSlice*> order = in_order(trace.slices);
   std::vector<double> ends(trace.tracks.size() + 1, -std::numeric_limits<double>::infinity());
   std::erase_if(order, [&](const TraceSlice* slice) {
+    if (!is_work(*slice)) return true;
     double& end = ends[std::min<size_t>(slice->track, trace.tracks.size())];
     if (slice->start_us < end - kRoundingUs) return true;
     end = slice->start_us + slice->duration_us;
     return false;
   });
   return order;
+}
+
+// What each slice takes beside the work inside of it on its track: these add up to the busy time.
+std::vector<double> own_times_us(const Trace& trace) {
+  std::vector<double> own(trace.slices.size());
+  std::vector<std::vector<const TraceSlice*>> open(trace.tracks.size() + 1);
+  for (const TraceSlice* slice : in_order(trace.slices)) {
+    if (!is_work(*slice)) continue;
+    own[static_cast<size_t>(slice - trace.slices.data())] = slice->duration_us;
+    auto& outer = open[std::min<size_t>(slice->track, trace.tracks.size())];
+    const auto end_of = [](const TraceSlice* one) { return one->start_us + one->duration_us; };
+    while (!outer.empty() && end_of(outer.back()) <= slice->start_us + kRoundingUs) {
+      outer.pop_back();
+    }
+    if (!outer.empty()) {
+      const double shared = std::min(end_of(slice), end_of(outer.back())) - slice->start_us;
+      own[static_cast<size_t>(outer.back() - trace.slices.data())] -= shared;
+    }
+    outer.push_back(slice);
+  }
+  return own;
 }
 
 void count_special(const Trace& trace, TraceFigures& figures) {
@@ -94,60 +130,60 @@ Result<Trace> import_trace(std::string_view bytes, std::string_view file) {
 TraceFigures trace_figures(const Trace& trace) {
   TraceFigures figures;
   count_special(trace, figures);
+  const bool has_kernels = std::ranges::any_of(
+      trace.slices, [](const TraceSlice& slice) { return slice.category == "kernel"; });
   std::vector<Edge> edges;
   for (const TraceSlice* slice : outermost(trace)) {
-    edges.push_back({slice->start_us, 1});
-    edges.push_back({slice->start_us + slice->duration_us, -1});
+    const int counts = !has_kernels || slice->category == "kernel" ? 1 : 0;
+    edges.push_back({slice->start_us, 1, counts});
+    edges.push_back({slice->start_us + slice->duration_us, -1, -counts});
   }
   if (edges.empty()) return figures;
   std::ranges::stable_sort(edges, [](const Edge& a, const Edge& b) {
-    return a.time_us < b.time_us || (a.time_us == b.time_us && a.change > b.change);
+    return a.time_us < b.time_us || (a.time_us == b.time_us && a.busy > b.busy);
   });
   figures.span_us = edges.back().time_us - edges.front().time_us;
-  double weighted = 0;
-  int running = 0;
+  double weighted_us = 0, concurrent_us = 0;
+  int busy = 0, concurrent = 0;
   for (size_t i = 0; i + 1 < edges.size(); ++i) {
-    running += edges[i].change;
-    figures.largest_concurrency = std::max<double>(figures.largest_concurrency, running);
-    const double length = edges[i + 1].time_us - edges[i].time_us;
-    if (running > 0) {
-      figures.busy_us += length;
-      weighted += running * length;
+    busy += edges[i].busy;
+    concurrent += edges[i].concurrent;
+    const double length_us = edges[i + 1].time_us - edges[i].time_us;
+    // Neighbours that touch are both counted at their moment, which is none.
+    if (length_us <= 0) continue;
+    figures.largest_concurrency = std::max<double>(figures.largest_concurrency, concurrent);
+    weighted_us += concurrent * length_us;
+    if (concurrent > 0) concurrent_us += length_us;
+    if (busy > 0) {
+      figures.busy_us += length_us;
     } else {
-      figures.idle_us += length;
-      figures.longest_gap_us = std::max(figures.longest_gap_us, length);
+      figures.idle_us += length_us;
+      figures.longest_gap_us = std::max(figures.longest_gap_us, length_us);
     }
   }
-  figures.average_concurrency = figures.busy_us > 0 ? weighted / figures.busy_us : 0;
+  figures.average_concurrency = concurrent_us > 0 ? weighted_us / concurrent_us : 0;
   return figures;
 }
 
 bool is_nested(const Trace& trace) {
-  std::vector<std::vector<const TraceSlice*>> tracks(trace.tracks.size());
-  for (const TraceSlice& slice : trace.slices) {
-    if (slice.track >= tracks.size()) return false;
-    tracks[slice.track].push_back(&slice);
-  }
-  for (auto& slices : tracks) {
-    std::ranges::stable_sort(slices, [](const TraceSlice* a, const TraceSlice* b) {
-      return a->start_us < b->start_us ||
-             (a->start_us == b->start_us && a->duration_us > b->duration_us);
-    });
-    std::vector<double> open;
-    for (const TraceSlice* slice : slices) {
-      const double end = slice->start_us + slice->duration_us;
-      while (!open.empty() && open.back() <= slice->start_us + kRoundingUs) open.pop_back();
-      if (!open.empty() && end > open.back() + kRoundingUs) return false;
-      open.push_back(end);
-    }
+  std::vector<std::vector<double>> open_ends(trace.tracks.size());
+  for (const TraceSlice* slice : in_order(trace.slices)) {
+    if (slice->track >= open_ends.size()) return false;
+    std::vector<double>& open = open_ends[slice->track];
+    const double end = slice->start_us + slice->duration_us;
+    while (!open.empty() && open.back() <= slice->start_us + kRoundingUs) open.pop_back();
+    if (!open.empty() && end > open.back() + kRoundingUs) return false;
+    open.push_back(end);
   }
   return true;
 }
 
 void sum_operators(Trace& trace) {
   std::map<std::string, size_t> index;
-  for (const TraceSlice& slice : trace.slices) {
-    if (slice.category == "run") continue;
+  const std::vector<double> own_us = own_times_us(trace);
+  for (size_t i = 0; i < trace.slices.size(); ++i) {
+    const TraceSlice& slice = trace.slices[i];
+    if (!is_work(slice)) continue;
     const auto [entry, is_first] = index.try_emplace(slice.name, trace.operators.size());
     if (is_first) {
       TracedOperator made;
@@ -158,7 +194,7 @@ void sum_operators(Trace& trace) {
     }
     TracedOperator& op = trace.operators[entry->second];
     ++op.calls;
-    op.total_us += slice.duration_us;
+    op.total_us += own_us[i];
   }
 }
 

@@ -14,8 +14,10 @@ namespace edgewright {
 // Something that took time on a track (a thread, a stream, a device).
 struct TraceSlice {
   std::string name;
-  std::string category;  // "operator", "run", "copy", "synchronise", ...
-  uint32_t track = 0;    // index into Trace::tracks
+  // "operator", "kernel", "copy", ...; "run" and "range" hold the work of others, "synchronise"
+  // waits for it.
+  std::string category;
+  uint32_t track = 0;  // index into Trace::tracks
   double start_us = 0, duration_us = 0;
   std::map<std::string, double> numbers;  // names carry their unit: "flops", "bytes"
   std::map<std::string, std::string> words;
@@ -58,14 +60,15 @@ std::span<const TraceFormat> trace_formats();
 // kBadInput where no format recognises it. SQLite files are opened by path (trace/nsight.h).
 Result<Trace> import_trace(std::string_view bytes, std::string_view file);
 
-// How busy the tracks are.
+// How busy the tracks are; waiting is not work.
 struct TraceFigures {
-  double span_us = 0;  // from the first start to the last end
-  double busy_us = 0;  // at least one slice of depth 0 runs
+  double span_us = 0;  // from the first start of work to its last end
+  double busy_us = 0;  // at least one track works
   double idle_us = 0;  // none does
   double longest_gap_us = 0;
-  double largest_concurrency = 0;  // tracks busy at one moment
-  double average_concurrency = 0;  // over the busy time
+  // Tracks busy at one moment; of a processor that runs kernels: kernels, without copies.
+  double largest_concurrency = 0;
+  double average_concurrency = 0;  // while any is
   int64_t synchronisations = 0;
   double synchronise_us = 0;
   double copied_bytes = 0, copy_us = 0;
@@ -75,7 +78,8 @@ TraceFigures trace_figures(const Trace& trace);
 // Whether slices of each track lie beside or inside one another.
 bool is_nested(const Trace& trace);
 
-// The operator slices summed by name, where the format has no list of its own.
+// The work summed by name, where the format has no list of its own. What slices contain counts for
+// the inner ones only.
 void sum_operators(Trace& trace);
 
 }  // namespace edgewright

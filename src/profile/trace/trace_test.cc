@@ -63,6 +63,54 @@ TEST(Trace, FiguresOfBusyTracks) {
   EXPECT_DOUBLE_EQ(figures.average_concurrency, 70.0 / 50);
 }
 
+// What a slice holds counts for what it holds, so that operators add up to the time of their track.
+TEST(Trace, SumsOperatorsWithoutWhatTheyContain) {
+  Trace trace;
+  const uint32_t main = trace.track("main");
+  trace.slices = {{"layer", "module", main, 0, 100, {}, {}},
+                  {"product", "operator", main, 10, 40, {}, {}},
+                  {"copy in", "copy", main, 20, 5, {}, {}},
+                  {"product", "operator", main, 60, 30, {}, {}}};
+  sum_operators(trace);
+  ASSERT_EQ(trace.operators.size(), 3U);
+  EXPECT_DOUBLE_EQ(trace.operators[0].total_us, 30);
+  EXPECT_DOUBLE_EQ(trace.operators[1].total_us, 65);
+  EXPECT_DOUBLE_EQ(trace.operators[2].total_us, 5);
+  EXPECT_EQ(trace.operators[1].calls, 2);
+}
+
+// Protobuf by hand, as Perfetto's recorder uses it.
+std::string varint(uint64_t value) {
+  std::string bytes;
+  for (; value >= 0x80; value >>= 7) bytes += static_cast<char>(value | 0x80);
+  return bytes + static_cast<char>(value);
+}
+std::string number(uint32_t field, uint64_t value) { return varint(field << 3) + varint(value); }
+std::string message(uint32_t field, const std::string& bytes) {
+  return varint(field << 3 | 2) + varint(bytes.size()) + bytes;
+}
+std::string packet(const std::string& bytes) { return message(1, number(10, 2) + bytes); }
+
+TEST(Trace, ReadsPerfettoTimesThatAreSteps) {
+  const std::string steps =
+      message(1, number(1, 64) + number(2, 0) + number(3, 1) + number(4, 1000));
+  const std::string clocks = message(6, message(1, number(1, 6) + number(2, 5'000'000)) + steps);
+  const std::string defaults = message(59, number(58, 64) + message(11, number(11, 20)));
+  const std::string track = message(60, number(1, 20) + message(4, message(5, "worker")));
+  const auto event = [](uint64_t step, uint64_t type, const std::string& more) {
+    return packet(number(8, step) + message(11, number(9, type) + more));
+  };
+  const std::string text = packet(defaults + clocks) + packet(track) + event(3, 2, "") +
+                           event(10, 1, message(23, "product")) + event(25, 2, "");
+  const auto read = import_trace(text, "t.pftrace");
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  ASSERT_EQ(read->slices.size(), 1U);  // one slice began before the recording
+  EXPECT_DOUBLE_EQ(read->slices[0].start_us, 5013);
+  EXPECT_DOUBLE_EQ(read->slices[0].duration_us, 25);
+  EXPECT_EQ(read->slices[0].name, "product");
+  EXPECT_EQ(read->tracks[read->slices[0].track], "worker");
+}
+
 TEST(Trace, SlicesThatCrossAreNotNested) {
   Trace trace = sample();
   trace.slices.push_back({"crossing", "operator", 0, 45, 10, {}, {}});
@@ -103,7 +151,14 @@ TEST(Trace, ReadsReportsOfOpenVino) {
 
 TEST(Trace, ReadsReportsOfTfliteBenchmark) {
   const auto read = import_trace(
-      "Operator-wise Profiling Info for Regular Benchmark Runs:\n"
+      "INFO: STARTING!\n"
+      "INFO: Profiling Info for Benchmark Initialization:\n"
+      "\t             [node type]\t  [first]\t [avg ms]\t     [%]\t  [cdf%]\t  [mem KB]\t"
+      "[times called]\t[Name]\n"
+      "\t         AllocateTensors\t    9.000\t    9.000\t100.000%\t100.000%\t     0.000\t"
+      "        1\tAllocateTensors/0\n"
+      "Timings (microseconds): count=1 curr=9000\n"
+      "INFO: Operator-wise Profiling Info for Regular Benchmark Runs:\n"
       "============================== Run Order ==============================\n"
       "\t             [node type]\t  [first]\t [avg ms]\t     [%]\t  [cdf%]\t  [mem KB]\t"
       "[times called]\t[Name]\n"
@@ -111,13 +166,16 @@ TEST(Trace, ReadsReportsOfTfliteBenchmark) {
       "        1\t[conv]:0\n"
       "\t                 SOFTMAX\t    0.300\t    0.250\t 20.000%\t100.000%\t     0.000\t"
       "        1\t[prob]:1\n"
-      "\n============================== Top by Computation Time ===============\n",
+      "\n============================== Top by Computation Time ===============\n"
+      "Timings (microseconds): count=50 first=1500 curr=1249 min=1240 max=1500 avg=1251.5 std=9\n",
       "t.txt");
   ASSERT_TRUE(read.ok()) << read.error().message;
   EXPECT_EQ(read->source, "tflite");
   ASSERT_EQ(read->operators.size(), 2U);
   EXPECT_EQ(read->operators[0].op, "CONV_2D");
-  EXPECT_DOUBLE_EQ(read->stated_total_us, 1250);
+  EXPECT_DOUBLE_EQ(read->operators[0].total_us + read->operators[1].total_us, 1250);
+  EXPECT_DOUBLE_EQ(read->stated_total_us, 1251.5);
+  EXPECT_EQ(read->runs, 50);
 }
 
 TEST(Trace, RefusesWhatIsNoTrace) {
@@ -144,31 +202,47 @@ TEST(Trace, ReadsExportsOfNsightSystems) {
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(path.c_str(), &database), SQLITE_OK);
   ASSERT_EQ(
-      sqlite3_exec(database,
-                   "CREATE TABLE StringIds (id INTEGER, value TEXT);"
-                   "CREATE TABLE CUPTI_ACTIVITY_KIND_KERNEL (start INTEGER, end INTEGER, deviceId "
-                   "INTEGER, streamId INTEGER, demangledName INTEGER);"
-                   "CREATE TABLE CUPTI_ACTIVITY_KIND_MEMCPY (start INTEGER, end INTEGER, streamId "
-                   "INTEGER, bytes INTEGER, copyKind INTEGER);"
-                   "CREATE TABLE CUPTI_ACTIVITY_KIND_SYNCHRONIZATION (start INTEGER, end INTEGER);"
-                   "INSERT INTO StringIds VALUES (1, 'gemm'), (2, 'softmax');"
-                   "INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (0, 10000, 0, 7, 1),"
-                   "(5000, 12000, 0, 8, 2), (20000, 30000, 0, 7, 1);"
-                   "INSERT INTO CUPTI_ACTIVITY_KIND_MEMCPY VALUES (12000, 14000, 7, 8192, 1);"
-                   "INSERT INTO CUPTI_ACTIVITY_KIND_SYNCHRONIZATION VALUES (30000, 31000);",
-                   nullptr, nullptr, nullptr),
+      sqlite3_exec(
+          database,
+          "CREATE TABLE StringIds (id INTEGER, value TEXT);"
+          "CREATE TABLE CUPTI_ACTIVITY_KIND_KERNEL (start INTEGER, end INTEGER, deviceId "
+          "INTEGER, streamId INTEGER, demangledName INTEGER);"
+          "CREATE TABLE CUPTI_ACTIVITY_KIND_MEMCPY (start INTEGER, end INTEGER, streamId "
+          "INTEGER, bytes INTEGER, copyKind INTEGER);"
+          "CREATE TABLE CUPTI_ACTIVITY_KIND_MEMSET (start INTEGER, end INTEGER, streamId INTEGER, "
+          "bytes INTEGER);"
+          "CREATE TABLE CUPTI_ACTIVITY_KIND_SYNCHRONIZATION (start INTEGER, end INTEGER);"
+          "CREATE TABLE NVTX_EVENTS (start INTEGER, end INTEGER, eventType INTEGER, text TEXT, "
+          "textId INTEGER, globalTid INTEGER);"
+          "INSERT INTO StringIds VALUES (1, 'gemm'), (2, 'softmax'), (3, 'step');"
+          "INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (0, 10000, 0, 7, 1),"
+          "(5000, 12000, 0, 8, 2), (20000, 30000, 0, 7, 1);"
+          "INSERT INTO CUPTI_ACTIVITY_KIND_MEMCPY VALUES (9000, 14000, 7, 8192, 1);"
+          "INSERT INTO CUPTI_ACTIVITY_KIND_MEMSET VALUES (32000, 33000, 7, 64);"
+          "INSERT INTO CUPTI_ACTIVITY_KIND_SYNCHRONIZATION VALUES (13000, 31000);"
+          "INSERT INTO NVTX_EVENTS VALUES (0, 34000, 59, NULL, 3, 16777223), (1, NULL, 34, "
+          "'mark', NULL, 16777223);",
+          nullptr, nullptr, nullptr),
       SQLITE_OK);
   sqlite3_close(database);
   const auto trace = import_nsight(path.string());
   std::filesystem::remove(path);
   ASSERT_TRUE(trace.ok()) << trace.error().message;
   const TraceFigures figures = trace_figures(*trace);
-  EXPECT_DOUBLE_EQ(figures.largest_concurrency, 2);
-  EXPECT_DOUBLE_EQ(figures.longest_gap_us, 6);
+  EXPECT_DOUBLE_EQ(figures.largest_concurrency, 2);          // of kernels; a copy runs beside
+  EXPECT_DOUBLE_EQ(figures.average_concurrency, 27.0 / 22);  // 10 + 7 + 10 us in 22
+  EXPECT_DOUBLE_EQ(figures.longest_gap_us, 6);               // the host waits, nothing runs
+  EXPECT_DOUBLE_EQ(figures.busy_us, 25);
+  EXPECT_DOUBLE_EQ(figures.idle_us, 8);
   EXPECT_DOUBLE_EQ(figures.copied_bytes, 8192);
   EXPECT_EQ(figures.synchronisations, 1);
+  EXPECT_DOUBLE_EQ(figures.synchronise_us, 18);
   EXPECT_EQ(trace->operators[0].name, "gemm");
   EXPECT_DOUBLE_EQ(trace->operators[0].total_us, 20);
+  const auto range = std::ranges::find(trace->slices, "range", &TraceSlice::category);
+  ASSERT_NE(range, trace->slices.end());
+  EXPECT_EQ(range->name, "step");
+  EXPECT_EQ(trace->tracks[range->track], "ranges of thread 7");
 }
 
 }  // namespace
