@@ -25,7 +25,8 @@ PROGRAM = ROOT / "build" / "edgewright"
 NOVELS = ROOT.parent / "shared" / "zoo" / "novel"
 ROUNDS = 3
 LIMIT_MIB = 120
-# shape, GGUF type, threads, mode, ratio asked for (None: only shown)
+# shape, GGUF type (all matrices alike; in capitals as llama.cpp chooses for a file of that type:
+# Q4_0 has an output matrix of Q6_K), threads, mode, ratio asked for (None: only shown)
 CASES = [
     ("llama-1.1b", "q8_0", 1, "decode@16", 1.25),
     ("llama-1.1b", "q4_0", 1, "decode@16", 1.4),
@@ -42,6 +43,9 @@ CASES = [
     ("llama-1.1b", "q8_0", 1, "requests8", 3.0),
     ("novel-7m", "q8_0", 1, "decode@64", 2.5),
     ("novel-7m", "q4_0", 1, "decode@64", 2.5),
+    ("novel-7m", "Q4_0", 1, "decode@64", 2.5),
+    ("novel-7m", "q8_0", 2, "decode@64", None),
+    ("novel-7m", "q4_0", 2, "decode@64", None),
     ("novel-7m", "q8_0", 1, "prefill448", 2.0),
     ("novel-31m", "q8_0", 1, "decode@64", 1.5),
     ("novel-31m", "q4_0", 1, "decode@64", 1.5),

@@ -2,13 +2,15 @@
 """Writes the models that compare_llama.py runs as GGUF files.
 
 usage: write_gguf.py llama-1.1b|llama-1.1b-2-layers q8_0|q4_0 FILE.gguf
-       write_gguf.py FOLDER q8_0|q4_0|f16 FILE.gguf
+       write_gguf.py FOLDER q8_0|q4_0|f16|Q4_0|Q4_K_M|... FILE.gguf
 
 The first form writes random weights of the 1.1 B shape (or its first two layers), the second a
-Hugging Face folder of the Llama architecture. All matrices are quantised, embeddings too. The
-vocabulary is made up, as only numbers go in and come out.
+Hugging Face folder of the Llama architecture. All matrices are quantised, embeddings too; a name in
+capitals is a file type of llama.cpp, which then chooses the type of each matrix. The vocabulary is
+made up, as only numbers go in and come out.
 """
 
+import ctypes
 import json
 import pathlib
 import sys
@@ -127,7 +129,23 @@ def write_folder(writer, config, folder, qtype):
             writer.add_tensor(f"blk.{layer}.{name}.weight", weights[f"{prefix}{source}.weight"])
 
 
+def quantise(source, type_name, path):
+    import llama_cpp
+
+    parameters = llama_cpp.llama_model_quantize_default_params()
+    parameters.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{type_name}")
+    names = (str(source).encode(), str(path).encode())
+    if llama_cpp.llama_model_quantize(*names, ctypes.byref(parameters)) != 0:
+        raise SystemExit(f"llama.cpp cannot make {type_name} of {source}")
+
+
 def write(source, type_name, path):
+    if type_name.isupper():
+        halves = pathlib.Path(str(path) + ".f16")
+        write(source, "f16", halves)
+        quantise(halves, type_name, path)
+        halves.unlink()
+        return
     folder = pathlib.Path(source)
     if folder.is_dir():
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

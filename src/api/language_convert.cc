@@ -76,7 +76,8 @@ void describe(const PackedModel& model, LanguageConvertReport& report) {
   int64_t elements = 0;
   for (const auto& [name, stack] : model.matrices) {
     for (const language::PackedMatrix& m : stack) {
-      report.precision[name] = language::weight_type_name(m.type);
+      std::string& types = report.precision[name];
+      types += (types.empty() ? "" : "+") + std::string(language::weight_type_name(m.type));
       elements += static_cast<int64_t>(m.rows * m.columns);
     }
   }

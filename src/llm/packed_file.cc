@@ -169,8 +169,11 @@ class Reader {
     matrix.type = static_cast<language::WeightType>(found);
     EDGEWRIGHT_ASSIGN(const auto bytes, blob(fields.at("blob")));
     if (bytes.size() != language::packed_bytes(matrix.type, matrix.rows, matrix.columns)) {
-      return bad_input("found {} bytes for {} rows of {} {}", bytes.size(), matrix.rows,
-                       matrix.columns, type);
+      return bad_input(
+          "found {} bytes for {} rows of {} {}, expected {}; the file is damaged or of an earlier "
+          "build: convert the model again",
+          bytes.size(), matrix.rows, matrix.columns, type,
+          language::packed_bytes(matrix.type, matrix.rows, matrix.columns));
     }
     matrix.data = bytes.data();
     return matrix;

@@ -16,16 +16,6 @@ using language::PackRequest;
 using language::Placement;
 using language::WeightType;
 
-constexpr Precision kPrecisions[] = {
-    {"stored", std::nullopt, std::nullopt},
-    {"fp32", WeightType::kF32, WeightType::kF32},
-    {"fp16", WeightType::kF16, WeightType::kF16},
-    {"bf16", WeightType::kBf16, WeightType::kBf16},
-    {"int8", WeightType::kQ8, WeightType::kQ8},
-    {"int4", WeightType::kQ4, WeightType::kQ6},
-    {"int4-g128", WeightType::kQ4G128, WeightType::kQ6},
-};
-
 // Rows that one task packs: whole blocks, few enough to share the work.
 constexpr size_t kTaskRows = 16 * language::kBlockRows;
 constexpr size_t kAlignment = 64;
@@ -49,23 +39,28 @@ struct PackTask {
 
 class Packer {
  public:
-  Packer(PackedModel& model, const Precision& precision) : model_(model), precision_(precision) {}
+  Packer(PackedModel& model, const Precision& precision)
+      : model_(model), types_(model.config, precision) {}
 
+  // Parts of one type that follow each other share a matrix.
   void plan(const std::string& name, const std::vector<language::SourceMatrix>& parts) {
-    const bool head = name == "head" || name == "embedding";
-    const auto wanted = head ? precision_.head : precision_.type;
-    if (name.ends_with(".gate_up")) return plan_gated(name, parts, wanted);
-    size_t rows = 0;
-    for (const language::SourceMatrix& part : parts) rows += part.rows;
-    const bool together = wanted.has_value() || same_type(parts);
+    if (name.ends_with(".gate_up")) return plan_gated(name, parts);
+    std::vector<WeightType> types;
+    types.reserve(parts.size());
+    for (size_t i = 0; i < parts.size(); ++i) {
+      types.push_back(
+          types_.of(name, i, parts.size()).value_or(language::exact_weight_type(parts[i].type)));
+    }
     size_t first_row = 0;
-    for (const language::SourceMatrix& source : parts) {
-      const WeightType type = wanted.value_or(language::exact_weight_type(source.type));
-      if (!together || first_row == 0) {
-        add_matrix(name, type, together ? rows : source.rows, source.columns);
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (i == 0 || types[i] != types[i - 1]) {
+        first_row = 0;
+        size_t rows = 0;
+        for (size_t j = i; j < parts.size() && types[j] == types[i]; ++j) rows += parts[j].rows;
+        add_matrix(name, types[i], rows, parts[i].columns);
       }
-      add_tasks(name, source, together ? first_row : 0, Placement::kStacked);
-      first_row += source.rows;
+      add_tasks(name, parts[i], first_row, Placement::kStacked);
+      first_row += parts[i].rows;
     }
   }
 
@@ -101,14 +96,14 @@ class Packer {
         parts, [&](const language::SourceMatrix& part) { return part.type == parts[0].type; });
   }
 
-  void plan_gated(const std::string& name, const std::vector<language::SourceMatrix>& parts,
-                  std::optional<WeightType> wanted) {
+  void plan_gated(const std::string& name, const std::vector<language::SourceMatrix>& parts) {
     EDGEWRIGHT_CHECK(parts.size() == 2);
     const language::SourceMatrix& gate = parts[0];
     // Gate and up share one matrix, so one type; 16 bits serve where theirs differ.
     const WeightType stored =
         same_type(parts) ? language::exact_weight_type(gate.type) : WeightType::kF16;
-    add_matrix(name, wanted.value_or(stored), language::gated_rows(gate.rows), gate.columns);
+    const WeightType type = types_.of(name, 0, parts.size()).value_or(stored);
+    add_matrix(name, type, language::gated_rows(gate.rows), gate.columns);
     add_tasks(name, gate, 0, Placement::kGate);
     add_tasks(name, parts[1], 0, Placement::kUp);
   }
@@ -143,7 +138,7 @@ class Packer {
   }
 
   PackedModel& model_;
-  Precision precision_;
+  WeightTypes types_;
   std::map<std::string, std::vector<size_t>> offsets_;
   std::vector<PackTask> tasks_;
   size_t size_bytes_ = 0, matrix_bytes_ = 0;
@@ -208,17 +203,6 @@ Status check_layer(const PackedModel& model, const std::string& place) {
 }
 
 }  // namespace
-
-std::span<const Precision> precision_table() { return kPrecisions; }
-
-Result<Precision> precision_of(std::string_view name) {
-  std::string names;
-  for (const Precision& row : kPrecisions) {
-    if (row.name == name) return row;
-    names += (names.empty() ? "" : ", ") + std::string(row.name);
-  }
-  return usage_error("found precision '{}', expected one of {}", name, names);
-}
 
 int64_t PackedModel::parameters() const {
   int64_t count = 0;

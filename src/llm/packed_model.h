@@ -14,6 +14,7 @@
 #include "kernels/language/packed_matrix.h"
 #include "llm/config.h"
 #include "llm/weight_names.h"
+#include "llm/weight_types.h"
 
 namespace edgewright {
 
@@ -45,15 +46,6 @@ struct PackedModel {
   // Bytes that the products of one token read: everything but an embedding that is not the head.
   int64_t bytes_per_token() const;
 };
-
-// The type of every matrix: "stored" keeps the source's, the others round.
-struct Precision {
-  std::string_view name;
-  std::optional<language::WeightType> type;
-  std::optional<language::WeightType> head;  // of the output matrix, which the result feels most
-};
-std::span<const Precision> precision_table();
-Result<Precision> precision_of(std::string_view name);
 
 // What is packed in place of a stored matrix: its parts, rounded by somebody else.
 using ReplacedSources = std::map<std::string, std::vector<language::SourceMatrix>>;

@@ -86,6 +86,7 @@ class Calibration {
       : config_(config),
         weights_(weights),
         precision_(precision),
+        types_(config, precision),
         pool_(pool),
         window_(static_cast<size_t>(std::min(kWindow, config.context))),
         cache_(config, language::CacheType::kF16, static_cast<int>(window_) / kPageTokens + 1) {
@@ -187,13 +188,22 @@ class Calibration {
   Status round(const std::string& name, int layer) {
     const Sums sums = sums_of(name, layer);
     const ColumnMoments moments = sums.moments(pool_);
-    for (const StoredWeight& part : weights_.matrices.at(name)) {
+    const std::vector<StoredWeight>& parts = weights_.matrices.at(name);
+    for (size_t i = 0; i < parts.size(); ++i) {
+      const StoredWeight& part = parts[i];
       const auto rows = static_cast<size_t>(part.rows());
       std::vector<float> values(rows * sums.columns);
       for (size_t row = 0; row < rows; ++row) {
         language::read_source_row(source_of(part), row, &values[row * sums.columns]);
       }
       follow(values, sums, moments);
+      if (types_.of(name, i, parts.size()) != precision_.type) {
+        // Wide enough to be rounded as it is.
+        const std::vector<float>& kept = followed_.emplace_back(std::move(values));
+        sources_[name].push_back(
+            {language::SourceType::kF32, rows, sums.columns, kept.data(), nullptr});
+        continue;
+      }
       const RoundedRows& kept =
           rows_.emplace_back(round_rows(values, rows, moments, group_, pool_));
       sources_[name].push_back(
@@ -206,6 +216,7 @@ class Calibration {
   const ModelConfig& config_;
   const NamedWeights& weights_;
   Precision precision_;
+  WeightTypes types_;
   ThreadPool& pool_;
   size_t window_;
   KvCache cache_;
@@ -214,6 +225,7 @@ class Calibration {
   std::shared_ptr<const PackedModel> original_;
   std::shared_ptr<PackedModel> rounded_;  // the original with the matrices so far rounded
   std::list<RoundedRows> rows_;           // what sources_ point into
+  std::list<std::vector<float>> followed_;
   ReplacedSources sources_;
 };
 

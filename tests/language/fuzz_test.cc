@@ -152,9 +152,11 @@ TEST_F(LanguageFuzzTest, Gguf) {
 }
 
 TEST_F(LanguageFuzzTest, PackedModels) {
-  ASSERT_TRUE(
-      convert_language_model(path("model"), path("model.ewlm"), {.precision = "int8"}).ok());
-  fuzz("model.ewlm", "model.ewlm", 5);
+  for (const char* precision : {"int8", "int4"}) {
+    ASSERT_TRUE(
+        convert_language_model(path("model"), path("model.ewlm"), {.precision = precision}).ok());
+    fuzz("model.ewlm", "model.ewlm", 5);
+  }
 }
 
 TEST_F(LanguageFuzzTest, SentencePieceModels) {

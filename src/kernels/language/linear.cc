@@ -171,7 +171,7 @@ class Product {
     ProductArgs args;
     args.type = call_.weights.type;
     args.block_bytes = block_bytes_;
-    args.chunks = chunk_count(layout_of(args.type), call_.weights.columns);
+    args.columns = filled_columns(call_.weights.columns);
     args.inputs = args_;
     args.out = reinterpret_cast<float*>(of_thread(worker));
     args.scratch = of_thread(worker) + raw_bytes_ + columns_ * 4;

@@ -9,7 +9,8 @@
 // The bytes of a packed matrix.
 //
 // Block of 16 rows: its chunks of chunk_columns one after the other. Chunk: a header, whose size is
-// a multiple of 64, and the values.
+// a multiple of 64, and the values. The last chunk has a whole header, and values of as many
+// columns as the matrix has left, filled up to a multiple of 32.
 //   fp32, fp16  no header; [column][16 rows]
 //   bf16        no header; [column / 2][16 rows][2], as matrix units of x86 take them
 //   8 bits      vectors of 64 bytes, [column / 4][16 rows][4]
@@ -49,18 +50,20 @@ inline constexpr std::array<WeightLayout, kWeightTypeCount> kWeightLayouts = {{
     {64, 128, 8, 0, 32, true, false},    // kQ8Min
     {256, 320, 4, 0, 32, true, true},    // kQ4K
     {256, 320, 8, 0, 32, true, true},    // kQ5K
-    {256, 320, 8, 32, 16, false, true},  // kQ6K
+    {256, 320, 6, 32, 16, false, true},  // kQ6K
     {64, 64, 6, 32, 32, false, false},   // kQ6
 }};
 constexpr const WeightLayout& layout_of(WeightType type) {
   return kWeightLayouts[static_cast<size_t>(type)];
 }
+inline constexpr size_t kFilledColumns = 32;
 constexpr size_t chunk_bytes(const WeightLayout& layout) {
   return layout.header_bytes +
          layout.chunk_columns * kBlockRows * static_cast<size_t>(layout.value_bits) / 8;
 }
-constexpr size_t chunk_count(const WeightLayout& layout, size_t columns) {
-  return (columns + layout.chunk_columns - 1) / layout.chunk_columns;
+// Columns that a block holds.
+constexpr size_t filled_columns(size_t columns) {
+  return (columns + kFilledColumns - 1) / kFilledColumns * kFilledColumns;
 }
 
 // Up to 256 columns of one row in quantised form: what blocks of the types have in common. Fields

@@ -124,10 +124,11 @@ const char* weight_type_name(WeightType type) {
   return kNames[static_cast<size_t>(type)];
 }
 
-size_t chunk_columns(WeightType type) { return layout_of(type).chunk_columns; }
 size_t block_bytes(WeightType type, size_t columns) {
   const WeightLayout& layout = layout_of(type);
-  return chunk_count(layout, columns) * chunk_bytes(layout);
+  const size_t values = filled_columns(columns) * kBlockRows;
+  return divide_up(columns, layout.chunk_columns) * layout.header_bytes +
+         values * static_cast<size_t>(layout.value_bits) / 8;
 }
 size_t packed_bytes(WeightType type, size_t rows, size_t columns) {
   return divide_up(rows, kBlockRows) * block_bytes(type, columns);

@@ -30,7 +30,7 @@ inline constexpr int kWeightTypeCount = 12;
 const char* weight_type_name(WeightType type);
 
 // Rows that lie interleaved: row r and the 15 after it, from each multiple of 16, are one block.
-// Rows are filled up to whole blocks and columns to whole chunks with zeros.
+// Rows are filled up to whole blocks with zeros.
 inline constexpr size_t kBlockRows = 16;
 
 // Rows are outputs, columns inputs. 64-byte alignment of `data` is quicker, none is needed.
@@ -41,8 +41,6 @@ struct PackedMatrix {
   const std::byte* data = nullptr;
 };
 
-// Columns that are stored together: columns are filled up to a multiple of it.
-size_t chunk_columns(WeightType type);
 size_t block_bytes(WeightType type, size_t columns);  // 16 rows
 size_t packed_bytes(WeightType type, size_t rows, size_t columns);
 

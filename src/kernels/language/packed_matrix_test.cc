@@ -122,6 +122,18 @@ TEST(PackedMatrix, ReadsBlocksAsTheFormatDefinesThem) {
   EXPECT_EQ(wide[96], 0.5f * -3 * (55 - 32));
 }
 
+TEST(PackedMatrix, HoldsNoMoreColumnsThanThereAre) {
+  const auto bytes = [](WeightType type, size_t columns) {
+    return packed_bytes(type, 16, columns);
+  };
+  // 64 columns a chunk with its header of 64 bytes; 352 are five chunks and a half.
+  EXPECT_EQ(bytes(WeightType::kQ8, 352), 6 * 64u + 16 * 352);
+  EXPECT_EQ(bytes(WeightType::kQ4, 352), 6 * 64u + 16 * 352 / 2);
+  EXPECT_EQ(bytes(WeightType::kQ6, 352), 6 * 64u + 16 * 352 * 6 / 8);
+  EXPECT_EQ(bytes(WeightType::kQ4G128, 352), 3 * 64u + 16 * 352 / 2);
+  EXPECT_EQ(bytes(WeightType::kQ6K, 512), 2 * 320u + 16 * 512 * 6 / 8);
+}
+
 TEST(PackedMatrix, RoundsWithinHalfAStep) {
   const auto values = random_floats(size_t{37} * 352, 3);
   const SourceMatrix source{SourceType::kF32, 37, 352, values.data()};

@@ -55,7 +55,7 @@ struct ProductArgs {
   const std::byte* blocks = nullptr;  // the first block to multiply with
   size_t block_bytes = 0;             // from one to the next
   size_t block_count = 0;             // at most kStepBlocks
-  size_t chunks = 0;                  // of a block
+  size_t columns = 0;                 // that a block holds, a multiple of 32
   Inputs inputs;
   float* out = nullptr;  // raw products, [row][16 * block_count]
   size_t out_step = 0;

@@ -79,14 +79,15 @@ inline void widen_bytes(__m512i bytes, const Scale& s, __m512i* tile_rows) {
   _mm512_store_si512(tile_rows + 1, pair_bf16(c, d));
 }
 
-// 32 columns of 6 bits.
-inline void widen_six_bits(const std::byte* values, const Scale& s, __m512i* tile) {
+// 32 columns of 6 bits; the scales are of the first 16 and of the others.
+inline void widen_six_bits(const std::byte* values, const Scale (&scales)[2], __m512i* tile) {
   const __m512i low = _mm512_set1_epi8(0x0f), pair = _mm512_set1_epi8(0x30);
   // 0xf8: the first, or the second and the third.
   const auto join = [&](__m512i nibbles, __m512i upper) {
     return _mm512_ternarylogic_epi32(_mm512_and_si512(nibbles, low), upper, pair, 0xf8);
   };
   for (size_t half = 0; half < 2; ++half, tile += 8) {
+    const Scale& s = scales[half];
     const __m512i a = _mm512_loadu_si512(values + half * 128);
     const __m512i b = _mm512_loadu_si512(values + half * 128 + 64);
     const __m512i upper = _mm512_loadu_si512(values + 256 + half * 64);
@@ -108,13 +109,15 @@ inline void widen_tile(const std::byte* chunk, size_t column, __m512i* tile) {
       tile[pair] = pair_bf16(halves(values + pair * 64), halves(values + pair * 64 + 32));
     }
   } else if constexpr (kLayout.value_bits == 8) {
-    Scale s = scale_of<kType>(chunk, column);
+    const Scale s = scale_of<kType>(chunk, column);
     for (size_t v = 0; v < 8; ++v) {
-      if (kLayout.group == 16 && v == 4) s = scale_of<kType>(chunk, column + 16);
       widen_bytes(_mm512_loadu_si512(values + v * 64), s, tile + v * 2);
     }
   } else if constexpr (kLayout.value_bits == 6) {
-    widen_six_bits(values, scale_of<kType>(chunk, column), tile);
+    const Scale first = scale_of<kType>(chunk, column);
+    const Scale scales[2] = {first,
+                             kLayout.group == 16 ? scale_of<kType>(chunk, column + 16) : first};
+    widen_six_bits(values, scales, tile);
   } else {
     const Scale s = scale_of<kType>(chunk, column);
     const __m512i low = _mm512_set1_epi8(0x0f);
@@ -131,7 +134,8 @@ template <WeightType kType>
 void widen_slice(const std::byte* chunk, size_t columns, std::byte* tiles, size_t step) {
   constexpr WeightLayout kLayout = layout_of(kType);
   for (size_t c = 0; c < columns; c += kLayout.chunk_columns, chunk += chunk_bytes(kLayout)) {
-    for (size_t column = 0; column < kLayout.chunk_columns; column += 32, tiles += step) {
+    const size_t held = columns - c < kLayout.chunk_columns ? columns - c : kLayout.chunk_columns;
+    for (size_t column = 0; column < held; column += 32, tiles += step) {
       widen_tile<kType>(chunk, column, reinterpret_cast<__m512i*>(tiles));
     }
   }
@@ -248,12 +252,11 @@ struct PackedSlice {
 };
 PackedSlice packed_slice(const ProductArgs& args, size_t first, size_t b) {
   const WeightLayout& layout = layout_of(args.type);
-  const size_t columns = args.chunks * layout.chunk_columns;
   const std::byte* chunk =
       args.blocks + b * args.block_bytes + first / layout.chunk_columns * chunk_bytes(layout);
   const bool last = b + 1 == args.block_count;
   return {{chunk, last ? chunk : chunk + args.block_bytes},
-          columns - first < kSliceColumns ? columns - first : kSliceColumns};
+          args.columns - first < kSliceColumns ? args.columns - first : kSliceColumns};
 }
 
 void multiply(const ProductArgs& args) {
@@ -261,19 +264,18 @@ void multiply(const ProductArgs& args) {
   _tile_loadconfig(&kTiles);
   const WeightLayout& layout = layout_of(args.type);
   const Widen widen = kWiden[static_cast<size_t>(args.type)];
-  const size_t columns = args.chunks * layout.chunk_columns;
   const size_t row_tiles = (args.inputs.rows + kTileRows - 1) / kTileRows;
   Slice slice;
   slice.input_step = kSliceTiles * kTileBytes;
   slice.weight_step = widen == nullptr ? kTileBytes : 2 * kTileBytes;
-  for (size_t first = 0; first < columns; first += kSliceColumns) {
+  for (size_t first = 0; first < args.columns; first += kSliceColumns) {
     slice.first = first == 0;
     slice.inputs = reinterpret_cast<const std::byte*>(args.inputs.tiles) +
                    first / kSliceColumns * row_tiles * slice.input_step;
     for (size_t b = 0; b < args.block_count; b += 2) {
       const PackedSlice packed = packed_slice(args, first, b);
       // The next of these blocks, then the first of the next columns, then of the next blocks.
-      const bool more = b + 2 < args.block_count, wider = first + kSliceColumns < columns;
+      const bool more = b + 2 < args.block_count, wider = first + kSliceColumns < args.columns;
       const PackedSlice next = more    ? packed_slice(args, first, b + 2)
                                : wider ? packed_slice(args, first + kSliceColumns, 0)
                                        : packed_slice(args, 0, args.block_count);

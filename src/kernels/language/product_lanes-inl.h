@@ -12,97 +12,10 @@
 //   };
 #include <utility>
 
-#include "kernels/language/product.h"
+#include "kernels/language/product_dot-inl.h"
 
 namespace edgewright::language {
 namespace {
-// Scales and minima of one group of a chunk, a lane for each row.
-template <class Isa, WeightType kType>
-inline __attribute__((always_inline)) typename Isa::Floats load_scale(const std::byte* chunk,
-                                                                      size_t group) {
-  constexpr const WeightLayout& kLayout = kWeightLayouts[static_cast<size_t>(kType)];
-  if constexpr (kType == WeightType::kQ4G128) {
-    return Isa::load_floats(chunk);
-  } else if constexpr (!kLayout.has_factors) {
-    return Isa::load_halves(chunk + group * 32);
-  } else if constexpr (kType == WeightType::kQ6K) {
-    return Isa::multiply(Isa::load_halves(chunk), Isa::signed_bytes(chunk + 64 + group * 16));
-  } else {
-    return Isa::multiply(Isa::load_halves(chunk), Isa::unsigned_bytes(chunk + 64 + group * 16));
-  }
-}
-template <class Isa, WeightType kType>
-inline __attribute__((always_inline)) typename Isa::Floats load_minimum(const std::byte* chunk,
-                                                                        size_t group) {
-  constexpr const WeightLayout& kLayout = kWeightLayouts[static_cast<size_t>(kType)];
-  if constexpr (!kLayout.has_factors) {
-    return Isa::load_halves(chunk + 64 + group * 32);
-  } else {
-    const auto factor = Isa::multiply(Isa::load_halves(chunk + 32), Isa::set_float(-1.0f));
-    return Isa::multiply(factor, Isa::unsigned_bytes(chunk + 64 + 128 + group * 16));
-  }
-}
-
-// Integer products of half a group of 32 columns of 6 bits, from its nibbles and its upper bits.
-template <class Isa, int kRows>
-inline __attribute__((always_inline)) void dot_six_bits(const std::byte* nibbles,
-                                                        const std::byte* upper_bits,
-                                                        const int8_t* inputs, size_t stride,
-                                                        typename Isa::Integers (&sum)[kRows]) {
-  Isa::prefetch(nibbles), Isa::prefetch(nibbles + 64), Isa::prefetch(upper_bits);
-  const auto first = Isa::load_bytes(nibbles), second = Isa::load_bytes(nibbles + 64);
-  const auto upper = Isa::load_bytes(upper_bits);
-  const typename Isa::Bytes bytes[4] = {
-      Isa::template with_high_bits<0>(Isa::low_nibbles(first), upper),
-      Isa::template with_high_bits<1>(Isa::high_nibbles(first), upper),
-      Isa::template with_high_bits<2>(Isa::low_nibbles(second), upper),
-      Isa::template with_high_bits<3>(Isa::high_nibbles(second), upper)};
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) sum[r] = Isa::dot(sum[r], bytes[j], inputs + 4 * j);
-    inputs += stride;
-  }
-}
-
-// Integer products of the columns of one group with kRows rows of inputs, `stride` bytes apart.
-template <class Isa, WeightType kType, int kColumns, int kRows>
-inline __attribute__((always_inline)) void dot_group(const std::byte* values, const int8_t* inputs,
-                                                     size_t stride,
-                                                     typename Isa::Integers (&sum)[kRows]) {
-  constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
-  constexpr int kVectorColumns = kLayout.value_bits == 8 ? 4 : 8;
-  if constexpr (kLayout.value_bits == 6) {
-    dot_six_bits<Isa, kRows>(values, values + 256, inputs, stride, sum);
-    dot_six_bits<Isa, kRows>(values + 128, values + 320, inputs + 16, stride, sum);
-    return;
-  }
-#pragma GCC unroll 8
-  for (int v = 0; v < kColumns / kVectorColumns; ++v) {
-    Isa::prefetch(values + v * 64);
-    const auto bytes = Isa::load_bytes(values + v * 64);
-    const int8_t* x = inputs + v * kVectorColumns;
-    if constexpr (kLayout.value_bits == 8) {
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const int8_t* row = x + static_cast<size_t>(r) * stride;
-        if constexpr (kLayout.value_offset == 128) {
-          sum[r] = Isa::dot_wide(sum[r], bytes, row);
-        } else {
-          sum[r] = Isa::dot(sum[r], bytes, row);
-        }
-      }
-    } else {
-      const auto low = Isa::low_nibbles(bytes), high = Isa::high_nibbles(bytes);
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const int8_t* row = x + static_cast<size_t>(r) * stride;
-        sum[r] = Isa::dot(Isa::dot(sum[r], low, row), high, row + 4);
-      }
-    }
-  }
-}
-
 // Rows of int8 inputs from some column on, as Inputs has them.
 struct Int8Inputs {
   const int8_t* values;
@@ -112,48 +25,56 @@ struct Int8Inputs {
   size_t columns;  // between two rows
 };
 
-// One chunk of a block times kRows rows, added to `total`.
+// The columns of group g of a chunk times kRows rows, added to `total`; x begins at the chunk.
 template <class Isa, WeightType kType, int kRows>
-inline __attribute__((always_inline)) void add_chunk(const std::byte* chunk, const Int8Inputs& x,
+inline __attribute__((always_inline)) void add_group(const std::byte* chunk, size_t g,
+                                                     const Int8Inputs& x,
                                                      typename Isa::Floats (&total)[kRows]) {
   constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
   constexpr bool kHalves = kLayout.group == 16;
   constexpr int kColumns = kHalves ? 16 : 32;
-  constexpr size_t kGroupBytes = static_cast<size_t>(kColumns) * 16 * kLayout.value_bits / 8;
+  constexpr size_t kGroupBytes = 32 * kBlockRows * kLayout.value_bits / 8;
   constexpr int kOffset =
       kLayout.value_offset == 128 && !Isa::kOffsetBytes ? 0 : kLayout.value_offset;
   const size_t groups = x.columns / 32;
-  for (size_t i = 0; i < kLayout.header_bytes; i += 64) Isa::prefetch(chunk + i);
-  const std::byte* values = chunk + kLayout.header_bytes;
-#pragma GCC unroll 4
-  for (size_t g = 0; g < kLayout.chunk_columns / 32; ++g) {
+  const std::byte* values = chunk + kLayout.header_bytes + g * kGroupBytes;
 #pragma GCC unroll 2
-    for (size_t half = 0; half < (kHalves ? 2 : 1); ++half) {
-      typename Isa::Integers sum[kRows];
+  for (size_t half = 0; half < (kHalves ? 2 : 1); ++half) {
+    typename Isa::Integers sum[kRows];
 #pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const size_t at = static_cast<size_t>(r) * groups + g;
-        const int32_t inputs_sum = !kHalves    ? x.sums[at]
-                                   : half == 0 ? x.half_sums[at]
-                                               : x.sums[at] - x.half_sums[at];
-        sum[r] = Isa::set_integer(-kOffset * inputs_sum);
-      }
-      dot_group<Isa, kType, kColumns, kRows>(values, x.values + g * 32 + half * 16, x.columns, sum);
-      const auto scale = load_scale<Isa, kType>(chunk, kHalves ? g * 2 + half : g);
+    for (int r = 0; r < kRows; ++r) {
+      const size_t at = static_cast<size_t>(r) * groups + g;
+      const int32_t inputs_sum = !kHalves    ? x.sums[at]
+                                 : half == 0 ? x.half_sums[at]
+                                             : x.sums[at] - x.half_sums[at];
+      sum[r] = Isa::set_integer(-kOffset * inputs_sum);
+    }
+    dot_columns<Isa, kType, kColumns, kRows>(values, half * 16, x.values + g * 32, x.columns, sum);
+    const auto scale = load_scale<Isa, kType>(chunk, kHalves ? g * 2 + half : g);
 #pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const size_t at = static_cast<size_t>(r) * groups + g;
-        const auto factor = Isa::multiply(scale, Isa::set_float(x.scales[at]));
-        total[r] = Isa::multiply_add(Isa::to_float(sum[r]), factor, total[r]);
-        if constexpr (kLayout.has_minimum) {
-          const float weight = x.scales[at] * static_cast<float>(x.sums[at]);
-          total[r] = Isa::multiply_add(load_minimum<Isa, kType>(chunk, g), Isa::set_float(weight),
-                                       total[r]);
-        }
+    for (int r = 0; r < kRows; ++r) {
+      const size_t at = static_cast<size_t>(r) * groups + g;
+      const auto factor = Isa::multiply(scale, Isa::set_float(x.scales[at]));
+      total[r] = Isa::multiply_add(Isa::to_float(sum[r]), factor, total[r]);
+      if constexpr (kLayout.has_minimum) {
+        const float weight = x.scales[at] * static_cast<float>(x.sums[at]);
+        total[r] =
+            Isa::multiply_add(load_minimum<Isa, kType>(chunk, g), Isa::set_float(weight), total[r]);
       }
-      values += kGroupBytes;
     }
   }
+}
+
+// The first `groups` groups of a chunk times kRows rows, added to `total`. `groups` is known when
+// this is compiled but for the last chunk of a block.
+template <class Isa, WeightType kType, int kRows>
+inline __attribute__((always_inline)) void add_chunk(const std::byte* chunk, size_t groups,
+                                                     const Int8Inputs& x,
+                                                     typename Isa::Floats (&total)[kRows]) {
+  constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
+  for (size_t i = 0; i < kLayout.header_bytes; i += 64) Isa::prefetch(chunk + i);
+#pragma GCC unroll 4
+  for (size_t g = 0; g < groups; ++g) add_group<Isa, kType, kRows>(chunk, g, x, total);
 }
 
 // kBlocks blocks times kRows rows of int8 inputs, a chunk of each block by turns.
@@ -167,16 +88,25 @@ void int8_blocks(const ProductArgs& args, const std::byte* block, size_t first, 
   typename Isa::Floats total[kBlocks][kRows];
 #pragma GCC unroll 16
   for (int r = 0; r < kBlocks * kRows; ++r) total[r / kRows][r % kRows] = Isa::set_float(0);
-  for (size_t c = 0; c < args.chunks; ++c) {
+  constexpr size_t kChunkGroups = kLayout.chunk_columns / 32;
+  const auto add = [&](size_t count) __attribute__((always_inline)) {
 #pragma GCC unroll 2
     for (int b = 0; b < kBlocks; ++b) {
-      add_chunk<Isa, kType, kRows>(block + static_cast<size_t>(b) * args.block_bytes, x, total[b]);
+      add_chunk<Isa, kType, kRows>(block + static_cast<size_t>(b) * args.block_bytes, count, x,
+                                   total[b]);
     }
+  };
+  for (size_t c = 0; c < args.columns / kLayout.chunk_columns; ++c) {
+    add(kChunkGroups);
     block += chunk_bytes(kLayout);
     x.values += kLayout.chunk_columns;
     x.scales += kLayout.chunk_columns / 32;
     x.sums += kLayout.chunk_columns / 32;
     x.half_sums += kLayout.chunk_columns / 32;
+  }
+  // Blocks of 256 columns are always whole.
+  if constexpr (kLayout.chunk_columns < kInputColumns) {
+    if (const size_t left = args.columns % kLayout.chunk_columns; left != 0) add(left / 32);
   }
 #pragma GCC unroll 16
   for (int r = 0; r < kBlocks * kRows; ++r) {
@@ -210,8 +140,7 @@ void float_block(const ProductArgs& args, const std::byte* block, size_t first, 
   for (int r = 0; r < kRows; ++r) {
     for (auto& part : sum[r]) part = Isa::set_float(0);
   }
-  const size_t columns = args.chunks * layout_of(kType).chunk_columns;
-  for (size_t k = 0; k < columns; k += 4, block += 2 * kPairBytes) {
+  for (size_t k = 0; k < args.columns; k += 4, block += 2 * kPairBytes) {
     for (size_t i = 0; i < 2 * kPairBytes; i += 64) Isa::prefetch(block + i);
     const auto [a, b] = load_columns<Isa, kType>(block);
     const auto [c, d] = load_columns<Isa, kType>(block + kPairBytes);

@@ -11,11 +11,10 @@ InputForm form(WeightType type) {
 }
 
 double float_product(const ProductArgs& args, const std::byte* block, size_t r, const float* x) {
-  const size_t columns = args.chunks * layout_of(args.type).chunk_columns;
   double sum = 0;
   float values[kPieceColumns];
   // unpack_row() of a matrix of one block, a piece of its columns at a time.
-  for (size_t first = 0; first < columns; first += 32) {
+  for (size_t first = 0; first < args.columns; first += 32) {
     const size_t bytes =
         first * kBlockRows * static_cast<size_t>(layout_of(args.type).value_bits) / 8;
     unpack_row({args.type, kBlockRows, 32, block + bytes}, r, values);
@@ -30,14 +29,13 @@ double float_product(const ProductArgs& args, const std::byte* block, size_t r, 
 // sum of the input integers).
 double int8_product(const ProductArgs& args, const std::byte* block, size_t r, size_t m) {
   const WeightLayout& layout = layout_of(args.type);
-  const size_t columns = args.chunks * layout.chunk_columns;
   const Inputs& inputs = args.inputs;
   const int8_t* values = inputs.values + m * inputs.columns;
   const float* scales = inputs.scales + m * inputs.columns / 32;
   const size_t step = std::min<size_t>(layout.group, 32);
   double sum = 0;
-  for (size_t first = 0; first < columns; first += kPieceColumns) {
-    const size_t count = std::min(kPieceColumns, columns - first);
+  for (size_t first = 0; first < args.columns; first += kPieceColumns) {
+    const size_t count = std::min(kPieceColumns, args.columns - first);
     QuantPiece piece;
     load_piece(args.type, block, r, first, count, piece);
     for (size_t c = 0; c < count; c += step) {

@@ -1,0 +1,101 @@
+// Scales and integer products of one group of columns of a block, on 16 lanes: the part of
+// product_lanes-inl.h that knows how the values of a weight type lie. Isa is as described there.
+#include "kernels/language/product.h"
+
+namespace edgewright::language {
+namespace {
+
+// Scales and minima of one group of a chunk, a lane for each row.
+template <class Isa, WeightType kType>
+inline __attribute__((always_inline)) typename Isa::Floats load_scale(const std::byte* chunk,
+                                                                      size_t group) {
+  constexpr const WeightLayout& kLayout = kWeightLayouts[static_cast<size_t>(kType)];
+  if constexpr (kType == WeightType::kQ4G128) {
+    return Isa::load_floats(chunk);
+  } else if constexpr (!kLayout.has_factors) {
+    return Isa::load_halves(chunk + group * 32);
+  } else if constexpr (kType == WeightType::kQ6K) {
+    return Isa::multiply(Isa::load_halves(chunk), Isa::signed_bytes(chunk + 64 + group * 16));
+  } else {
+    return Isa::multiply(Isa::load_halves(chunk), Isa::unsigned_bytes(chunk + 64 + group * 16));
+  }
+}
+template <class Isa, WeightType kType>
+inline __attribute__((always_inline)) typename Isa::Floats load_minimum(const std::byte* chunk,
+                                                                        size_t group) {
+  constexpr const WeightLayout& kLayout = kWeightLayouts[static_cast<size_t>(kType)];
+  if constexpr (!kLayout.has_factors) {
+    return Isa::load_halves(chunk + 64 + group * 32);
+  } else {
+    const auto factor = Isa::multiply(Isa::load_halves(chunk + 32), Isa::set_float(-1.0f));
+    return Isa::multiply(factor, Isa::unsigned_bytes(chunk + 64 + 128 + group * 16));
+  }
+}
+
+// Integer products of half a group of 32 columns of 6 bits, from its nibbles and its upper bits.
+template <class Isa, int kRows>
+inline __attribute__((always_inline)) void dot_six_bits(const std::byte* nibbles,
+                                                        const std::byte* upper_bits,
+                                                        const int8_t* inputs, size_t stride,
+                                                        typename Isa::Integers (&sum)[kRows]) {
+  Isa::prefetch(nibbles), Isa::prefetch(nibbles + 64), Isa::prefetch(upper_bits);
+  const auto first = Isa::load_bytes(nibbles), second = Isa::load_bytes(nibbles + 64);
+  const auto upper = Isa::load_bytes(upper_bits);
+  const typename Isa::Bytes bytes[4] = {
+      Isa::template with_high_bits<0>(Isa::low_nibbles(first), upper),
+      Isa::template with_high_bits<1>(Isa::high_nibbles(first), upper),
+      Isa::template with_high_bits<2>(Isa::low_nibbles(second), upper),
+      Isa::template with_high_bits<3>(Isa::high_nibbles(second), upper)};
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) sum[r] = Isa::dot(sum[r], bytes[j], inputs + 4 * j);
+    inputs += stride;
+  }
+}
+
+// Integer products of kColumns of the 32 columns whose values begin at `values`, from the
+// `first` on, with kRows rows of inputs, `stride` bytes apart.
+template <class Isa, WeightType kType, int kColumns, int kRows>
+inline __attribute__((always_inline)) void dot_columns(const std::byte* values, size_t first,
+                                                       const int8_t* inputs, size_t stride,
+                                                       typename Isa::Integers (&sum)[kRows]) {
+  constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
+  constexpr int kVectorColumns = kLayout.value_bits == 8 ? 4 : 8;
+  inputs += first;
+  if constexpr (kLayout.value_bits == 6) {
+#pragma GCC unroll 2
+    for (size_t k = first; k < first + kColumns; k += 16, inputs += 16) {
+      dot_six_bits<Isa, kRows>(values + k * 8, values + 256 + k * 4, inputs, stride, sum);
+    }
+    return;
+  }
+  values += first * kBlockRows * kLayout.value_bits / 8;
+#pragma GCC unroll 8
+  for (int v = 0; v < kColumns / kVectorColumns; ++v) {
+    Isa::prefetch(values + v * 64);
+    const auto bytes = Isa::load_bytes(values + v * 64);
+    const int8_t* x = inputs + v * kVectorColumns;
+    if constexpr (kLayout.value_bits == 8) {
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const int8_t* row = x + static_cast<size_t>(r) * stride;
+        if constexpr (kLayout.value_offset == 128) {
+          sum[r] = Isa::dot_wide(sum[r], bytes, row);
+        } else {
+          sum[r] = Isa::dot(sum[r], bytes, row);
+        }
+      }
+    } else {
+      const auto low = Isa::low_nibbles(bytes), high = Isa::high_nibbles(bytes);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const int8_t* row = x + static_cast<size_t>(r) * stride;
+        sum[r] = Isa::dot(Isa::dot(sum[r], low, row), high, row + 4);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace edgewright::language
