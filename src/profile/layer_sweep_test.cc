@@ -64,8 +64,8 @@ TEST(LayerSweep, BothHalvesHoldEveryKind) {
   Roofs roofs;
   roofs.step_us.value = 0.1;
   std::set<WorkKind> kinds[2];
-  std::vector<LayerTime> layers;
-  for (size_t i = 0; i < 2000; ++i) layers.push_back({i, 1, 0, 0, false});
+  std::vector<LayerTime> layers(2000, {0, 1, 0, 0, false});
+  for (size_t i = 0; i < layers.size(); ++i) layers[i].index = i;
   const std::vector<TimeSample> samples = samples_of(layers, {&roofs, 1}, 1);
   for (size_t i = 0; i < layers.size(); ++i) {
     kinds[is_held_back(layers[i]) ? 1 : 0].insert(samples[i].kind);
