@@ -155,13 +155,20 @@ Status check(const Graph& original, std::span<const Datum> inputs, Session& sess
 Status print_table(Session& session, std::span<const Datum> inputs) {
   const Plan& plan = session.plan();
   std::vector<std::vector<double>> times(plan.steps.size());
+  std::vector<std::chrono::steady_clock::time_point> moments;
   RunHooks hooks;
-  hooks.on_time = [&](size_t step, double time_us) { times[step].push_back(time_us); };
-  for (int i = 0; i < 50; ++i)
+  hooks.moments = &moments;
+  for (int i = 0; i < 50; ++i) {
+    moments.clear();
     EDGEWRIGHT_TRY([&]() -> Status {
       auto outputs = session.run(inputs, &hooks);
       return outputs.ok() ? Status() : std::move(outputs).error();
     }());
+    for (size_t step = 0; step + 1 < moments.size(); ++step) {
+      const std::chrono::duration<double, std::micro> took = moments[step + 1] - moments[step];
+      times[step].push_back(took.count());
+    }
+  }
   std::map<std::string, double> sums;
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const PlanStep& step = plan.steps[i];
