@@ -191,6 +191,7 @@ Status print_table(Session& session, std::span<const Datum> inputs) {
                     .c_str());
   }
   std::vector<std::pair<double, std::string>> order;
+  order.reserve(sums.size());
   for (const auto& [how, time] : sums) order.emplace_back(-time, how);
   std::ranges::sort(order);
   for (const auto& [time, how] : order) std::printf("%9.2f us in all: %s\n", -time, how.c_str());
