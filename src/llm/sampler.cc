@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 namespace edgewright {
 namespace {
@@ -16,19 +15,28 @@ uint64_t mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-// Tokens by falling probability, as many as may be needed.
-std::vector<int> ranked(std::span<const float> probabilities, size_t count) {
-  std::vector<int> order(probabilities.size());
-  std::iota(order.begin(), order.end(), 0);
-  count = std::min(count, order.size());
-  const auto more = [&](int a, int b) {
-    const float pa = probabilities[static_cast<size_t>(a)];
-    const float pb = probabilities[static_cast<size_t>(b)];
-    return pa != pb ? pa > pb : a < b;
-  };
-  std::ranges::partial_sort(order, order.begin() + static_cast<ptrdiff_t>(count), more);
-  order.resize(count);
-  return order;
+struct Ranked {
+  float probability;
+  int token;
+};
+bool is_before(const Ranked& a, const Ranked& b) {
+  return a.probability != b.probability ? a.probability > b.probability : a.token < b.token;
+}
+
+// So many of the likeliest tokens are put in order first, and twice as many while they do not hold
+// the share asked for: to put thousands in order takes longer than a small model takes for a token.
+constexpr size_t kFirstRanked = 64;
+
+using RankedAt = std::vector<Ranked>::iterator;
+
+// The first ones up to `middle` in order. A heap of a few seldom changes; of many it often does.
+void put_first(RankedAt begin, RankedAt middle, RankedAt end) {
+  if (middle - begin <= static_cast<ptrdiff_t>(kFirstRanked)) {
+    std::partial_sort(begin, middle, end, is_before);
+    return;
+  }
+  std::nth_element(begin, middle - 1, end, is_before);
+  std::sort(begin, middle, is_before);
 }
 
 // Keeps the likeliest tokens by top-k and top-p.
@@ -36,18 +44,27 @@ void cut(std::span<float> probabilities, const Sampling& sampling) {
   const size_t size = probabilities.size();
   const size_t k = sampling.top_k > 0 ? std::min(size, static_cast<size_t>(sampling.top_k)) : size;
   if (k == size && sampling.top_p >= 1) return;
-  const std::vector<int> order = ranked(probabilities, k);
-  double total = 0;
-  for (const int token : order) total += probabilities[static_cast<size_t>(token)];
-  std::vector<float> kept(size, 0.0f);
-  double sum = 0;
-  for (const int token : order) {
-    const float p = probabilities[static_cast<size_t>(token)];
-    kept[static_cast<size_t>(token)] = p;
-    sum += p;
-    if (sum >= sampling.top_p * total) break;
+  std::vector<Ranked> order(size);
+  for (size_t i = 0; i < size; ++i) order[i] = {probabilities[i], static_cast<int>(i)};
+  const auto at = [&](size_t i) { return order.begin() + static_cast<ptrdiff_t>(i); };
+  if (k < size) put_first(at(0), at(k), order.end());
+  size_t kept = k;
+  if (sampling.top_p < 1) {
+    double total = 0, sum = 0;
+    for (size_t i = 0; i < k; ++i) total += order[i].probability;
+    kept = 0;
+    for (size_t ranked = 0; kept < k && (kept == 0 || sum < sampling.top_p * total); ++kept) {
+      if (kept == ranked) {
+        ranked = std::min(k, std::max(kFirstRanked, 2 * ranked));
+        put_first(at(kept), at(ranked), at(k));
+      }
+      sum += order[kept].probability;
+    }
   }
-  std::ranges::copy(kept, probabilities.begin());
+  std::ranges::fill(probabilities, 0.0f);
+  for (size_t i = 0; i < kept; ++i) {
+    probabilities[static_cast<size_t>(order[i].token)] = order[i].probability;
+  }
 }
 
 }  // namespace

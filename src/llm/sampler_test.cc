@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace edgewright {
 namespace {
@@ -34,6 +36,35 @@ TEST(SamplerTest, CutsLeaveTheLikeliestTokens) {
   distribution(logits, {.temperature = 1, .min_p = 0.25f}, p);
   EXPECT_GT(p[2], 0);
   EXPECT_EQ(p[3], 0);
+}
+
+// Among thousands of tokens, many of them alike: those that a sort of all of them keeps.
+TEST(SamplerTest, CutsOfManyTokensAreThoseOfASort) {
+  std::vector<float> logits(5000), found(5000);
+  for (size_t i = 0; i < logits.size(); ++i) {
+    logits[i] = std::floor(static_cast<float>(12 * uniform(1, i))) / 2;
+  }
+  std::vector<float> whole(5000);
+  distribution(logits, {.temperature = 1}, whole);
+  std::vector<size_t> order(5000);
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, [&](size_t a, size_t b) { return logits[a] > logits[b]; });
+  struct Case {
+    int top_k;
+    float top_p;
+  };
+  for (const auto& [top_k, top_p] : {Case{0, 0.001f}, Case{0, 0.3f}, Case{0, 0.97f}, Case{40, 1},
+                                     Case{700, 1}, Case{700, 0.5f}, Case{3, 0.2f}}) {
+    const size_t most = top_k > 0 ? static_cast<size_t>(top_k) : order.size();
+    double total = 0, sum = 0;
+    for (size_t i = 0; i < most; ++i) total += whole[order[i]];
+    size_t kept = 0;
+    while (kept < most && sum < top_p * total) sum += whole[order[kept++]];
+    distribution(logits, {.temperature = 1, .top_k = top_k, .top_p = top_p}, found);
+    for (size_t i = 0; i < order.size(); ++i) {
+      ASSERT_EQ(found[order[i]] > 0, i < kept) << top_k << " " << top_p << " rank " << i;
+    }
+  }
 }
 
 TEST(SamplerTest, PenaltyCountsATokenOnce) {
