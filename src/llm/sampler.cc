@@ -53,7 +53,8 @@ void cut(std::span<float> probabilities, const Sampling& sampling) {
     double total = 0, sum = 0;
     for (size_t i = 0; i < k; ++i) total += order[i].probability;
     kept = 0;
-    for (size_t ranked = 0; kept < k && (kept == 0 || sum < sampling.top_p * total); ++kept) {
+    size_t ranked = k < size ? k : 0;
+    for (; kept < k && (kept == 0 || sum < sampling.top_p * total); ++kept) {
       if (kept == ranked) {
         ranked = std::min(k, std::max(kFirstRanked, 2 * ranked));
         put_first(at(kept), at(ranked), at(k));
