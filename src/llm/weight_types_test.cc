@@ -7,30 +7,36 @@ namespace {
 
 using language::WeightType;
 
-struct Sizes {
-  int hidden, layers, heads, kv_heads, head_dim, ffn, vocabulary;
-  bool tied;
-};
-ModelConfig config_of(const Sizes& s) {
-  ModelConfig config;
-  config.hidden = s.hidden;
-  config.layers = s.layers;
-  config.heads = s.heads;
-  config.kv_heads = s.kv_heads;
-  config.head_dim = s.head_dim;
-  config.ffn = s.ffn;
-  config.vocabulary = s.vocabulary;
-  config.tied = s.tied;
-  return config;
-}
-const Sizes kSmall = {128, 2, 2, 1, 64, 352, 6144, true};  // rows of the head: no blocks of 256
-const Sizes kMiddle = {256, 8, 4, 2, 64, 704, 6144, true};
-const Sizes kUntied = {2048, 22, 32, 4, 64, 5632, 32000, false};
+// Rows of the head: no blocks of 256.
+const ModelConfig kSmall = {.hidden = 128,
+                            .layers = 2,
+                            .heads = 2,
+                            .kv_heads = 1,
+                            .head_dim = 64,
+                            .ffn = 352,
+                            .vocabulary = 6144,
+                            .tied = true};
+const ModelConfig kMiddle = {.hidden = 256,
+                             .layers = 8,
+                             .heads = 4,
+                             .kv_heads = 2,
+                             .head_dim = 64,
+                             .ffn = 704,
+                             .vocabulary = 6144,
+                             .tied = true};
+const ModelConfig kUntied = {.hidden = 2048,
+                             .layers = 22,
+                             .heads = 32,
+                             .kv_heads = 4,
+                             .head_dim = 64,
+                             .ffn = 5632,
+                             .vocabulary = 32000,
+                             .tied = false};
 
 // The types of embedding, query, value, output, gate and up, down.
 using Types = std::vector<std::optional<WeightType>>;
-Types types_of(const Sizes& sizes, std::string_view precision) {
-  const WeightTypes types(config_of(sizes), *precision_of(precision));
+Types types_of(const ModelConfig& config, std::string_view precision) {
+  const WeightTypes types(config, *precision_of(precision));
   return {types.of("embedding", 0, 1),        types.of("layers.0.qkv", 0, 3),
           types.of("layers.0.qkv", 2, 3),     types.of("layers.1.output", 0, 1),
           types.of("layers.0.gate_up", 1, 2), types.of("layers.1.down", 0, 1)};
@@ -42,10 +48,9 @@ TEST(WeightTypes, FourBitsGiveWayWhereQ4WouldTakeMore) {
   EXPECT_EQ(types_of(kMiddle, "int4"), (Types{kWide, kNarrow, kNarrow, kNarrow, kNarrow, kNarrow}));
   // An embedding beside the head is none of its bits.
   EXPECT_EQ(types_of(kUntied, "int4"), Types(6, kNarrow));
-  EXPECT_EQ(WeightTypes(config_of(kUntied), *precision_of("int4")).of("head", 0, 1), kWide);
+  EXPECT_EQ(WeightTypes(kUntied, *precision_of("int4")).of("head", 0, 1), kWide);
   // Values among the rows of one matrix cannot have a type of their own.
-  EXPECT_EQ(WeightTypes(config_of(kSmall), *precision_of("int4")).of("layers.0.qkv", 0, 1),
-            kNarrow);
+  EXPECT_EQ(WeightTypes(kSmall, *precision_of("int4")).of("layers.0.qkv", 0, 1), kNarrow);
 }
 
 TEST(WeightTypes, OtherPrecisionsAreOneTypeBesideTheHead) {
@@ -58,9 +63,9 @@ TEST(WeightTypes, OtherPrecisionsAreOneTypeBesideTheHead) {
 
 TEST(WeightTypes, BitsOfQ4AreThoseOfItsBlocks) {
   // 18 bytes per 32 weights; of the head 34 per 32, or 210 per 256 where its rows divide so.
-  EXPECT_EQ(q4_0_bits(config_of(kSmall)),
+  EXPECT_EQ(q4_0_bits(kSmall),
             8 * (2 * (256 + 128 + 704 + 352) * 128 / 32 * 18 + 6144 * 128 / 32 * 34));
-  EXPECT_EQ(q4_0_bits(config_of(kMiddle)),
+  EXPECT_EQ(q4_0_bits(kMiddle),
             8 * (8 * (512 + 256 + 1408 + 704) * 256 / 32 * 18 + 6144 * 256 / 256 * 210));
 }
 
