@@ -8,8 +8,8 @@
 //     unsigned_bytes, signed_bytes: 16 integers of 16 bytes, as floats
 //     dot(sum, bytes, inputs): lane i gains bytes[4 i + j] * inputs[j], j < 4; bytes below 128
 //     dot_wide: for all bytes; with kOffsetBytes as false it takes 128 from each first
-//     kStreams: blocks by turns when there is one row of inputs, a power of two
-//     prefetch(address): of the line that is used now, to fetch those that are used later
+//     kStreams: blocks by turns where there is one row of inputs, a power of two
+//     prefetch<streams>(address): of the line that is used now, to fetch those that are used later
 //   };
 #include <utility>
 
@@ -73,7 +73,9 @@ inline __attribute__((always_inline)) void add_chunk(const std::byte* chunk, siz
                                                      const Int8Inputs& x,
                                                      typename Isa::Floats (&total)[kRows]) {
   constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
-  for (size_t i = 0; i < kLayout.header_bytes; i += 64) Isa::prefetch(chunk + i);
+  for (size_t i = 0; i < kLayout.header_bytes; i += 64) {
+    prefetch<Isa, kType, kRows>(chunk + i);
+  }
 #pragma GCC unroll 4
   for (size_t g = 0; g < groups; ++g) add_group<Isa, kType, kRows>(chunk, g, x, total);
 }
@@ -142,7 +144,7 @@ void float_block(const ProductArgs& args, const std::byte* block, size_t first, 
     for (auto& part : sum[r]) part = Isa::set_float(0);
   }
   for (size_t k = 0; k < args.columns; k += 4, block += 2 * kPairBytes) {
-    for (size_t i = 0; i < 2 * kPairBytes; i += 64) Isa::prefetch(block + i);
+    for (size_t i = 0; i < 2 * kPairBytes; i += 64) Isa::template prefetch<1>(block + i);
     const auto [a, b] = load_columns<Isa, kType>(block);
     const auto [c, d] = load_columns<Isa, kType>(block + kPairBytes);
 #pragma GCC unroll 16
@@ -180,8 +182,7 @@ void rows_of_block(const ProductArgs& args, const std::byte* block, size_t first
   }
 }
 
-// The blocks from `b` on times the only row of inputs, kBlocks at a time, then half as many: a row
-// alone is as quick as weights come from memory, and several streams of them come quicker than one.
+// The blocks from `b` on times the only row of inputs, kBlocks at a time, then half as many.
 template <class Isa, WeightType kType, int kBlocks>
 void blocks_of_row(const ProductArgs& args, size_t b) {
   for (; b + kBlocks <= args.block_count; b += kBlocks) {
@@ -196,7 +197,7 @@ void blocks_of_type(const ProductArgs& args) {
   constexpr bool kFloats = layout_of(kType).group == 0;
   constexpr int kRows = kFloats ? Isa::kFloatRows : Isa::kInt8Rows;
   if constexpr (!kFloats) {
-    if (args.inputs.rows == 1) return blocks_of_row<Isa, kType, Isa::kStreams>(args, 0);
+    if (args.inputs.rows == 1) return blocks_of_row<Isa, kType, kStreamsOf<Isa, kType>>(args, 0);
   }
   for (size_t b = 0; b < args.block_count; ++b) {
     rows_of_block<Isa, kType, kRows>(args, args.blocks + b * args.block_bytes, 0,

@@ -125,7 +125,10 @@ struct NeonDot {
     const auto flip = [&](int i) { return veorq_u8(bytes.part[i], vdupq_n_u8(0x80)); };
     return dot(sum, four<Bytes>(flip), inputs);
   }
-  static void prefetch(const std::byte* at) { __builtin_prefetch(at + 1024); }
+  template <int kStreams>
+  static void prefetch(const std::byte* at) {
+    __builtin_prefetch(at + 1024);
+  }
 };
 
 }  // namespace
