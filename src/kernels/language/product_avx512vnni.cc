@@ -70,10 +70,10 @@ struct Avx512Vnni {
     return dot(sum, bytes, inputs);
   }
   // Interleaved with the arithmetic, which a builtin would not stay: sixteen at once stall loads.
-  // Most of 25 s, 600 MiB, by turns: eight streams from memory, each fetched 1024 bytes ahead to the
-  // first level (768 to 2048 are alike), reach 20.0 to 20.8 GB/s, two 2048 ahead 17.6 to 18.3; two,
-  // fetched 2048 ahead to the first and 3584 to the second level, 18.1 to 18.5; two without 13 to
-  // 17. The hardware's own prefetching ends at every 4096 bytes.
+  // The most of 25 s, 600 MiB, by turns: eight streams from memory, each fetched 1024 bytes ahead
+  // to the first level (768 to 2048 are alike), reach 20.0 to 20.8 GB/s; two, 2048 ahead, 17.6 to
+  // 18.3; two, 2048 ahead to the first and 3584 to the second level, 18.1 to 18.5; two without 13
+  // to 17. The hardware's own prefetching ends at every 4096 bytes.
   template <int kStreams>
   static void prefetch(const std::byte* at) {
     if constexpr (kStreams > 2) {
