@@ -94,6 +94,7 @@ struct ProfiledOperator {
   double launch_us = 0, compute_us = 0, memory_us = 0, sync_us = 0;
   double execute_us = 0, stall_us = 0;  // of compute_us: at the peak, and the rest
   int64_t multiply_adds = 0, flops = 0, bytes_read = 0, weight_bytes = 0, bytes_written = 0;
+  int64_t weight_count = 0;  // values in weight_bytes
   bool complete = true;
   std::vector<LevelFigure> levels;
   double intensity = 0;         // operations per byte of the furthest level that it reaches

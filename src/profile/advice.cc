@@ -18,6 +18,18 @@ bool is_memory_bound(const ProfiledOperator& op) {
 bool is_product(const ProfiledOperator& op) {
   return op.kind == "matrix" || op.kind == "vector" || op.kind == "convolution";
 }
+bool streams_weights(const ProfiledOperator& op) {
+  return is_memory_bound(op) && op.weight_bytes * 2 > op.bytes_read;
+}
+// Whether weights are stored in so much more than kBits each that rounding them saves bytes: scales
+// are a sixteenth of int8 and an eighth of int4.
+template <int kBits>
+bool streams_wider(const ProfiledOperator& op, const ProfileReport&) {
+  constexpr double kWithScales = kBits + 0.5, kWorthwhile = 1.2;
+  const double bits = 8 * static_cast<double>(op.weight_bytes);
+  return streams_weights(op) && op.weight_count > 0 &&
+         bits > kWorthwhile * kWithScales * static_cast<double>(op.weight_count);
+}
 bool all(const ProfiledOperator&, const ProfileReport&) { return true; }
 
 double rate(const Roofs& roofs, std::string_view type) {
@@ -25,14 +37,13 @@ double rate(const Roofs& roofs, std::string_view type) {
   return roof == nullptr || roof->type != type ? 0 : roof->core_gop_s.value;
 }
 
-// Weights of a quarter (an eighth) of the bytes: what streams them becomes so much quicker.
-double quarter_bytes(const ProfiledOperator& op, const Roofs&, int) {
+// Weights of so many bits each: what streams them becomes so much quicker.
+template <int kBits>
+double narrower(const ProfiledOperator& op, const Roofs&, int) {
   const auto bytes = static_cast<double>(op.bytes_read + op.bytes_written);
-  return bytes / std::max(1.0, bytes - 0.75 * static_cast<double>(op.weight_bytes));
-}
-double eighth_bytes(const ProfiledOperator& op, const Roofs&, int) {
-  const auto bytes = static_cast<double>(op.bytes_read + op.bytes_written);
-  return bytes / std::max(1.0, bytes - 0.875 * static_cast<double>(op.weight_bytes));
+  const double saved =
+      static_cast<double>(op.weight_bytes) - static_cast<double>(op.weight_count) * kBits / 8;
+  return bytes / std::max(1.0, bytes - saved);
 }
 double int8_rate(const ProfiledOperator&, const Roofs& roofs, int) {
   const double wide = rate(roofs, "float32"), narrow = rate(roofs, "int8");
@@ -57,25 +68,17 @@ double weights_once(const ProfiledOperator& op, const Roofs&, int) {
 constexpr Opportunity kOpportunities[] = {
     {"threads", "profile MODEL --threads N --apply", 5, 1, 1, all, more_threads,
      "other cores are idle"},
-    {"weights in int8", "convert MODEL -o OUT --precision int8", 4, 2, 2,
-     [](const ProfiledOperator& op, const ProfileReport&) {
-       return is_memory_bound(op) && op.weight_bytes * 2 > op.bytes_read;
-     },
-     quarter_bytes, "the time goes into reading weights"},
-    {"weights in int4", "convert MODEL -o OUT --precision int4", 3, 3, 3,
-     [](const ProfiledOperator& op, const ProfileReport&) {
-       return is_memory_bound(op) && op.weight_bytes * 2 > op.bytes_read;
-     },
-     eighth_bytes, "the time goes into reading weights"},
+    {"weights in int8", "convert MODEL -o OUT --precision int8", 4, 2, 2, streams_wider<8>,
+     narrower<8>, "the time goes into reading weights"},
+    {"weights in int4", "convert MODEL -o OUT --precision int4", 3, 3, 3, streams_wider<4>,
+     narrower<4>, "the time goes into reading weights"},
     {"int8 arithmetic", "convert MODEL -o OUT --precision int8 --calibrate DATA", 4, 2, 2,
      [](const ProfiledOperator& op, const ProfileReport&) {
        return op.bound == "compute" && is_product(op);
      },
      int8_rate, "the time goes into multiplying, and the processor multiplies bytes quicker"},
     {"batching", "profile MODEL --batches 1,2,4,8", 4, 1, 1,
-     [](const ProfiledOperator& op, const ProfileReport&) {
-       return is_memory_bound(op) && op.weight_bytes * 2 > op.bytes_read;
-     },
+     [](const ProfiledOperator& op, const ProfileReport&) { return streams_weights(op); },
      weights_once, "samples of a batch share one reading of the weights; latency grows"},
     {"speculative decoding", "generate MODEL --draft DRAFT", 2, 2, 4,
      [](const ProfiledOperator& op, const ProfileReport& report) {

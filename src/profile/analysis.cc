@@ -66,6 +66,7 @@ ProfiledOperator row_of(const Operation& operation, const Work& work, const Roof
   row.flops = work.flops;
   row.bytes_read = work.bytes_read;
   row.weight_bytes = work.weight_bytes;
+  row.weight_count = work.weight_count;
   row.bytes_written = work.bytes_written;
   row.complete = work.complete;
   const AccessPattern access = access_pattern(operation, work, largest_private_bytes(roofs));

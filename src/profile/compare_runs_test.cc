@@ -68,6 +68,7 @@ TEST(Advice, LooksFirstAtWhatTheTimeWaitsFor) {
   product.time_us = 90;
   product.share = 0.9;
   product.bytes_read = product.weight_bytes = 1'000'000;
+  product.weight_count = 250'000;
   ProfiledOperator rest;
   rest.kind = "elementwise";
   rest.bound = "compute";
@@ -82,6 +83,34 @@ TEST(Advice, LooksFirstAtWhatTheTimeWaitsFor) {
   ASSERT_NE(int8, advice.end());
   // 90 us become 22.5 us: 32.5 us in all.
   EXPECT_NEAR(int8->predicted_us, 32.5, 1e-9);
+}
+
+TEST(Advice, DoesNotRoundWeightsThatAreNarrowAlready) {
+  auto roofs = Roofs();
+  roofs.compute = {{"float32", "vector", {100, 0}, {100, 0}}};
+  const auto advised = [&](int64_t weight_bytes) {
+    ProfileReport report;
+    report.threads = 1;
+    report.wall_us = 100;
+    ProfiledOperator product;
+    product.kind = "vector";
+    product.bound = "DRAM";
+    product.time_us = 100;
+    product.share = 1;
+    product.bytes_read = product.weight_bytes = weight_bytes;
+    product.weight_count = 800;
+    report.operators = {product};
+    std::vector<std::string> names;
+    for (const AdviceRow& row : advise(report, roofs)) {
+      if (row.opportunity.starts_with("weights in")) names.push_back(row.opportunity);
+    }
+    return names;
+  };
+  using testing::ElementsAre;
+  using testing::UnorderedElementsAre;
+  EXPECT_THAT(advised(3200), UnorderedElementsAre("weights in int8", "weights in int4"));
+  EXPECT_THAT(advised(850), ElementsAre("weights in int4"));  // int8 and its scales
+  EXPECT_THAT(advised(450), ElementsAre());                   // int4 and its scales
 }
 
 }  // namespace

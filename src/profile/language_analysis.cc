@@ -26,6 +26,7 @@ void set_work(const PartWork& part, ProfiledOperator& row) {
   row.flops = work.flops;
   row.bytes_read = work.bytes_read;
   row.weight_bytes = work.weight_bytes;
+  row.weight_count = work.weight_count;
   row.bytes_written = work.bytes_written;
   row.access = work.weight_bytes > 0 ? "streaming" : "unit-stride";
   row.locality = 1;
@@ -37,8 +38,8 @@ void multiply(ProfiledOperator& row, int64_t calls) {
                        &row.memory_us, &row.sync_us, &row.execute_us, &row.stall_us}) {
     *time *= factor;
   }
-  for (int64_t* count :
-       {&row.multiply_adds, &row.flops, &row.bytes_read, &row.weight_bytes, &row.bytes_written}) {
+  for (int64_t* count : {&row.multiply_adds, &row.flops, &row.bytes_read, &row.weight_bytes,
+                         &row.weight_count, &row.bytes_written}) {
     *count *= calls;
   }
   for (LevelFigure& level : row.levels) {

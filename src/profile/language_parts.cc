@@ -27,6 +27,7 @@ PartWork product(const PackedStack& stack, int64_t rows, const LanguageCall& cal
   for (const language::PackedMatrix& matrix : stack) {
     const auto outputs = static_cast<int64_t>(matrix.rows);
     work.multiply_adds += rows * outputs * static_cast<int64_t>(matrix.columns);
+    work.weight_count += outputs * static_cast<int64_t>(matrix.columns);
     work.weight_bytes +=
         static_cast<int64_t>(language::packed_bytes(matrix.type, matrix.rows, matrix.columns));
     work.bytes_written += rows * outputs * kFloatBytes;

@@ -346,6 +346,7 @@ void count_bytes(const Operation& o, Work& work) {
     if (!input.present()) continue;
     int64_t bytes = input.size_bytes;
     if (selects && i == 0) bytes = std::min(bytes, work.bytes_written);
+    if (input.is_constant && !selects) work.weight_count += elements(input).value_or(0);
     if (input.is_constant && o.packed_bytes > 0) continue;
     if (input.is_constant) work.weight_bytes += bytes;
     work.bytes_read += bytes;

@@ -59,6 +59,7 @@ struct Work {
   int64_t flops = 0;
   int64_t bytes_read = 0;  // weights included
   int64_t weight_bytes = 0;
+  int64_t weight_count = 0;  // values in weight_bytes; 0: not known, or not all are read
   int64_t bytes_written = 0;
   bool complete = true;  // false: a shape that counts is not known
   DType compute_dtype = DType::kFloat32;
