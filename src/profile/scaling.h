@@ -31,7 +31,7 @@ struct KnownRun {
 // more and then finds less of its weights near. What they wait for in the run beyond that is for
 // weights and data, of which the latter grow with the batch. Operators that are not tried (those
 // below `smallest_share`, and those without a kernel) are taken to scale like the rest of their
-// kind, and like the batch where none was tried.
+// kind (with weights or without), and like the batch where none was tried.
 Result<double> predict_change(const Plan& plan, const KnownRun& run, const Change& change,
                               const MoveKernels& move, double smallest_share);
 
