@@ -79,6 +79,7 @@ std::vector<double> without_pace(std::span<const std::vector<double>> rounds) {
     }
     for (size_t row = 0; row < rounds.size(); ++row) {
       std::vector<double> rest;
+      rest.reserve(rounds[row].size());
       for (size_t column = 0; column < rounds[row].size(); ++column) {
         rest.push_back(std::log(rounds[row][column]) - own[column]);
       }
