@@ -32,6 +32,7 @@ struct Avx2 {
   static constexpr bool kOffsetBytes = false;
   static constexpr int kFloatRows = 1;
   static constexpr int kInt8Rows = 2;
+  static constexpr int kStreams = 8;
 
   static __m256i load_256(const std::byte* at) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
@@ -119,9 +120,10 @@ struct Avx2 {
     return {add_products(sum.low, _mm256_abs_epi8(low), _mm256_sign_epi8(x, low)),
             add_products(sum.high, _mm256_abs_epi8(high), _mm256_sign_epi8(x, high))};
   }
+  template <int kStreams>
   static void prefetch(const std::byte* at) {
     asm volatile("prefetcht0 %0" ::"m"(at[1024]));
-    asm volatile("prefetcht1 %0" ::"m"(at[8192]));
+    if constexpr (kStreams <= 2) asm volatile("prefetcht1 %0" ::"m"(at[8192]));
   }
 };
 

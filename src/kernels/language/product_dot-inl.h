@@ -5,6 +5,18 @@
 namespace edgewright::language {
 namespace {
 
+// Blocks that are worked on by turns where there is one row of inputs: a row alone is as quick as
+// weights come from memory, and several streams of them come quicker than one. The long chunks of
+// scales of two levels come no quicker in more than two.
+template <class Isa, WeightType kType>
+inline constexpr int kStreamsOf = layout_of(kType).has_factors ? 2 : Isa::kStreams;
+
+// For every line of weights of kRows rows of inputs.
+template <class Isa, WeightType kType, int kRows>
+inline __attribute__((always_inline)) void prefetch(const std::byte* at) {
+  Isa::template prefetch<kRows == 1 ? kStreamsOf<Isa, kType> : 1>(at);
+}
+
 // Scales and minima of one group of a chunk, a lane for each row.
 template <class Isa, WeightType kType>
 inline __attribute__((always_inline)) typename Isa::Floats load_scale(const std::byte* chunk,
@@ -33,12 +45,14 @@ inline __attribute__((always_inline)) typename Isa::Floats load_minimum(const st
 }
 
 // Integer products of half a group of 32 columns of 6 bits, from its nibbles and its upper bits.
-template <class Isa, int kRows>
+template <class Isa, WeightType kType, int kRows>
 inline __attribute__((always_inline)) void dot_six_bits(const std::byte* nibbles,
                                                         const std::byte* upper_bits,
                                                         const int8_t* inputs, size_t stride,
                                                         typename Isa::Integers (&sum)[kRows]) {
-  Isa::prefetch(nibbles), Isa::prefetch(nibbles + 64), Isa::prefetch(upper_bits);
+  for (const std::byte* line : {nibbles, nibbles + 64, upper_bits}) {
+    prefetch<Isa, kType, kRows>(line);
+  }
   const auto first = Isa::load_bytes(nibbles), second = Isa::load_bytes(nibbles + 64);
   const auto upper = Isa::load_bytes(upper_bits);
   const typename Isa::Bytes bytes[4] = {
@@ -66,14 +80,14 @@ inline __attribute__((always_inline)) void dot_columns(const std::byte* values, 
   if constexpr (kLayout.value_bits == 6) {
 #pragma GCC unroll 2
     for (size_t k = first; k < first + kColumns; k += 16, inputs += 16) {
-      dot_six_bits<Isa, kRows>(values + k * 8, values + 256 + k * 4, inputs, stride, sum);
+      dot_six_bits<Isa, kType, kRows>(values + k * 8, values + 256 + k * 4, inputs, stride, sum);
     }
     return;
   }
   values += first * kBlockRows * kLayout.value_bits / 8;
 #pragma GCC unroll 8
   for (int v = 0; v < kColumns / kVectorColumns; ++v) {
-    Isa::prefetch(values + v * 64);
+    prefetch<Isa, kType, kRows>(values + v * 64);
     const auto bytes = Isa::load_bytes(values + v * 64);
     const int8_t* x = inputs + v * kVectorColumns;
     if constexpr (kLayout.value_bits == 8) {

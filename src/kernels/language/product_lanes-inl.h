@@ -8,7 +8,8 @@
 //     unsigned_bytes, signed_bytes: 16 integers of 16 bytes, as floats
 //     dot(sum, bytes, inputs): lane i gains bytes[4 i + j] * inputs[j], j < 4; bytes below 128
 //     dot_wide: for all bytes; with kOffsetBytes as false it takes 128 from each first
-//     prefetch(address): of the line that is used now, to fetch those that are used later
+//     kStreams: blocks by turns where there is one row of inputs, a power of two
+//     prefetch<streams>(address): of the line that is used now, to fetch those that are used later
 //   };
 #include <utility>
 
@@ -72,7 +73,9 @@ inline __attribute__((always_inline)) void add_chunk(const std::byte* chunk, siz
                                                      const Int8Inputs& x,
                                                      typename Isa::Floats (&total)[kRows]) {
   constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
-  for (size_t i = 0; i < kLayout.header_bytes; i += 64) Isa::prefetch(chunk + i);
+  for (size_t i = 0; i < kLayout.header_bytes; i += 64) {
+    prefetch<Isa, kType, kRows>(chunk + i);
+  }
 #pragma GCC unroll 4
   for (size_t g = 0; g < groups; ++g) add_group<Isa, kType, kRows>(chunk, g, x, total);
 }
@@ -90,7 +93,7 @@ void int8_blocks(const ProductArgs& args, const std::byte* block, size_t first, 
   for (int r = 0; r < kBlocks * kRows; ++r) total[r / kRows][r % kRows] = Isa::set_float(0);
   constexpr size_t kChunkGroups = kLayout.chunk_columns / 32;
   const auto add = [&](size_t count) __attribute__((always_inline)) {
-#pragma GCC unroll 2
+#pragma GCC unroll 8
     for (int b = 0; b < kBlocks; ++b) {
       add_chunk<Isa, kType, kRows>(block + static_cast<size_t>(b) * args.block_bytes, count, x,
                                    total[b]);
@@ -141,7 +144,7 @@ void float_block(const ProductArgs& args, const std::byte* block, size_t first, 
     for (auto& part : sum[r]) part = Isa::set_float(0);
   }
   for (size_t k = 0; k < args.columns; k += 4, block += 2 * kPairBytes) {
-    for (size_t i = 0; i < 2 * kPairBytes; i += 64) Isa::prefetch(block + i);
+    for (size_t i = 0; i < 2 * kPairBytes; i += 64) Isa::template prefetch<1>(block + i);
     const auto [a, b] = load_columns<Isa, kType>(block);
     const auto [c, d] = load_columns<Isa, kType>(block + kPairBytes);
 #pragma GCC unroll 16
@@ -179,19 +182,24 @@ void rows_of_block(const ProductArgs& args, const std::byte* block, size_t first
   }
 }
 
+// The blocks from `b` on times the only row of inputs, kBlocks at a time, then half as many.
+template <class Isa, WeightType kType, int kBlocks>
+void blocks_of_row(const ProductArgs& args, size_t b) {
+  for (; b + kBlocks <= args.block_count; b += kBlocks) {
+    int8_blocks<Isa, kType, 1, kBlocks>(args, args.blocks + b * args.block_bytes, 0,
+                                        args.out + b * kBlockRows);
+  }
+  if constexpr (kBlocks > 1) blocks_of_row<Isa, kType, kBlocks / 2>(args, b);
+}
+
 template <class Isa, WeightType kType>
 void blocks_of_type(const ProductArgs& args) {
   constexpr bool kFloats = layout_of(kType).group == 0;
   constexpr int kRows = kFloats ? Isa::kFloatRows : Isa::kInt8Rows;
-  size_t b = 0;
   if constexpr (!kFloats) {
-    // A row alone is as quick as weights come from memory: two streams of them come quicker.
-    for (; args.inputs.rows == 1 && b + 2 <= args.block_count; b += 2) {
-      int8_blocks<Isa, kType, 1, 2>(args, args.blocks + b * args.block_bytes, 0,
-                                    args.out + b * kBlockRows);
-    }
+    if (args.inputs.rows == 1) return blocks_of_row<Isa, kType, kStreamsOf<Isa, kType>>(args, 0);
   }
-  for (; b < args.block_count; ++b) {
+  for (size_t b = 0; b < args.block_count; ++b) {
     rows_of_block<Isa, kType, kRows>(args, args.blocks + b * args.block_bytes, 0,
                                      args.out + b * kBlockRows);
   }

@@ -36,6 +36,7 @@ struct NeonDot {
   static constexpr bool kOffsetBytes = false;
   static constexpr int kFloatRows = 1;
   static constexpr int kInt8Rows = 2;
+  static constexpr int kStreams = 2;
 
   template <class T>
   static const T* as(const std::byte* at) {
@@ -124,7 +125,10 @@ struct NeonDot {
     const auto flip = [&](int i) { return veorq_u8(bytes.part[i], vdupq_n_u8(0x80)); };
     return dot(sum, four<Bytes>(flip), inputs);
   }
-  static void prefetch(const std::byte* at) { __builtin_prefetch(at + 1024); }
+  template <int kStreams>
+  static void prefetch(const std::byte* at) {
+    __builtin_prefetch(at + 1024);
+  }
 };
 
 }  // namespace
