@@ -50,12 +50,12 @@ std::string roofs_text(const ProfileReport& report) {
 
 std::string advice_text(const std::vector<AdviceRow>& advice) {
   std::vector<std::vector<std::string>> rows = {
-      {"opportunity", "share", "predicted", "speed-up", "achieved", "priority", "why"}};
+      {"opportunity", "share", "predicted", "speed-up", "achieved", "priority", "why", "how"}};
   for (const AdviceRow& row : advice) {
-    rows.push_back({row.opportunity, fmt::format("{:.0f} %", row.share * 100),
-                    time_text(row.predicted_us), fmt::format("{:.2f}x", row.speedup),
-                    row.applied ? time_text(row.achieved_us) : "-",
-                    fmt::format("{:.2f}", row.priority), row.why});
+    rows.push_back(
+        {row.opportunity, fmt::format("{:.0f} %", row.share * 100), time_text(row.predicted_us),
+         fmt::format("{:.2f}x", row.speedup), row.applied ? time_text(row.achieved_us) : "-",
+         fmt::format("{:.2f}", row.priority), row.why, row.command.empty() ? "-" : row.command});
   }
   return table(rows);
 }
@@ -85,17 +85,37 @@ std::string experiments_text(const ProfileReport& report) {
   return text;
 }
 
+std::string memory_text(const ProfileReport& report) {
+  std::string text =
+      fmt::format("memory      peak {}B at {}", with_prefix(static_cast<double>(report.peak_bytes)),
+                  report.peak_step);
+  constexpr size_t kShown = 3;
+  for (size_t i = 0; i < std::min(kShown, report.peak_holders.size()); ++i) {
+    const MemoryHolder& holder = report.peak_holders[i];
+    text += fmt::format("{}{} {}B", i == 0 ? ", held by " : ", ", holder.value,
+                        with_prefix(static_cast<double>(holder.size_bytes)));
+  }
+  if (report.peak_holders.size() > kShown) {
+    text += fmt::format(" and {} more", report.peak_holders.size() - kShown);
+  }
+  return text +
+         fmt::format("; weights {}B\n", with_prefix(static_cast<double>(report.parameter_bytes)));
+}
+
 std::string batches_text(const ProfileReport& report) {
   std::vector<std::vector<std::string>> rows = {
-      {"batch", "latency", "per sample", "efficiency", "memory", "cost", ""}};
+      {"batch", "latency", "per sample", "efficiency", "memory", "padding", "cost", ""}};
   for (const BatchRow& row : report.batches) {
     rows.push_back({fmt::format("{}", row.batch), time_text(row.latency_us),
                     time_text(row.latency_us / static_cast<double>(row.batch)),
                     fmt::format("{:.2f}", row.efficiency),
                     with_prefix(static_cast<double>(row.memory_bytes)) + "B",
-                    fmt::format("{:.1f}", row.cost), row.measured ? "measured" : "modelled"});
+                    fmt::format("{:.1f} %", row.padding * 100), fmt::format("{:.1f}", row.cost),
+                    row.measured ? "measured" : "modelled"});
   }
-  return table(rows) + fmt::format("best batch  {}\n", report.best_batch);
+  return table(rows) +
+         fmt::format("best batch  {} (memory of its values; {}B of weights are shared)\n",
+                     report.best_batch, with_prefix(static_cast<double>(report.parameter_bytes)));
 }
 
 }  // namespace
@@ -119,8 +139,7 @@ std::string profile_text(const ProfileReport& report, size_t top) {
                           report.machine_pace);
     }
     text += '\n';
-    text += fmt::format("memory      peak {}B at {}\n",
-                        with_prefix(static_cast<double>(report.peak_bytes)), report.peak_step);
+    text += memory_text(report);
   }
   if (!report.counters.empty()) text += fmt::format("counters    {}\n", report.counters);
   text += fmt::format("work        {}MAC, {}FLOP\n",
@@ -175,8 +194,9 @@ std::string comparison_text(const ProfileComparison& comparison, size_t top) {
   const auto add = [&](const ProfileDifference& row) {
     rows.push_back({row.name, time_text(row.first_us), time_text(row.second_us),
                     row.first_us > 0 ? fmt::format("{:.3f}", row.second_us / row.first_us) : "-",
-                    fmt::format("{:.2g}", row.p_value),
-                    !row.significant               ? "no difference shown"
+                    row.judged ? fmt::format("{:.2g}", row.p_value) : "-",
+                    !row.judged                    ? "too few runs to judge"
+                    : !row.significant             ? "no difference shown"
                     : row.second_us < row.first_us ? "quicker"
                                                    : "slower"});
   };

@@ -49,7 +49,7 @@ void declare_options(CLI::App& app, Options& options) {
       ->expected(2)
       ->type_name("LATENCY,THROUGHPUT");
   app.add_option("--memory-limit", options.profile.memory_limit_bytes,
-                 "bytes that a batch may take");
+                 "bytes that a batch's values may take, weights not counted");
   app.add_option("--lengths", options.profile.lengths, "lengths of sequences, for padding")
       ->delimiter(',');
   app.add_option("--tokens", options.tokens, "of a language model's request: of the prompt, new")

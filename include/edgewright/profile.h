@@ -60,7 +60,7 @@ struct ProfileOptions {
   bool apply = false;            // try the advice that the tool can try
   std::vector<int64_t> batches;  // sizes to measure; empty: no batch model
   double latency_cost = 0, throughput_cost = 1;  // per us of latency, per us of time per sample
-  int64_t memory_limit_bytes = 0;                // that a batch may take; 0: none
+  int64_t memory_limit_bytes = 0;    // of a batch's values, weights not counted; 0: none
   std::vector<int64_t> lengths;      // of sequences that are padded to the longest of a batch
   std::vector<std::string> exports;  // files to write; the ending says the format
   int prompt_tokens = 64, new_tokens = 16;  // of a language model's request
@@ -154,10 +154,10 @@ struct BatchRow {
   int64_t batch = 1;
   double latency_us = 0;  // measured, or from the model
   bool measured = false;
-  double efficiency = 0;  // throughput against batch x that of batch 1
-  double cost = 0;
-  int64_t memory_bytes = 0;
-  double padding = 0;  // share of the batch that is padding, for the given lengths
+  double efficiency = 0;     // throughput against batch x that of batch 1
+  double cost = 0;           // as --batch-costs weighs it, padding counted
+  int64_t memory_bytes = 0;  // of the values; all batches share the weights
+  double padding = 0;        // share of the batch that is padding, for the given lengths
 };
 
 struct ProfileReport {
@@ -235,7 +235,8 @@ inline constexpr double kSignificance = 0.01;
 struct ProfileDifference {
   std::string name;
   double first_us = 0, second_us = 0;
-  double p_value = 1;  // that chance alone makes it; corrected for the number of operators
+  double p_value = 1;   // that chance alone makes it; corrected for the number of operators
+  bool judged = false;  // both documents have runs enough of it; modelled ones have none
   bool significant = false;
 };
 struct ProfileComparison {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 
 #include "api/engine.h"
@@ -35,6 +36,8 @@ namespace {
 
 // Shares of the wall time beyond which the sums do not count as reconciled.
 constexpr double kLargestUnattributed = 0.02;
+// Operators together cannot do more than the roofs allow; beyond this the roofs are wrong.
+constexpr double kLargestReached = 1.2;
 // Operators that take less than this are not experimented on.
 constexpr double kConfirmedShare = 0.01;
 // Samples that a document carries for later comparisons.
@@ -80,6 +83,13 @@ void add_totals(const Roofline& roofline, ProfileReport& report) {
   report.by_kind = breakdown(report.operators, &ProfiledOperator::kind);
   report.by_role = breakdown(report.operators, &ProfiledOperator::role);
   report.verdict = verdict_of(report);
+  const double reached = reached_share(report.operators);
+  if (reached > kLargestReached) {
+    report.warnings.push_back(fmt::format(
+        "operators reach {:.0f} % of the roofs: the machine was slower when they were measured; "
+        "run device probe again while nothing else runs",
+        reached * 100));
+  }
 }
 
 void add_memory(const Plan& plan, const SessionFigures& figures, ProfileReport& report) {
@@ -169,7 +179,9 @@ void add_predictions(const std::optional<TimeModel>& model, double pace_us, cons
     row.predicted_us = predict_us(roofline, work);
     if (fitted) {
       const double base_us = base_time_us({&model->roofs(), 1}, work, features);
-      row.predicted_us = model->predict_us(features, base_us) * report.machine_pace;
+      row.predicted_us =
+          model->predict_us(features, base_us) *
+          std::pow(report.machine_pace, core_share({&model->roofs(), 1}, work, features));
       // No sweep is larger than a large last cache.
       if (!row.levels.empty())
         row.predicted_us = std::max(row.predicted_us, row.levels.back().time_us);
@@ -193,7 +205,7 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
   ProfileReport report;
   const std::optional<TimeModel> model = cached_times(options.times_cache, report);
   std::optional<PaceMeter> pace;
-  if (model) {
+  if (model || options.apply) {
     EDGEWRIGHT_ASSIGN(pace, PaceMeter::create());
     time_options.pace_us = [&pace] { return pace->round_us(); };
   }
@@ -232,7 +244,7 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
                                                       report.operators, options.progress));
   }
   report.advice = advise(report, roofs);
-  const TrialBase base{&session, &inputs, report.wall_us};
+  const TrialBase base{&session, &inputs, report.wall_us, pace ? &*pace : nullptr, times.pace_us};
   if (options.apply) EDGEWRIGHT_TRY(apply_advice(path, options, roofs, base, report));
   if (!options.batches.empty()) EDGEWRIGHT_TRY(measure_batches(path, options, base, report));
   EDGEWRIGHT_TRY(write_exports(options.exports, report));
@@ -242,6 +254,7 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
 }  // namespace
 
 Result<ProfileReport> profile(const std::string& path, const ProfileOptions& options) {
+  EDGEWRIGHT_TRY(check_batch_options(options));
   if (is_language_model(path)) return profile_language_model(path, options);
   return options.device.empty() ? profile_here(path, options) : profile_elsewhere(path, options);
 }

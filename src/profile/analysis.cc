@@ -267,6 +267,16 @@ MemoryPeak memory_peak(const Plan& plan) {
   return peak;
 }
 
+double reached_share(std::span<const ProfiledOperator> operators) {
+  double attainable_us = 0, time_us = 0;
+  for (const ProfiledOperator& op : operators) {
+    if (op.attainable_gop_s <= 0 || op.flops <= 0) continue;
+    attainable_us += static_cast<double>(op.flops) / op.attainable_gop_s / 1e3;
+    time_us += op.time_us;
+  }
+  return time_us > 0 ? attainable_us / time_us : 0;
+}
+
 std::string verdict_of(const ProfileReport& report) {
   const auto bounds = breakdown(report.operators, &ProfiledOperator::bound);
   if (bounds.empty()) return "there is nothing to run";

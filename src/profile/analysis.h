@@ -41,6 +41,10 @@ struct MemoryPeak {
 };
 MemoryPeak memory_peak(const Plan& plan);
 
+// Of the operators' time, what they would take at the roofline: above one where the machine is
+// quicker than when its roofs were measured. Those that count no operations are left out.
+double reached_share(std::span<const ProfiledOperator> operators);
+
 // One sentence: how long, what bounds it, what reaches which share of its roof.
 std::string verdict_of(const ProfileReport& report);
 

@@ -42,14 +42,15 @@ double BatchModel::efficiency(int64_t batch) const {
 }
 
 double BatchModel::cost(int64_t batch, const BatchGoal& goal) const {
-  const double time_us = latency_us(batch);
+  // Time grows with the length; a batch has that of its longest sample.
+  const double time_us = latency_us(batch) / (1 - padding_share(goal.lengths, batch));
   return goal.latency_cost * time_us + goal.throughput_cost * time_us / static_cast<double>(batch);
 }
 
 int64_t BatchModel::best(const BatchGoal& goal) const {
-  const int64_t largest = goal.largest_batch > 0 ? goal.largest_batch : points_.back().batch;
+  const int64_t end = goal.largest_batch > 0 ? goal.largest_batch : largest();
   int64_t best = 1;
-  for (int64_t batch = 2; batch <= largest; ++batch) {
+  for (int64_t batch = 2; batch <= end; ++batch) {
     if (goal.memory_limit_bytes > 0 && memory_bytes(batch) > goal.memory_limit_bytes) break;
     if (cost(batch, goal) < cost(best, goal)) best = batch;
   }

@@ -15,10 +15,12 @@ struct BatchPoint {
 };
 
 struct BatchGoal {
-  // Cost of a batch: latency_cost x its time + throughput_cost x its time per sample.
+  // Cost of a batch: latency_cost x its time + throughput_cost x its time per sample, both as much
+  // longer as padding makes the samples.
   double latency_cost = 0, throughput_cost = 1;
   int64_t largest_batch = 0;       // 0: the largest measured one
-  int64_t memory_limit_bytes = 0;  // 0: none
+  int64_t memory_limit_bytes = 0;  // of a batch's values; 0: none
+  std::vector<int64_t> lengths;    // of the samples, above zero; empty: all are as long
 };
 
 // Latency over the batch size from a few measured sizes: straight lines between them, which is what
@@ -28,13 +30,14 @@ class BatchModel {
   // At least two sizes, ascending; kUsage otherwise.
   static Result<BatchModel> fit(std::vector<BatchPoint> points);
 
+  int64_t largest() const { return points_.back().batch; }
   double latency_us(int64_t batch) const;
   int64_t memory_bytes(int64_t batch) const;
   // Samples per second against those of batch 1: `batch` where more samples cost nothing, 1 where
   // each costs as much as the first.
   double efficiency(int64_t batch) const;
   double cost(int64_t batch, const BatchGoal& goal) const;
-  // The cheapest batch that the memory limit allows; 1 when none else does.
+  // The cheapest batch that the memory limit allows; 1 when none does.
   int64_t best(const BatchGoal& goal) const;
 
  private:

@@ -30,6 +30,19 @@ TEST(BatchModel, FindsTheBatchWhereTheCostIsLeast) {
   EXPECT_EQ(model.best({0, 1, 0, 55}), 5);
 }
 
+// Nine short samples to a long one: a batch of 16 is as long as the long one nearly always.
+TEST(BatchModel, PaddingCounts) {
+  const BatchModel model = model_of({{1, 100, 10}, {16, 1100, 160}});
+  BatchGoal goal;
+  EXPECT_EQ(model.best(goal), 16);
+  goal.lengths = {5, 5, 5};
+  EXPECT_EQ(model.best(goal), 16);
+  goal.lengths = {1, 1, 1, 1, 1, 1, 1, 1, 1, 100};
+  EXPECT_EQ(model.best(goal), 1);
+  EXPECT_DOUBLE_EQ(model.cost(2, goal),
+                   model.latency_us(2) / 2 / (1 - padding_share(goal.lengths, 2)));
+}
+
 TEST(BatchModel, NeedsTwoSizes) {
   EXPECT_FALSE(BatchModel::fit({{1, 100, 0}}).ok());
   EXPECT_FALSE(BatchModel::fit({{2, 100, 0}, {2, 90, 0}}).ok());

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 
 #include "base/json.h"
 #include "profile/step_times.h"
@@ -52,6 +51,19 @@ Result<Document> read(std::string_view text, std::string_view which) {
 // machine has another pace. No number of runs within one process shows that.
 constexpr double kSmallestDifference = 0.05;
 
+ProfileDifference difference_of(const std::string& name, const Document::Row& first,
+                                const Document::Row& second) {
+  const auto has_runs = [](const Document::Row& row) {
+    return row.samples_us.size() >= kFewestSamples;
+  };
+  return {name,
+          first.time_us,
+          second.time_us,
+          mann_whitney_p(first.samples_us, second.samples_us),
+          has_runs(first) && has_runs(second),
+          false};
+}
+
 bool is_shown(const ProfileDifference& row) {
   return row.p_value < kSignificance && row.first_us > 0 &&
          std::abs(row.second_us / row.first_us - 1) >= kSmallestDifference;
@@ -59,8 +71,10 @@ bool is_shown(const ProfileDifference& row) {
 
 // Multiplies the smallest p by their number, the next by one less, and keeps them in order.
 void correct(std::vector<ProfileDifference>& rows) {
-  std::vector<size_t> order(rows.size());
-  std::iota(order.begin(), order.end(), size_t{0});
+  std::vector<size_t> order;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].judged) order.push_back(i);
+  }
   std::ranges::stable_sort(order, {}, [&](size_t i) { return rows[i].p_value; });
   double least = 0;
   for (size_t rank = 0; rank < order.size(); ++rank) {
@@ -72,7 +86,7 @@ void correct(std::vector<ProfileDifference>& rows) {
 }  // namespace
 
 double mann_whitney_p(std::span<const double> a, std::span<const double> b) {
-  if (a.size() < 4 || b.size() < 4) return 1;
+  if (a.size() < kFewestSamples || b.size() < kFewestSamples) return 1;
   struct Sample {
     double value;
     bool is_first;
@@ -106,19 +120,26 @@ Result<ProfileComparison> compare_profiles_text(std::string_view a, std::string_
   ProfileComparison comparison;
   comparison.first = first.model;
   comparison.second = second.model;
-  comparison.total = {"total", first.wall_us, second.wall_us, 0, false};
-  comparison.total.p_value = mann_whitney_p(first.wall_samples_us, second.wall_samples_us);
+  comparison.total = difference_of("total", {first.wall_us, first.wall_samples_us},
+                                   {second.wall_us, second.wall_samples_us});
   comparison.total.significant = is_shown(comparison.total);
+  if (first.model != second.model) {
+    comparison.warnings.push_back(
+        fmt::format("the two are of different models: {} and {}", first.model, second.model));
+  }
+  if (!comparison.total.judged) {
+    comparison.warnings.push_back(
+        "nothing can be said about chance: expected two documents with at least four runs each, "
+        "and "
+        "modelled times (--device) have none");
+  }
   for (const std::string& name : first.order) {
     const auto other = second.rows.find(name);
     if (other == second.rows.end()) {
       comparison.only_in_first.push_back(name);
       continue;
     }
-    const Document::Row& row = first.rows.at(name);
-    comparison.operators.push_back({name, row.time_us, other->second.time_us,
-                                    mann_whitney_p(row.samples_us, other->second.samples_us),
-                                    false});
+    comparison.operators.push_back(difference_of(name, first.rows.at(name), other->second));
   }
   for (const std::string& name : second.order) {
     if (!first.rows.contains(name)) comparison.only_in_second.push_back(name);

@@ -49,6 +49,20 @@ TEST(CompareRuns, TellsChangesFromChance) {
   EXPECT_EQ(compare_profiles_text("{}", document("a", 0)).error().kind, ErrorKind::kBadInput);
 }
 
+TEST(CompareRuns, SaysWhatItCannotJudge) {
+  const auto both = compare_profiles_text(document("a", 0), document("a", 1));
+  EXPECT_TRUE(both->total.judged && both->operators[0].judged);
+  EXPECT_TRUE(both->warnings.empty());
+  // As `profile --device` writes it.
+  const auto modelled = compare_profiles_text(
+      document("a", 0), R"({"schema": "edgewright.profile/1", "model": "other", "wall_us": 1,)"
+                        R"("operators": [{"name": "a", "time_us": 1}]})");
+  EXPECT_FALSE(modelled->total.judged || modelled->operators[0].judged);
+  EXPECT_FALSE(modelled->total.significant);
+  EXPECT_THAT(modelled->warnings, testing::ElementsAre(testing::HasSubstr("different models"),
+                                                       testing::HasSubstr("modelled")));
+}
+
 // Amdahl 1967: a half that becomes infinitely quick doubles the speed at most.
 TEST(Advice, FollowsAmdahl) {
   EXPECT_DOUBLE_EQ(amdahl(0.5, 2), 1 / 0.75);

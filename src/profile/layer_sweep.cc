@@ -143,8 +143,9 @@ std::vector<TimeSample> samples_of(std::span<const LayerTime> layers, const Roof
     const Work work = work_of(operation);
     const Features features =
         features_of(operation, work, {layer.others_bytes, layer.is_generated});
-    samples.push_back({work.kind, features, base_time_us(roofline, work, features),
-                       layer.time_us * pace_us / layer.pace_us});
+    const double pace = std::pow(pace_us / layer.pace_us, core_share(roofline, work, features));
+    samples.push_back(
+        {work.kind, features, base_time_us(roofline, work, features), layer.time_us * pace});
   }
   return samples;
 }

@@ -88,6 +88,24 @@ TEST(LayerSweep, SamplesAreTimesAtOnePace) {
   EXPECT_DOUBLE_EQ(samples[2].time_us, 30);
 }
 
+// Weights that come from memory that others share do so at its pace, not at the core's.
+TEST(LayerSweep, WaitingForSharedMemoryIsNoMatterOfTheCore) {
+  constexpr size_t kProduct = 589;
+  Roofs roofs;
+  roofs.step_us.value = 0.1;
+  MemoryRoof near{.name = "L2", .size_bytes = 8 << 20, .read_gb_s = {50, 0}};
+  near.write_gb_s = {50, 0};
+  MemoryRoof far{.name = "DRAM", .is_shared = true, .read_gb_s = {1e-3, 0}};
+  far.write_gb_s = {1e-3, 0};
+  roofs.memory = {near, far};
+  const std::vector<LayerTime> layers = {{kProduct, 40, 0, 0, false, 20},
+                                         {kProduct, 4000, 32e6, 0, false, 20}};
+  const auto samples = samples_of(layers, {&roofs, 1}, 30);
+  ASSERT_EQ(samples.size(), 2U);
+  EXPECT_DOUBLE_EQ(samples[0].time_us, 60);
+  EXPECT_NEAR(samples[1].time_us, 4000, 10);
+}
+
 TEST(PaceMeter, MeasuresSomething) {
   auto pace = PaceMeter::create();
   ASSERT_TRUE(pace.ok()) << pace.error().message;

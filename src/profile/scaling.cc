@@ -1,42 +1,99 @@
 #include "profile/scaling.h"
 
+#include <algorithm>
+#include <cmath>
 #include <map>
+#include <optional>
 
 #include "profile/step_request.h"
 #include "runtime/autotune.h"
+#include "runtime/kernel_runner.h"
 
 namespace edgewright {
 namespace {
 
-// The quickest of all implementations, as the tuner would choose; 0 when none can be run.
-double quickest_us(const KernelRequest& request) {
+// The quickest of all implementations, as the tuner would choose; null when none can be run.
+const KernelImplementation* quickest(const KernelRequest& request) {
+  const KernelImplementation* chosen = nullptr;
   double best = 0;
   for (const KernelImplementation* one : find_implementations(request.domain, request.op)) {
     if (!one->supports(request)) continue;
     const auto time_us = measure(request, *one);
-    if (time_us.ok() && (best == 0 || *time_us < best)) best = *time_us;
+    if (!time_us.ok() || (chosen != nullptr && *time_us >= best)) continue;
+    chosen = one;
+    best = *time_us;
   }
-  return best;
+  return chosen;
 }
 
-// One step's kernel alone, before and after; zeros when it cannot be tried.
+// No cache that a step's weights could outlive in is larger for one core.
+constexpr double kMostOthersBytes = 64e6;
+
+// One step's kernel before and after; zeros when it cannot be tried.
 struct Trial {
   double before_us = 0, after_us = 0;
 };
 
-Trial try_alone(const Plan& plan, const PlanStep& step, const Change& change) {
-  std::vector<Tensor> constants;
-  KernelRequest request = full_request(plan, step, constants);
-  const auto before = measure(request, *step.implementation);
-  if (!before.ok() || *before <= 0) return {};
-  if (change.threads > 0) request.threads = change.threads;
-  if (change.batch > 1 && !scale_batch(request, change.batch)) return {};
-  return {*before, quickest_us(request)};
-}
+class Trials {
+ public:
+  static Result<Trials> create(const Plan& plan, const KnownRun& run, const Change& change,
+                               const MoveKernels& move) {
+    Trials trials(plan, run, change);
+    if (change.batch > 1) {
+      const double most = std::min(kMostOthersBytes, trials.moved_bytes(change.batch));
+      EDGEWRIGHT_ASSIGN(trials.others_, OtherData::allocate(most, move));
+    }
+    return trials;
+  }
 
-// What a step takes in the run after the change. Beyond its kernel alone it waits for weights and
-// data from further away: weights are read once for the whole batch, and threads do not shorten the
-// wait, for what one core made the other has to fetch from it.
+  Trial of(const PlanStep& step, const ProfiledOperator& op) const {
+    std::vector<Tensor> constants;
+    KernelRequest request = full_request(plan_, step, constants);
+    const double before_us = time_us(request, *step.implementation, op, 1);
+    if (before_us <= 0) return {};
+    if (change_.threads > 0) request.threads = change_.threads;
+    if (change_.batch > 1 && !scale_batch(request, change_.batch)) return {};
+    const KernelImplementation* chosen = quickest(request);
+    if (chosen == nullptr) return {};
+    return {before_us, time_us(request, *chosen, op, change_.batch)};
+  }
+
+ private:
+  Trials(const Plan& plan, const KnownRun& run, const Change& change)
+      : plan_(plan), run_(run), change_(change) {}
+
+  double moved_bytes(int64_t batch) const {
+    return run_.weights_bytes + run_.values_bytes * static_cast<double>(batch);
+  }
+  // At the pace of the known run; zero where it cannot be run.
+  double time_us(const KernelRequest& request, const KernelImplementation& implementation,
+                 const ProfiledOperator& op, int64_t batch) const {
+    const double before_us = run_.pace->round_us();
+    const double tried_us = tried(request, implementation, op, batch);
+    return tried_us * run_.pace_us / std::sqrt(before_us * run_.pace->round_us());
+  }
+  double tried(const KernelRequest& request, const KernelImplementation& implementation,
+               const ProfiledOperator& op, int64_t batch) const {
+    if (!others_) {
+      const auto alone_us = measure(request, implementation);
+      return alone_us.ok() ? *alone_us : 0;
+    }
+    auto kernel = KernelRunner::create(request, implementation);
+    if (!kernel.ok()) return 0;
+    const auto values = static_cast<double>(op.bytes_read + op.bytes_written - op.weight_bytes);
+    const double own = static_cast<double>(op.weight_bytes) + values * static_cast<double>(batch);
+    return others_->far_run_us(*kernel, std::max(0.0, moved_bytes(batch) - own));
+  }
+
+  const Plan& plan_;
+  const KnownRun& run_;
+  const Change& change_;
+  std::optional<OtherData> others_;
+};
+
+// What a step takes in the run after the change. Beyond its kernel as tried it waits for weights
+// and data from further away: weights are read once for the whole batch, and threads do not shorten
+// the wait, for what one core made the other has to fetch from it.
 double after_us(const ProfiledOperator& op, const Trial& trial, const Change& change) {
   const double waiting_us = op.time_us - trial.before_us;
   if (waiting_us <= 0) return op.time_us * trial.after_us / trial.before_us;
@@ -46,35 +103,45 @@ double after_us(const ProfiledOperator& op, const Trial& trial, const Change& ch
          waiting_us * (weights + (1 - weights) * static_cast<double>(change.batch));
 }
 
+// Kinds with weights of their own are not those without: a product of two values takes eight times
+// as long for a batch of eight, one with weights may take little more than before.
+using KindOfStep = std::pair<std::string, bool>;
+KindOfStep kind_of(const ProfiledOperator& op) { return {op.kind, op.weight_bytes > 0}; }
+
 struct KindSum {
   double before_us = 0, after_us = 0;
 };
 
 }  // namespace
 
-Result<double> predict_change(const Plan& plan, std::span<const ProfiledOperator> operators,
-                              double overhead_us, const Change& change, double smallest_share) {
+Result<double> predict_change(const Plan& plan, const KnownRun& run, const Change& change,
+                              const MoveKernels& move, double smallest_share) {
+  const std::span<const ProfiledOperator> operators = run.operators;
+  EDGEWRIGHT_ASSIGN(const Trials trials, Trials::create(plan, run, change, move));
   std::map<std::string, Trial> known;
-  std::map<std::string, KindSum> kinds;
+  std::map<KindOfStep, KindSum> kinds;
   std::vector<bool> tried(operators.size(), false);
-  double total = overhead_us;
+  double total = run.overhead_us;
   for (size_t i = 0; i < operators.size(); ++i) {
     const PlanStep& step = plan.steps[i];
     if (operators[i].share < smallest_share || step.implementation == nullptr) continue;
     const std::string key = timing_key(request_of(plan, step), *step.implementation);
     const auto [entry, is_first] = known.try_emplace(key);
-    if (is_first) entry->second = try_alone(plan, step, change);
+    if (is_first) entry->second = trials.of(step, operators[i]);
     if (entry->second.after_us <= 0) continue;
     tried[i] = true;
     const double step_us = after_us(operators[i], entry->second, change);
-    KindSum& kind = kinds[operators[i].kind];
+    KindSum& kind = kinds[kind_of(operators[i])];
     kind.before_us += operators[i].time_us;
     kind.after_us += step_us;
     total += step_us;
+    fmt::print(stderr, "{} {} op {:.1f} before {:.1f} after {:.1f} step {:.1f}\n", operators[i].op,
+               operators[i].role, operators[i].time_us, entry->second.before_us,
+               entry->second.after_us, step_us);
   }
   for (size_t i = 0; i < operators.size(); ++i) {
     if (tried[i]) continue;
-    const auto kind = kinds.find(operators[i].kind);
+    const auto kind = kinds.find(kind_of(operators[i]));
     const double ratio = kind == kinds.end() ? static_cast<double>(change.batch)
                                              : kind->second.after_us / kind->second.before_us;
     total += operators[i].time_us * ratio;

@@ -54,7 +54,10 @@ StepTimes summarise(const std::vector<double>& plain, const std::vector<Profiled
   times.profiled_wall_us = mean_at(quiet, walls);
   times.before_us = mean_of(quiet, [&](size_t r) { return profiled[r].before_us; });
   times.after_us = mean_of(quiet, [&](size_t r) { return profiled[r].after_us; });
-  times.pace_us = mean_of(quiet, [&](size_t r) { return profiled[r].pace_us; });
+  std::vector<double> paces;
+  paces.reserve(quiet.size());
+  for (const size_t run : quiet) paces.push_back(profiled[run].pace_us);
+  times.pace_us = quantile(std::move(paces), 0.5);
   const size_t steps = profiled.front().step_us.size();
   for (size_t step = 0; step < steps; ++step) {
     std::vector<double> samples;

@@ -41,7 +41,7 @@ struct StepTimes {
   int pairs = 0;
   std::vector<double> start_us;  // of each step since the run began, averaged likewise
   std::vector<float> wall_samples_us;
-  double pace_us = 0;  // the mean around the profiled runs that count; 0: not asked for
+  double pace_us = 0;  // the median around the profiled runs that count; 0: not asked for
 };
 
 // The steps are those of session.plan() after the call.

@@ -188,6 +188,19 @@ double base_time_us(const Roofline& roofline, const Work& work, const Features& 
   return std::max(0.01, fixed + std::max(times.compute_us, memory));
 }
 
+double core_share(const Roofline& roofline, const Work& work, const Features& features) {
+  const auto& memory = roofline.roofs->memory;
+  const RoofTimes times = roof_times(roofline, work, {});
+  double waiting_us = fetch_us(roofline, work, features);
+  const double others_bytes = std::exp2(features[kLogOthers]) - 1;
+  const auto own_bytes = static_cast<double>(work.bytes_read + work.bytes_written);
+  if (memory.empty() || !memory[level_of(roofline, own_bytes + others_bytes)].is_shared) return 1;
+  for (size_t i = 0; i < memory.size(); ++i) {
+    if (memory[i].is_shared) waiting_us = std::max(waiting_us, times.memory_us[i]);
+  }
+  return std::clamp(1 - waiting_us / base_time_us(roofline, work, features), 0.0, 1.0);
+}
+
 // Grows one tree on residuals; splits are exact, over sorted values of each feature.
 class TreeGrower {
  public:

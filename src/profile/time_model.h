@@ -79,6 +79,11 @@ class TimeModel {
 // in), and what is done to every sum in float32.
 double base_time_us(const Roofline& roofline, const Work& work, const Features& features);
 
+// The part of the base time that goes as the core does, between 0 and 1; the rest is waiting for
+// memory that the core shares with others, whose pace is not the core's (seen: the core a quarter
+// quicker, and weights of 3 MB from the third cache as slow as before).
+double core_share(const Roofline& roofline, const Work& work, const Features& features);
+
 // Relative errors of predictions: median and 90th percentile of |predicted / measured - 1|.
 struct TimeErrors {
   double median = 0, p90 = 0;

@@ -25,6 +25,7 @@ Json difference_json(const ProfileDifference& row) {
           {"second_us", row.second_us},
           {"ratio", row.first_us > 0 ? number(row.second_us / row.first_us) : Json()},
           {"p_value", row.p_value},
+          {"judged", row.judged},
           {"significant", row.significant}};
 }
 

@@ -319,6 +319,39 @@ class Commands(unittest.TestCase):
         self.run_program("profile", model, "--apply", code=4)
         self.run_program("profile", model, "--tokens", "4000,1000", code=2)
 
+    def test_profile_weighs_batches(self):
+        words = ["--seconds", "0.1", "--batches", "1,2,4", "--lengths", "10,10,40"]
+        document = self.document("profile", RESNET, *words, "--memory-limit", "1")
+        self.assertEqual(document["best_batch"], 1)
+        self.assertIn("no batch keeps to 1 bytes", " ".join(document["warnings"]))
+        _, second, third, fourth = document["batches"]
+        self.assertEqual([second["source"], third["source"]], ["measured", "modelled"])
+        # Of two draws five of nine have the longest among them.
+        self.assertAlmostEqual(second["padding"], 1 - 20 / (40 * 5 / 9 + 10 * 4 / 9))
+        per_sample = fourth["latency_us"] / 4
+        self.assertAlmostEqual(fourth["cost"] * (1 - fourth["padding"]) / per_sample, 1)
+        text = self.run_program("profile", RESNET, *words).stdout
+        self.assertRegex(text, r"memory +peak .* held by .*; weights ")
+        self.assertRegex(text, r"opportunity .*how")
+        self.assertRegex(text, r"batch .*padding")
+        few = ["profile", RESNET, "--seconds", "0.1", "--batches", "1,2"]
+        self.run_program(*few[:4], "--lengths", "3,4", code=2)
+        for bad in (["--lengths", "0,3"], ["--memory-limit", "-1"], ["--batch-costs", "0,0"],
+                    ["--batch-costs=-1,1"]):  # fmt: skip
+            self.run_program(*few, *bad, code=2)
+
+    def test_profile_compares_what_has_runs(self):
+        runs, modelled = self.path / "runs.json", self.path / "modelled.json"
+        self.run_program("profile", RESNET, "--seconds", "0.1", "--json", runs)
+        device = "peak=1e12,bandwidth=25.6e9"
+        self.run_program("profile", RESNET, "--device", device, "--json", modelled)
+        same = self.document("profile", "--compare", runs, runs)
+        self.assertTrue(same["total"]["judged"])
+        self.assertFalse(any(row["significant"] for row in same["differences"]))
+        document = self.document("profile", "--compare", runs, modelled)
+        self.assertFalse(document["total"]["judged"])
+        self.assertIn("nothing can be said about chance", document["warnings"][-1])
+
     def test_profile_refuses(self):
         self.run_program("profile", code=2)
         self.run_program("profile", RESNET, "--device", "peak=1", code=2)

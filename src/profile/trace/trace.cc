@@ -39,6 +39,8 @@ bool is_work(const TraceSlice& slice) {
   return !is_container(slice) && slice.category != "synchronise";
 }
 
+double end_us(const TraceSlice& slice) { return slice.start_us + slice.duration_us; }
+
 // By their start, the outer of two that start together first.
 std::vector<const TraceSlice*> in_order(std::span<const TraceSlice> slices) {
   std::vector<const TraceSlice*> order;
@@ -59,29 +61,44 @@ std::vector<const TraceSlice*> outermost(const Trace& trace) {
     if (!is_work(*slice)) return true;
     double& end = ends[std::min<size_t>(slice->track, trace.tracks.size())];
     if (slice->start_us < end - kRoundingUs) return true;
-    end = slice->start_us + slice->duration_us;
+    end = end_us(*slice);
     return false;
   });
   return order;
 }
 
+// The slices of every track that have not ended, for slices in_order().
+class OpenSlices {
+ public:
+  // Slices on tracks beyond these share one.
+  explicit OpenSlices(size_t tracks) : open_(tracks + 1) {}
+
+  // Opens a slice; the innermost that is open when it starts, null where none is.
+  const TraceSlice* enter(const TraceSlice& slice) {
+    auto& open = open_[std::min<size_t>(slice.track, open_.size() - 1)];
+    while (!open.empty() && end_us(*open.back()) <= slice.start_us + kRoundingUs) open.pop_back();
+    const TraceSlice* outer = open.empty() ? nullptr : open.back();
+    open.push_back(&slice);
+    return outer;
+  }
+
+ private:
+  std::vector<std::vector<const TraceSlice*>> open_;
+};
+
 // What each slice takes beside the work inside of it on its track: these add up to the busy time.
 std::vector<double> own_times_us(const Trace& trace) {
   std::vector<double> own(trace.slices.size());
-  std::vector<std::vector<const TraceSlice*>> open(trace.tracks.size() + 1);
+  const auto own_of = [&](const TraceSlice* slice) -> double& {
+    return own[static_cast<size_t>(slice - trace.slices.data())];
+  };
+  OpenSlices open(trace.tracks.size());
   for (const TraceSlice* slice : in_order(trace.slices)) {
     if (!is_work(*slice)) continue;
-    own[static_cast<size_t>(slice - trace.slices.data())] = slice->duration_us;
-    auto& outer = open[std::min<size_t>(slice->track, trace.tracks.size())];
-    const auto end_of = [](const TraceSlice* one) { return one->start_us + one->duration_us; };
-    while (!outer.empty() && end_of(outer.back()) <= slice->start_us + kRoundingUs) {
-      outer.pop_back();
+    own_of(slice) = slice->duration_us;
+    if (const TraceSlice* outer = open.enter(*slice)) {
+      own_of(outer) -= std::min(end_us(*slice), end_us(*outer)) - slice->start_us;
     }
-    if (!outer.empty()) {
-      const double shared = std::min(end_of(slice), end_of(outer.back())) - slice->start_us;
-      own[static_cast<size_t>(outer.back() - trace.slices.data())] -= shared;
-    }
-    outer.push_back(slice);
   }
   return own;
 }
@@ -136,7 +153,7 @@ TraceFigures trace_figures(const Trace& trace) {
   for (const TraceSlice* slice : outermost(trace)) {
     const int counts = !has_kernels || slice->category == "kernel" ? 1 : 0;
     edges.push_back({slice->start_us, 1, counts});
-    edges.push_back({slice->start_us + slice->duration_us, -1, -counts});
+    edges.push_back({end_us(*slice), -1, -counts});
   }
   if (edges.empty()) return figures;
   std::ranges::stable_sort(edges, [](const Edge& a, const Edge& b) {
@@ -166,16 +183,12 @@ TraceFigures trace_figures(const Trace& trace) {
 }
 
 bool is_nested(const Trace& trace) {
-  std::vector<std::vector<double>> open_ends(trace.tracks.size());
-  for (const TraceSlice* slice : in_order(trace.slices)) {
-    if (slice->track >= open_ends.size()) return false;
-    std::vector<double>& open = open_ends[slice->track];
-    const double end = slice->start_us + slice->duration_us;
-    while (!open.empty() && open.back() <= slice->start_us + kRoundingUs) open.pop_back();
-    if (!open.empty() && end > open.back() + kRoundingUs) return false;
-    open.push_back(end);
-  }
-  return true;
+  OpenSlices open(trace.tracks.size());
+  return std::ranges::all_of(in_order(trace.slices), [&](const TraceSlice* slice) {
+    if (slice->track >= trace.tracks.size()) return false;
+    const TraceSlice* outer = open.enter(*slice);
+    return outer == nullptr || end_us(*slice) <= end_us(*outer) + kRoundingUs;
+  });
 }
 
 void sum_operators(Trace& trace) {

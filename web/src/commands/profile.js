@@ -361,7 +361,7 @@ function profileComparison(page) {
           name: row.name,
           value: row.second_us - row.first_us,
           state: row.second_us > row.first_us ? 'worse' : 'better',
-          text: row.significant ? 'significant' : 'chance',
+          text: !row.judged ? 'not judged' : row.significant ? 'significant' : 'chance',
         })),
         {path: 'time_us', source: 'measured', title: 'Differences'},
       ),
@@ -372,6 +372,7 @@ function profileComparison(page) {
 
 function comparisonVerdict(doc) {
   const ratio = doc.total.first_us / doc.total.second_us;
+  if (!doc.total.judged) return 'Too few runs to tell a difference from chance.';
   if (!doc.total.significant) return 'No difference that chance would not make.';
   return ratio >= 1
     ? `The second is ${digits(ratio)} times as quick.`
