@@ -35,6 +35,8 @@ void declare_flags(CLI::App& app, Options& options) {
       ->check(CLI::Range(1, 1 << 20));
   declare_sampling(app, options.generate.sampling);
   app.add_option("--stop", options.generate.stop, "end before this text");
+  app.add_flag("--log-probabilities", options.generate.log_probabilities,
+               "of every token, by the model's own distribution; in the document");
   app.add_option("--overflow", options.generate.overflow, "when the context is full")
       ->check(CLI::IsMember({"stop", "slide"}));
   app.add_option("--draft", options.language.draft,

@@ -250,16 +250,15 @@ Result<std::vector<int>> LanguageModel::State::prompt_tokens(const GenerateOptio
   std::vector<int> tokens;
   if (options.chat.empty()) {
     tokens = tokenizer->encode(options.prompt, false);
+    add_beginning(*model, *tokenizer, tokens);
   } else {
     std::vector<ChatTurn> turns;
     turns.reserve(options.chat.size());
     for (const ChatMessage& message : options.chat) {
       turns.push_back({message.role, message.content});
     }
-    EDGEWRIGHT_ASSIGN(const std::string text, format_chat(model->tokenizer.chat_template, turns));
-    tokens = tokenizer->encode(text, true);
+    EDGEWRIGHT_ASSIGN(tokens, chat_tokens(*model, *tokenizer, turns));
   }
-  add_beginning(*model, *tokenizer, tokens);
   if (tokens.empty()) return usage_error("the prompt is empty");
   return tokens;
 }

@@ -1,5 +1,6 @@
 #include "api/language_open.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -7,6 +8,7 @@
 #include "base/file.h"
 #include "formats/gguf/gguf.h"
 #include "formats/safetensors/safetensors.h"
+#include "llm/config_fields.h"
 #include "llm/packed_file.h"
 #include "llm/tokenizer_gguf.h"
 
@@ -17,6 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxConfigBytes = size_t{16} << 20;
 constexpr size_t kMaxTokenizerBytes = size_t{256} << 20;
+constexpr size_t kMaxEnds = 64;
 
 Result<Json> read_json(const std::string& path) {
   EDGEWRIGHT_ASSIGN(const std::string text, read_file(path, kMaxConfigBytes));
@@ -32,14 +35,43 @@ Result<ModelConfig> read_config(const std::string& path) {
   return config;
 }
 
+// Chat models end their turns with tokens that only generation_config.json names.
+Status add_ends(const fs::path& path, ModelConfig& config) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) return {};
+  EDGEWRIGHT_ASSIGN(const Json json, read_json(path.string()));
+  Fields fields(json);
+  for (const int token : fields.integers("eos_token_id", kMaxEnds)) {
+    const bool known = std::ranges::find(config.eos, token) != config.eos.end();
+    if (!known) config.eos.push_back(token);
+  }
+  if (!fields.status().ok()) return Error(fields.status().error()).at(path.string());
+  return {};
+}
+
 Result<LanguageSource> read_hugging_face(const std::string& folder) {
   LanguageSource source;
   EDGEWRIGHT_ASSIGN(source.config, read_config((fs::path(folder) / "config.json").string()));
+  EDGEWRIGHT_TRY(add_ends(fs::path(folder) / "generation_config.json", source.config));
   EDGEWRIGHT_ASSIGN(source.set, read_safetensors_folder(folder));
   EDGEWRIGHT_ASSIGN(source.weights,
                     name_weights(source.config, source.set, WeightNaming::kHuggingFace));
   EDGEWRIGHT_ASSIGN(source.tokenizer, find_tokenizer(folder, ""));
   return source;
+}
+
+// The template of a tokenizer_config.json: a text, or a list of which one is named "default".
+std::string chat_template_of(const Json& settings) {
+  const auto found = settings.find("chat_template");
+  if (found == settings.end()) return "";
+  if (found->is_string()) return found->get<std::string>();
+  if (!found->is_array()) return "";
+  for (const Json& entry : *found) {
+    if (!entry.is_object() || entry.value("name", Json()) != "default") continue;
+    const Json text = entry.value("template", Json());
+    if (text.is_string()) return text.get<std::string>();
+  }
+  return "";
 }
 
 Result<TokenizerSource> read_tokenizer(const fs::path& path) {
@@ -48,16 +80,19 @@ Result<TokenizerSource> read_tokenizer(const fs::path& path) {
                                             : TokenizerSource::Kind::kSentencePiece;
   EDGEWRIGHT_ASSIGN(source.data, read_file(path.string(), kMaxTokenizerBytes));
   const fs::path settings = path.parent_path() / "tokenizer_config.json";
+  const fs::path chat = path.parent_path() / "chat_template.jinja";
   std::error_code error;
+  // Newer folders keep the template in a file of its own.
+  if (fs::is_regular_file(chat, error)) {
+    EDGEWRIGHT_ASSIGN(source.chat_template, read_file(chat.string(), kMaxConfigBytes));
+  }
   if (!fs::exists(settings, error)) return source;
   EDGEWRIGHT_ASSIGN(const Json json, read_json(settings.string()));
   if (!json.is_object()) return source;
   if (json.contains("add_bos_token") && json["add_bos_token"].is_boolean()) {
     source.add_bos = json["add_bos_token"].get<bool>();
   }
-  if (json.contains("chat_template") && json["chat_template"].is_string()) {
-    source.chat_template = json["chat_template"].get<std::string>();
-  }
+  if (source.chat_template.empty()) source.chat_template = chat_template_of(json);
   return source;
 }
 

@@ -74,7 +74,51 @@ constexpr Architecture kArchitectures[] = {
      .tied = true},
 };
 
+// A setting of config.json or of a GGUF file that only models with such blocks have.
+struct MissingBlock {
+  std::string_view key, block;
+};
+constexpr MissingBlock kMissingBlocks[] = {
+    {"num_experts", "a mixture of experts"},
+    {"num_local_experts", "a mixture of experts"},
+    {"n_routed_experts", "a mixture of experts"},
+    {"expert_count", "a mixture of experts"},
+    {"state_size", "state-space layers"},
+    {"ssm_cfg", "state-space layers"},
+    {"mamba_d_state", "state-space layers"},
+    {"ssm.state_size", "state-space layers"},
+    {"linear_num_key_heads", "linear attention"},
+    {"wkv.head_size", "linear attention"},
+    {"kv_lora_rank", "latent attention"},
+    {"attention.kv_lora_rank", "latent attention"},
+    {"alibi", "attention biased by distance"},
+    {"attention.max_alibi_bias", "attention biased by distance"},
+    {"n_positions", "learned positions"},
+    {"layer_norm_eps", "norms that subtract the mean"},
+    {"layer_norm_epsilon", "norms that subtract the mean"},
+    {"attention.layer_norm_epsilon", "norms that subtract the mean"},
+    {"parallel_attn", "attention and feed-forward side by side"},
+    {"use_parallel_residual", "attention and feed-forward side by side"},
+    {"decoder_start_token_id", "an encoder"},
+};
+
+bool is_set(const Json& settings, const std::string& key) {
+  const auto found = settings.find(key);
+  return found != settings.end() && !found->is_null() && *found != false && *found != 0;
+}
+
 }  // namespace
+
+Error unknown_architecture(std::string_view name, const Json& settings, std::string_view prefix) {
+  std::string blocks;
+  for (const auto& [key, block] : kMissingBlocks) {
+    const bool told = blocks.find(block) != std::string::npos;
+    if (told || !is_set(settings, std::string(prefix) + std::string(key))) continue;
+    blocks += (blocks.empty() ? ": missing " : ", ") + std::string(block);
+  }
+  return unsupported("architecture {} is not supported{}; expected one of {}", name, blocks,
+                     architecture_names());
+}
 
 std::span<const Architecture> architecture_table() { return kArchitectures; }
 

@@ -38,6 +38,10 @@ const Architecture* find_architecture(std::string_view name);
 // "llama, mistral, ...".
 std::string architecture_names();
 
+// Why a well-formed model of an unknown architecture is not read: what its settings (keys after
+// `prefix`) tell of blocks that are missing here, and what would be read.
+Error unknown_architecture(std::string_view name, const Json& settings, std::string_view prefix);
+
 // The layers with a window, from the pattern.
 std::vector<bool> windowed_layers(WindowPattern pattern, int layers);
 

@@ -8,19 +8,31 @@ namespace {
 const std::vector<ChatTurn> kTalk = {
     {"system", "Be brief."}, {"user", "Hi"}, {"assistant", "Hello"}, {"user", "Bye"}};
 
-TEST(ChatTest, FamiliesAreToldByTheirMarks) {
-  EXPECT_EQ(*format_chat("{{'<|im_start|>' + role}}", kTalk),
-            "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n"
-            "<|im_start|>assistant\nHello<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n"
-            "<|im_start|>assistant\n");
-  EXPECT_EQ(*format_chat("<start_of_turn>", {{"system", "S"}, {"user", "U"}}),
-            "<start_of_turn>user\nS\n\nU<end_of_turn>\n<start_of_turn>model\n");
-  EXPECT_EQ(*format_chat("[INST] <<SYS>>", kTalk),
-            "[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\nHi [/INST] Hello </s><s>[INST] Bye [/INST]");
+constexpr std::string_view kNoSystem =
+    "{{ bos_token }}{% for m in messages %}{% if m.role == 'system' %}"
+    "{{ raise_exception('no system') }}{% endif %}[{{ m.role }}] {{ m.content }}{% endfor %}";
+
+TEST(ChatTest, TemplatesAreRendered) {
+  EXPECT_EQ(*format_chat("{{ eos_token }}{% for m in messages %}{{ m.role }}:{{ m.content }};"
+                         "{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}",
+                         kTalk, {"<s>", "</s>"}),
+            "</s>system:Be brief.;user:Hi;assistant:Hello;user:Bye;assistant:");
 }
 
-TEST(ChatTest, UnknownTemplatesAndRolesAreRefused) {
-  EXPECT_EQ(format_chat("{{ weird }}", kTalk).error().kind, ErrorKind::kUnsupported);
+TEST(ChatTest, ARefusedSystemTurnGoesBeforeTheFirstUsers) {
+  EXPECT_EQ(*format_chat(kNoSystem, kTalk, {"<s>", ""}),
+            "<s>[user] Be brief.\n\nHi[assistant] Hello[user] Bye");
+  EXPECT_EQ(format_chat(kNoSystem, {{"system", "S"}}).error().message,
+            "the model's chat template says: no system");
+}
+
+TEST(ChatTest, WithoutATemplateLinesAreNamed) {
+  EXPECT_EQ(*format_chat("", kTalk),
+            "Be brief.\nUser: Hi\nAssistant: Hello\nUser: Bye\nAssistant:");
+  EXPECT_EQ(chat_stop_strings(""), std::vector<std::string>{"\nUser:"});
+}
+
+TEST(ChatTest, UnknownRolesAreRefused) {
   EXPECT_EQ(format_chat("", {{"robot", "x"}}).error().kind, ErrorKind::kUsage);
 }
 

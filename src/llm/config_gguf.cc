@@ -143,8 +143,7 @@ Result<ModelConfig> config_from_gguf(const Json& metadata) {
       return bad_input("general.architecture is {}, and no key begins with it; expected one of {}",
                        edgewright::quoted(name), architecture_names());
     }
-    return unsupported("architecture \"{}\" is not supported; expected one of {}", name,
-                       architecture_names());
+    return unknown_architecture(edgewright::quoted(name), metadata, name + ".");
   }
   ModelConfig config;
   config.architecture = found->name;

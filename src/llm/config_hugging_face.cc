@@ -51,8 +51,7 @@ Result<const Architecture*> architecture_of(const Json& json, Fields& fields) {
                        class_name, found, row.class_name);
     }
   }
-  return unsupported("architecture {} is not supported; expected one of {}", name,
-                     architecture_names());
+  return unknown_architecture(name, json, "");
 }
 
 void read_scaling(Fields& fields, int context, RopeConfig& rope) {

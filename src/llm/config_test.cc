@@ -25,6 +25,27 @@ TEST(ConfigTest, UnknownArchitecturesAreRefusedByName) {
   EXPECT_THAT(config.error().message, testing::HasSubstr("FalconForCausalLM"));
 }
 
+TEST(ConfigTest, WhatIsMissingIsSaid) {
+  Json json = small("Qwen2MoeForCausalLM");
+  json["num_experts"] = 60;
+  EXPECT_THAT(config_from_hugging_face(json).error().message,
+              testing::HasSubstr("Qwen2MoeForCausalLM is not supported: missing a mixture of "
+                                 "experts; expected one of llama"));
+  json["layer_norm_eps"] = 1e-5;
+  json["n_routed_experts"] = 8;
+  EXPECT_THAT(config_from_hugging_face(json).error().message,
+              testing::HasSubstr("missing a mixture of experts, norms that subtract the mean;"));
+  json["num_experts"] = json["n_routed_experts"] = 0;
+  json["layer_norm_eps"] = nullptr;
+  EXPECT_THAT(config_from_hugging_face(json).error().message,
+              testing::HasSubstr("is not supported; expected"));
+  const auto gguf = config_from_gguf(
+      {{"general.architecture", "mamba"}, {"mamba.ssm.state_size", 16}, {"mamba.block_count", 2}});
+  EXPECT_EQ(gguf.error().kind, ErrorKind::kUnsupported);
+  EXPECT_THAT(gguf.error().message,
+              testing::HasSubstr("\"mamba\" is not supported: missing state-space layers"));
+}
+
 TEST(ConfigTest, SizesOutOfRangeAreBadInput) {
   Json json = small("LlamaForCausalLM");
   json["num_key_value_heads"] = 3;

@@ -21,14 +21,10 @@ constexpr int64_t kTrialRounds = 24;
 constexpr int64_t kPlainRounds = 4;
 // A draft has to promise this much to be made.
 constexpr double kWorthwhile = 1.03;
-// Weight of the newest observation.
-constexpr double kNewest = 0.1;
-
-// Times are disturbed upwards only, so that shorter ones count more.
-void blend(double& average, double value) {
-  const double weight = value < average ? 5 * kNewest : kNewest;
-  average = average == 0 ? value : average + weight * (value - average);
-}
+// So many times in a row that are longer than they can be are put down to other programs.
+constexpr int kMostDoubted = 3;
+// Plain steps at the beginning that are no measure of the others.
+constexpr int64_t kSlowSteps = 2;
 
 class PromptLookup final : public Proposer {
  public:
@@ -117,8 +113,8 @@ class Speculation {
     const double time_us = microseconds_since(start);
     const auto tokens = static_cast<double>(answer_.result().tokens.size() - before);
     figures.acceptance = policy_.acceptance();
-    if (tokens > 0 && policy_.plain_step_us() > 0) {
-      figures.measured_speedup = tokens * policy_.plain_step_us() / time_us;
+    if (tokens > 0 && policy_.mean_plain_step_us() > 0) {
+      figures.measured_speedup = tokens * policy_.mean_plain_step_us() / time_us;
       figures.predicted_speedup = predicted_tokens_ > 0 ? tokens / predicted_steps_ : 1;
     }
     return std::move(answer_.result());
@@ -222,12 +218,33 @@ std::unique_ptr<Proposer> draft_model(std::shared_ptr<const PackedModel> draft, 
   return std::make_unique<DraftModel>(std::move(draft), pool, context);
 }
 
+double LeastOfLast::time_us() const {
+  if (!any()) return 0;
+  return *std::min_element(times_us_, times_us_ + std::min(count_, kKept));
+}
+
+// Whether a time is to be learnt from. More than what plain steps would take can only be because
+// another program ran in between: trials are so few that one such time would end them.
+bool DraftPolicy::believes(double time_us, double most_us) {
+  if (most_us == 0 || time_us <= most_us || doubted_ >= kMostDoubted) {
+    doubted_ = 0;
+    return true;
+  }
+  ++doubted_;
+  return false;
+}
+
 void DraftPolicy::saw_target(int rows, double time_us) {
-  blend(target_us_[std::min(rows, kMaxDraft + 1)], time_us);
+  rows = std::min(rows, kMaxDraft + 1);
+  if (rows > 1 && !believes(time_us, rows * target_us_[1].time_us())) return;
+  target_us_[rows].add(time_us);
+  if (rows > 1 || ++plain_seen_ <= kSlowSteps) return;
+  plain_us_ += time_us;
+  ++plain_steps_;
 }
 
 void DraftPolicy::saw_proposal(int tokens, double time_us) {
-  blend(proposal_us_, time_us / tokens);
+  if (believes(time_us, tokens * target_us_[1].time_us())) proposal_us_.add(time_us / tokens);
 }
 
 void DraftPolicy::saw_acceptance(int proposed, int accepted) {
@@ -239,25 +256,28 @@ void DraftPolicy::saw_acceptance(int proposed, int accepted) {
   }
 }
 
-// What was seen of that many rows, or what lies on the line through one row and the nearest other.
+// What was seen of that many rows, or what lies on the line through one row and the nearest other;
+// never less than that of one.
 double DraftPolicy::target_us(int rows) const {
-  if (target_us_[rows] > 0) return target_us_[rows];
+  const double plain = target_us_[1].time_us();
+  if (target_us_[rows].any()) return std::max(plain, target_us_[rows].time_us());
   int known = 0;
   for (int other = 2; other <= kMaxDraft + 1; ++other) {
-    if (target_us_[other] == 0) continue;
+    if (!target_us_[other].any()) continue;
     if (known == 0 || std::abs(other - rows) < std::abs(known - rows)) known = other;
   }
-  if (known == 0) return target_us_[1];
-  const double per_row = (target_us_[known] - target_us_[1]) / (known - 1);
-  return target_us_[1] + std::max(0.0, per_row) * (rows - 1);
+  if (known == 0) return plain;
+  const double per_row = (target_us_[known].time_us() - plain) / (known - 1);
+  return plain + std::max(0.0, per_row) * (rows - 1);
 }
 
 double DraftPolicy::predicted_speedup(int draft) const {
-  if (target_us_[1] == 0) return 1;
+  const double plain = target_us_[1].time_us();
+  if (plain == 0) return 1;
   const double a = acceptance_;
   // Tokens that a round gives (Leviathan et al. 2023, equation 1).
   const double tokens = a < 1 ? (1 - std::pow(a, draft + 1)) / (1 - a) : draft + 1;
-  return tokens * target_us_[1] / (draft * proposal_us_ + target_us(draft + 1));
+  return tokens * plain / (draft * proposal_us_.time_us() + target_us(draft + 1));
 }
 
 int DraftPolicy::next_draft(int64_t round) {

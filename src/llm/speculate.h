@@ -32,6 +32,20 @@ std::unique_ptr<Proposer> draft_model(std::shared_ptr<const PackedModel> draft, 
 void catch_up(Decoder& decoder, SequenceCache& cache, std::span<const int> sequence, size_t keep,
               language::Phase phase);
 
+// The least of the last times of one kind. Whatever else runs on the machine makes times longer and
+// never shorter, often many times: averages would tell of that.
+class LeastOfLast {
+ public:
+  void add(double time_us) { times_us_[static_cast<size_t>(count_++ % kKept)] = time_us; }
+  bool any() const { return count_ > 0; }
+  double time_us() const;  // 0: none
+
+ private:
+  static constexpr int64_t kKept = 12;
+  double times_us_[kKept] = {};
+  int64_t count_ = 0;
+};
+
 // What is learnt on line: how often proposals are right and what things cost, in units of a plain
 // step of the target.
 class DraftPolicy {
@@ -51,15 +65,23 @@ class DraftPolicy {
   // many rounds later each time), and none where one does, so that neither figure grows stale.
   int next_draft(int64_t round);
   double acceptance() const { return acceptance_; }
-  double plain_step_us() const { return target_us_[1]; }
+  // Of the plain steps but the first ones, which are slow; whatever disturbed them is in it, as it
+  // is in the time of the whole.
+  double mean_plain_step_us() const {
+    return plain_steps_ > 0 ? plain_us_ / static_cast<double>(plain_steps_) : 0;
+  }
 
  private:
   double target_us(int rows) const;
+  bool believes(double time_us, double most_us);
   bool may_pay_;
   int64_t pause_ = 0, next_trial_ = 0;    // rounds
-  double target_us_[kMaxDraft + 2] = {};  // by rows; 0: not seen
-  double proposal_us_ = 0;                // per token
-  double acceptance_ = 0.6;               // of one token, given that those before it were right
+  LeastOfLast target_us_[kMaxDraft + 2];  // by rows
+  LeastOfLast proposal_us_;               // per token
+  double plain_us_ = 0;                   // of all plain steps that count
+  int64_t plain_seen_ = 0, plain_steps_ = 0;
+  int doubted_ = 0;          // times in a row that were not believed
+  double acceptance_ = 0.6;  // of one token, given that those before it were right
   int64_t trials_ = 0;
 };
 

@@ -213,11 +213,10 @@ Result<TokenizerSource> tokenizer_from_gguf(const Json& metadata) {
 
 Result<Json> tokenizer_to_gguf(const TokenizerSource& tokenizer, const ModelConfig& config) {
   Json json = Json::object();
-  if (tokenizer.kind == TokenizerSource::Kind::kNone) return json;
   if (tokenizer.kind == TokenizerSource::Kind::kSentencePiece) {
     EDGEWRIGHT_ASSIGN(const SentencePieceModel model, parse_sentencepiece(tokenizer.data));
     EDGEWRIGHT_TRY(sentencepiece_to_gguf(model, json));
-  } else {
+  } else if (tokenizer.kind == TokenizerSource::Kind::kJson) {
     // Opening it checks what the writing takes for granted.
     auto opened = open_tokenizer_json(tokenizer.data);
     if (!opened.ok()) return std::move(opened).error();
@@ -225,6 +224,8 @@ Result<Json> tokenizer_to_gguf(const TokenizerSource& tokenizer, const ModelConf
   }
   if (config.bos >= 0) json["tokenizer.ggml.bos_token_id"] = config.bos;
   if (!config.eos.empty()) json["tokenizer.ggml.eos_token_id"] = config.eos[0];
+  // A file has room for two: the end of a text and that of a turn.
+  if (config.eos.size() > 1) json["tokenizer.ggml.eot_token_id"] = config.eos[1];
   json["tokenizer.ggml.add_bos_token"] = tokenizer.add_bos.value_or(config.bos >= 0);
   if (!tokenizer.chat_template.empty()) json["tokenizer.chat_template"] = tokenizer.chat_template;
   return json;

@@ -15,6 +15,7 @@ import unittest
 import zipfile
 
 PROGRAM, ROOT = sys.argv[1:3]
+NOVEL = pathlib.Path(ROOT) / "examples" / "models" / "novel-7m-int8.ewlm"
 RESNET = pathlib.Path(ROOT) / "examples" / "models" / "resnet20.onnx"
 
 GRAPH = """graph %main(%x: float32[n,3]) -> (%y) {
@@ -62,6 +63,17 @@ class Commands(unittest.TestCase):
 
     def document(self, *arguments, code=0):
         return json.loads(self.run_program(*arguments, "--json", "-", code=code).stdout)
+
+    def test_generate_says_log_probabilities(self):
+        words = ("--prompt", "It was", "--max-tokens", 5, "--temperature", 1, "--json", "-")
+        with_them = self.run_program("generate", NOVEL, *words, "--log-probabilities")
+        document = json.loads(with_them.stdout)
+        values = document["log_probabilities"]
+        self.assertEqual(len(values), len(document["tokens"]))
+        self.assertTrue(all(value < 0 for value in values))
+        plain = json.loads(self.run_program("generate", NOVEL, *words).stdout)
+        self.assertEqual(plain["tokens"], document["tokens"])
+        self.assertNotIn("log_probabilities", plain)
 
     def test_inspect_reads_plans(self):
         plan = self.path / "model.ewplan"

@@ -8,8 +8,10 @@
 #include <random>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "edgewright/language.h"
 #include "edgewright/tensor.h"
+#include "llm/chat.h"
 #include "llm/sentencepiece_model.h"
 #include "llm/tokenizer.h"
 
@@ -156,6 +158,25 @@ TEST_F(LanguageFuzzTest, PackedModels) {
     ASSERT_TRUE(
         convert_language_model(path("model"), path("model.ewlm"), {.precision = precision}).ok());
     fuzz("model.ewlm", "model.ewlm", 5);
+  }
+}
+
+// They come out of model files and are run when someone talks to the model.
+TEST_F(LanguageFuzzTest, ChatTemplates) {
+  const auto recorded = read_file(EDGEWRIGHT_LANGUAGE_TEMPLATES);
+  ASSERT_TRUE(recorded.ok());
+  const Json all = Json::parse(*recorded);
+  const std::vector<ChatTurn> turns = {
+      {"system", "s"}, {"user", "u"}, {"assistant", "a"}, {"user", "v"}};
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 10 * rounds(); ++round) {
+    const Json& entry = all["cases"][random() % all["cases"].size()];
+    const std::string source = mutate(entry["template"].get<std::string>(), random);
+    const auto text = format_chat(source, turns, {"<s>", "</s>"});
+    ++endings_[text.ok() ? "rendered" : "refused"];
+    if (!text.ok()) {
+      EXPECT_NE(text.error().kind, ErrorKind::kInternal) << source;
+    }
   }
 }
 

@@ -23,11 +23,6 @@ EngineOptions engine_options(const LanguageParts& parts, int max_waiting) {
   return options;
 }
 
-std::vector<int> with_beginning(const LanguageParts& parts, std::vector<int> tokens) {
-  add_beginning(*parts.model, *parts.tokenizer, tokens);
-  return tokens;
-}
-
 }  // namespace
 
 void TextAnswer::Shared::add(Piece piece) {
@@ -86,15 +81,17 @@ TextService::~TextService() {
 }
 
 Reply<std::vector<int>> TextService::prompt_tokens(const std::string& prompt) const {
-  std::vector<int> tokens = with_beginning(parts_, parts_.tokenizer->encode(prompt, false));
+  std::vector<int> tokens = parts_.tokenizer->encode(prompt, false);
+  add_beginning(*parts_.model, *parts_.tokenizer, tokens);
   if (tokens.empty()) return Refusal{RefusalKind::kMalformed, "the prompt is empty"};
   return tokens;
 }
 
 Reply<std::vector<int>> TextService::chat_tokens(const std::vector<ChatTurn>& turns) const {
-  Result<std::string> text = format_chat(parts_.model->tokenizer.chat_template, turns);
-  if (!text.ok()) return std::move(text).error();
-  return with_beginning(parts_, parts_.tokenizer->encode(*text, true));
+  Result<std::vector<int>> tokens =
+      edgewright::chat_tokens(*parts_.model, *parts_.tokenizer, turns);
+  if (!tokens.ok()) return std::move(tokens).error();
+  return *std::move(tokens);
 }
 
 std::vector<std::string> TextService::chat_stops() const {

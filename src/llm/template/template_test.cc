@@ -1,0 +1,69 @@
+#include "llm/template/template.h"
+
+#include <gtest/gtest.h>
+
+namespace edgewright {
+namespace {
+
+ErrorKind refusal(std::string_view source) {
+  const auto text = render_template(source, Json::object());
+  EXPECT_FALSE(text.ok()) << source;
+  return text.ok() ? ErrorKind::kInternal : text.error().kind;
+}
+
+TEST(TemplateTest, DamageIsSaidWithItsLine) {
+  const auto text = render_template("a\n{% if x %}\n{{ y. }}", Json::object());
+  ASSERT_FALSE(text.ok());
+  EXPECT_EQ(text.error().kind, ErrorKind::kBadInput);
+  EXPECT_EQ(text.error().message,
+            "chat template: line 3: expected an attribute's name, found the end of a tag or text");
+  EXPECT_EQ(refusal("{{ 'a"), ErrorKind::kBadInput);
+  EXPECT_EQ(refusal("{% whatever %}"), ErrorKind::kBadInput);
+  EXPECT_EQ(refusal("{{ \x01 }}"), ErrorKind::kBadInput);
+}
+
+TEST(TemplateTest, WhatIsNotKnownIsUnsupportedByName) {
+  const auto text = render_template("{{ strftime_now('%Y') }}", Json::object());
+  ASSERT_FALSE(text.ok());
+  EXPECT_EQ(text.error().kind, ErrorKind::kUnsupported);
+  EXPECT_EQ(text.error().message,
+            "chat template: line 1: the function 'strftime_now' is not supported");
+  EXPECT_EQ(refusal("{% include 'x' %}"), ErrorKind::kUnsupported);
+  EXPECT_EQ(refusal("{{ 'a'|wordwrap }}"), ErrorKind::kUnsupported);
+  EXPECT_EQ(refusal("{{ 'a'.zfill(3) }}"), ErrorKind::kUnsupported);
+  EXPECT_EQ(refusal("{{ 'a' is callable }}"), ErrorKind::kUnsupported);
+}
+
+TEST(TemplateTest, ItsOwnExceptionsAreWrongUsage) {
+  const auto text = render_template("{{ raise_exception('roles take turns') }}", Json::object());
+  ASSERT_FALSE(text.ok());
+  EXPECT_EQ(text.error().kind, ErrorKind::kUsage);
+  EXPECT_EQ(text.error().message, "the model's chat template says: roles take turns");
+}
+
+// Templates come out of model files, which may be hostile.
+TEST(TemplateTest, NothingGrowsWithoutEnd) {
+  const std::string many(100'000, '(');
+  EXPECT_EQ(refusal("{{ " + many), ErrorKind::kBadInput);
+  std::string chain = "1";
+  for (int i = 0; i < 1000; ++i) chain += "~1";
+  EXPECT_EQ(refusal("{{ " + chain + " }}"), ErrorKind::kBadInput);
+  std::string loops;
+  for (int i = 0; i < 4; ++i) loops += "{% for i in range(1000) %}";
+  loops += "x";
+  for (int i = 0; i < 4; ++i) loops += "{% endfor %}";
+  EXPECT_EQ(refusal(loops), ErrorKind::kBadInput);
+  EXPECT_EQ(refusal("{% set n = namespace(x='abcdefgh') %}{% for i in range(90) %}"
+                    "{% set n.x = n.x ~ n.x %}{% endfor %}"),
+            ErrorKind::kBadInput);
+  EXPECT_EQ(refusal("{% set n = namespace(x=[]) %}{% for i in range(90000) %}"
+                    "{% set n.x = [n.x] %}{% endfor %}"),
+            ErrorKind::kBadInput);
+  EXPECT_EQ(refusal("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"), ErrorKind::kBadInput);
+  std::string nested;
+  for (int i = 0; i < 5000; ++i) nested += "{% if true %}";
+  EXPECT_EQ(refusal(nested), ErrorKind::kBadInput);
+}
+
+}  // namespace
+}  // namespace edgewright
