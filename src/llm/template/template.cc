@@ -13,7 +13,9 @@ namespace {
 // More than any conversation takes; a hostile template ends here.
 constexpr size_t kMostSource = size_t{1} << 20;
 constexpr int64_t kMostSteps = 1'000'000, kStepsOfATurn = 8;
-constexpr size_t kMostBytes = size_t{256} << 20;  // of all values made on the way
+// Bytes of all values made on the way: so many, and so many times what the conversation takes, of
+// which long ones are read again at each turn.
+constexpr size_t kMostBytes = size_t{256} << 20, kMostReadings = 4000;
 constexpr int kDeepestValue = 24, kDeepestCall = 8;
 constexpr int64_t kLongestRange = 100'000;
 
@@ -36,6 +38,8 @@ size_t weight_of(const Json& value, int depth, int& deepest) {
 class Renderer {
  public:
   explicit Renderer(const Json& variables) : scopes_(1) {
+    int deepest = 0;
+    most_bytes_ = kMostBytes + kMostReadings * weight_of(variables, 0, deepest);
     for (const auto& [name, value] : variables.items()) scopes_[0][name] = value;
   }
 
@@ -56,7 +60,7 @@ class Renderer {
   Status admit(const Node& node, const Json& value) {
     int deepest = 0;
     bytes_ += weight_of(value, 0, deepest);
-    if (bytes_ > kMostBytes || deepest > kDeepestValue) {
+    if (bytes_ > most_bytes_ || deepest > kDeepestValue) {
       return bad_input("line {}: values grow without end", node.line);
     }
     return {};
@@ -405,7 +409,7 @@ class Renderer {
   std::map<std::string, const Node*, std::less<>> macros_;
   std::string out_;
   int64_t steps_ = 0;
-  size_t bytes_ = 0;
+  size_t bytes_ = 0, most_bytes_ = 0;
   int calls_ = 0;
 };
 

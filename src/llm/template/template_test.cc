@@ -41,6 +41,18 @@ TEST(TemplateTest, ItsOwnExceptionsAreWrongUsage) {
   EXPECT_EQ(text.error().message, "the model's chat template says: roles take turns");
 }
 
+// Templates look at all messages in every turn.
+TEST(TemplateTest, LongConversationsAreNotTakenForGrowth) {
+  Json messages = Json::array();
+  for (int i = 0; i < 400; ++i) messages.push_back({{"content", std::string(2000, 'x')}});
+  const auto text = render_template(
+      "{% for m in messages %}{{ messages[0].content[0] }}{{ (messages|last).content[0] }}"
+      "{% endfor %}",
+      {{"messages", std::move(messages)}});
+  ASSERT_TRUE(text.ok()) << text.error().message;
+  EXPECT_EQ(text->size(), 800);
+}
+
 // Templates come out of model files, which may be hostile.
 TEST(TemplateTest, NothingGrowsWithoutEnd) {
   const std::string many(100'000, '(');
