@@ -70,27 +70,38 @@ TEST(Advice, FollowsAmdahl) {
   EXPECT_DOUBLE_EQ(amdahl(0, 100), 1);
 }
 
-TEST(Advice, LooksFirstAtWhatTheTimeWaitsFor) {
-  auto roofs = Roofs();
+Roofs plain_roofs() {
+  Roofs roofs;
   roofs.compute = {{"float32", "vector", {100, 0}, {100, 0}}};
+  return roofs;
+}
+
+// 100 us of which a product that streams weights takes `product_us`.
+ProfileReport report_of_weights(double product_us, int64_t bytes, int64_t count) {
   ProfileReport report;
   report.threads = 1;
   report.wall_us = 100;
   ProfiledOperator product;
   product.kind = "vector";
   product.bound = "DRAM";
-  product.time_us = 90;
-  product.share = 0.9;
-  product.bytes_read = product.weight_bytes = 1'000'000;
-  product.weight_count = 250'000;
+  product.time_us = product_us;
+  product.share = product_us / report.wall_us;
+  product.bytes_read = product.weight_bytes = bytes;
+  product.weight_count = count;
+  report.operators = {product};
+  return report;
+}
+
+TEST(Advice, LooksFirstAtWhatTheTimeWaitsFor) {
+  ProfileReport report = report_of_weights(90, 1'000'000, 250'000);
   ProfiledOperator rest;
   rest.kind = "elementwise";
   rest.bound = "compute";
   rest.time_us = 10;
   rest.share = 0.1;
   rest.efficiency = 1;
-  report.operators = {product, rest};
-  const auto advice = advise(report, roofs);
+  report.operators.push_back(rest);
+  const auto advice = advise(report, plain_roofs());
   ASSERT_FALSE(advice.empty());
   EXPECT_THAT(advice[0].opportunity, testing::AnyOf("weights in int8", "batching"));
   const auto int8 = std::ranges::find(advice, "weights in int8", &AdviceRow::opportunity);
@@ -100,22 +111,10 @@ TEST(Advice, LooksFirstAtWhatTheTimeWaitsFor) {
 }
 
 TEST(Advice, DoesNotRoundWeightsThatAreNarrowAlready) {
-  auto roofs = Roofs();
-  roofs.compute = {{"float32", "vector", {100, 0}, {100, 0}}};
-  const auto advised = [&](int64_t weight_bytes) {
-    ProfileReport report;
-    report.threads = 1;
-    report.wall_us = 100;
-    ProfiledOperator product;
-    product.kind = "vector";
-    product.bound = "DRAM";
-    product.time_us = 100;
-    product.share = 1;
-    product.bytes_read = product.weight_bytes = weight_bytes;
-    product.weight_count = 800;
-    report.operators = {product};
+  const auto advised = [](int64_t weight_bytes) {
+    const ProfileReport report = report_of_weights(100, weight_bytes, 800);
     std::vector<std::string> names;
-    for (const AdviceRow& row : advise(report, roofs)) {
+    for (const AdviceRow& row : advise(report, plain_roofs())) {
       if (row.opportunity.starts_with("weights in")) names.push_back(row.opportunity);
     }
     return names;

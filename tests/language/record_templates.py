@@ -57,7 +57,7 @@ def main():
 class Generation(jinja2.ext.Extension):
     """The marks that transformers reads and writes as they are."""
 
-    tags = {"generation"}
+    tags = frozenset({"generation"})
 
     def parse(self, parser):
         line = next(parser.stream).lineno
