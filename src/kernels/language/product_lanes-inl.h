@@ -192,12 +192,18 @@ void blocks_of_row(const ProductArgs& args, size_t b) {
   if constexpr (kBlocks > 1) blocks_of_row<Isa, kType, kBlocks / 2>(args, b);
 }
 
+inline constexpr size_t kShortBlock = 8192;
+
 template <class Isa, WeightType kType>
 void blocks_of_type(const ProductArgs& args) {
   constexpr bool kFloats = layout_of(kType).group == 0;
   constexpr int kRows = kFloats ? Isa::kFloatRows : Isa::kInt8Rows;
   if constexpr (!kFloats) {
-    if (args.inputs.rows == 1) return blocks_of_row<Isa, kType, kStreamsOf<Isa, kType>>(args, 0);
+    if (args.inputs.rows == 1) {
+      // Streams of short blocks end before what is fetched ahead of them is used.
+      if (args.block_bytes < kShortBlock) return blocks_of_row<Isa, kType, 2>(args, 0);
+      return blocks_of_row<Isa, kType, kStreamsOf<Isa, kType>>(args, 0);
+    }
   }
   for (size_t b = 0; b < args.block_count; ++b) {
     rows_of_block<Isa, kType, kRows>(args, args.blocks + b * args.block_bytes, 0,
