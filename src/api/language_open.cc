@@ -19,7 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxConfigBytes = size_t{16} << 20;
 constexpr size_t kMaxTokenizerBytes = size_t{256} << 20;
-constexpr size_t kMaxEnds = 64;
 
 Result<Json> read_json(const std::string& path) {
   EDGEWRIGHT_ASSIGN(const std::string text, read_file(path, kMaxConfigBytes));
@@ -41,7 +40,7 @@ Status add_ends(const fs::path& path, ModelConfig& config) {
   if (!fs::is_regular_file(path, error)) return {};
   EDGEWRIGHT_ASSIGN(const Json json, read_json(path.string()));
   Fields fields(json);
-  for (const int token : fields.integers("eos_token_id", kMaxEnds)) {
+  for (const int token : fields.end_tokens()) {
     const bool known = std::ranges::find(config.eos, token) != config.eos.end();
     if (!known) config.eos.push_back(token);
   }

@@ -25,6 +25,8 @@ class Fields {
   std::vector<float> numbers(std::string_view name, size_t limit);
   // One integer or a list of them.
   std::vector<int> integers(std::string_view name, size_t limit);
+  // The tokens that end a text, in config.json and generation_config.json alike.
+  std::vector<int> end_tokens() { return integers("eos_token_id", 64); }
   const Json& at(std::string_view name) const;
 
   const Status& status() const { return status_; }

@@ -208,7 +208,7 @@ void read_sizes(Fields& fields, ModelConfig& config) {
   config.context = fields.count("max_position_embeddings", 2048);
   config.norm_epsilon = fields.number("rms_norm_eps", 1e-6f);
   config.bos = fields.integer("bos_token_id", -1);
-  config.eos = fields.integers("eos_token_id", 64);
+  config.eos = fields.end_tokens();
 }
 
 void read_features(Fields& fields, const Architecture& row, ModelConfig& config) {

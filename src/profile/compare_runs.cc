@@ -128,10 +128,10 @@ Result<ProfileComparison> compare_profiles_text(std::string_view a, std::string_
         fmt::format("the two are of different models: {} and {}", first.model, second.model));
   }
   if (!comparison.total.judged) {
-    comparison.warnings.push_back(
-        "nothing can be said about chance: expected two documents with at least four runs each, "
-        "and "
-        "modelled times (--device) have none");
+    comparison.warnings.push_back(fmt::format(
+        "nothing can be said about chance: expected two documents with at least {} runs each, and "
+        "modelled times (--device) have none",
+        kFewestSamples));
   }
   for (const std::string& name : first.order) {
     const auto other = second.rows.find(name);

@@ -8,7 +8,8 @@ namespace edgewright {
 
 inline constexpr size_t kFewestSamples = 4;
 // Two-sided p of the hypothesis that two sets of times are of the same kind: Mann-Whitney U with
-// the normal approximation and the correction for ties; 1 where a set has fewer than four values.
+// the normal approximation and the correction for ties; 1 where a set has fewer than
+// kFewestSamples values.
 double mann_whitney_p(std::span<const double> a, std::span<const double> b);
 
 // Two documents of `profile --json`. Operators are matched by name; each difference comes with its

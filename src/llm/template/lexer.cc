@@ -8,9 +8,9 @@ namespace {
 
 constexpr std::string_view kSpaces = " \t\n\r\f\v";
 // Longer ones first.
-constexpr std::array<std::string_view, 24> kOperators = {
-    "==", "!=", "<=", ">=", "//", "**", "+", "-", "*", "/", "%", "~",
-    "<",  ">",  "=",  "(",  ")",  "[",  "]", "{", "}", ",", ".", ":",
+constexpr std::array<std::string_view, 25> kOperators = {
+    "==", "!=", "<=", ">=", "//", "**", "+", "-", "*", "/", "%", "~", "<",
+    ">",  "=",  "(",  ")",  "[",  "]",  "{", "}", ",", ".", ":", "|",
 };
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
@@ -162,11 +162,6 @@ class Lexer {
 
   Status read_operator() {
     const std::string_view rest = std::string_view(source_).substr(at_);
-    if (rest.starts_with('|')) {
-      add(TokenKind::kOperator, "|");
-      ++at_;
-      return {};
-    }
     for (const std::string_view name : kOperators) {
       if (!rest.starts_with(name)) continue;
       add(TokenKind::kOperator, std::string(name));

@@ -58,12 +58,6 @@ std::string_view spaces_or(const Json* characters) {
                                                           : kSpaces;
 }
 
-Json list_of(std::vector<std::string> parts) {
-  Json out = Json::array();
-  for (std::string& part : parts) out.push_back(std::move(part));
-  return out;
-}
-
 // ---- comparison ----
 
 Result<bool> is_less(const Json& left, const Json& right) {
@@ -187,9 +181,7 @@ Result<Json> replaced_text(const Json& value, const Arguments& arguments) {
   const Json* to = arguments.find(1, "new");
   const Json* count = arguments.find(2, "count");
   if (from == nullptr || to == nullptr) return bad_input("replace wants two texts");
-  const bool counted = count != nullptr && count->is_number_integer();
-  return Json(
-      replaced(text_of(value), text_of(*from), text_of(*to), counted ? count->get<int64_t>() : -1));
+  return Json(replaced(text_of(value), text_of(*from), text_of(*to), limit_of(count)));
 }
 Result<Json> indented_text(const Json& value, const Arguments& arguments) {
   const Json* width = arguments.find(0, "width");
@@ -383,7 +375,7 @@ Result<Json> text_method(std::string_view name, const std::string& value,
   if (name == "capitalize") return Json(capitalised(value));
   if (name == "split") {
     const bool separated = argument != nullptr && argument->is_string();
-    return list_of(split(value, separated ? text(*argument) : "", most));
+    return Json(split(value, separated ? text(*argument) : "", most));
   }
   const bool has_text = argument != nullptr && argument->is_string();
   if (name == "replace" && has_text && second != nullptr && second->is_string()) {
@@ -539,8 +531,8 @@ Json item_of(const Json& value, const Json& place) {
     return found == value.end() ? undefined() : *found;
   }
   if (!place.is_number_integer()) return undefined();
-  const std::vector<std::string> letters =
-      value.is_string() ? characters(text(value)) : std::vector<std::string>();
+  const auto letters =
+      value.is_string() ? characters(text(value)) : std::vector<std::string_view>();
   const auto size = static_cast<int64_t>(value.is_array() ? value.size() : letters.size());
   auto at = place.get<int64_t>();
   if (at < 0) at += size;
@@ -585,7 +577,7 @@ Result<std::vector<Json>> items_of(const Json& value) {
   if (value.is_discarded()) return std::vector<Json>();
   if (value.is_array()) return std::vector<Json>(value.begin(), value.end());
   if (value.is_string()) {
-    const Json letters = list_of(characters(text(value)));
+    const auto letters = characters(text(value));
     return std::vector<Json>(letters.begin(), letters.end());
   }
   if (!value.is_object()) {

@@ -24,10 +24,7 @@ class Parser {
  public:
   explicit Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
 
-  Result<std::vector<Node>> run() {
-    EDGEWRIGHT_ASSIGN(std::vector<Node> nodes, statements({}));
-    return nodes;
-  }
+  Result<std::vector<Node>> run() { return statements({}); }
 
  private:
   using Names = std::vector<std::string_view>;
@@ -160,12 +157,30 @@ class Parser {
     return end_of_tag();
   }
 
-  Result<Node> for_loop() {
-    Node loop = node(NodeKind::kFor);
+  Status block(Node& parent, const Names& ends) {
+    EDGEWRIGHT_ASSIGN(auto body, statements(ends));
+    parent.blocks.push_back(std::move(body));
+    return {};
+  }
+  Status else_and_end(Node& parent, std::string_view end) {
+    if (next().text == "else") {
+      EDGEWRIGHT_TRY(end_of_block("else"));
+      EDGEWRIGHT_TRY(block(parent, {end}));
+    }
+    return end_of_block(end);
+  }
+  // "a, b"
+  Status variables(Node& parent) {
     do {
       EDGEWRIGHT_ASSIGN(std::string variable, name());
-      loop.names.push_back(std::move(variable));
+      parent.names.push_back(std::move(variable));
     } while (takes(","));
+    return {};
+  }
+
+  Result<Node> for_loop() {
+    Node loop = node(NodeKind::kFor);
+    EDGEWRIGHT_TRY(variables(loop));
     EDGEWRIGHT_TRY(expect("in"));
     EDGEWRIGHT_ASSIGN(Node list, binary(0));
     EDGEWRIGHT_TRY(adopt(loop, std::move(list)));
@@ -174,14 +189,8 @@ class Parser {
       EDGEWRIGHT_TRY(adopt(loop, std::move(condition)));
     }
     EDGEWRIGHT_TRY(end_of_tag());
-    EDGEWRIGHT_ASSIGN(auto body, statements({"else", "endfor"}));
-    loop.blocks.push_back(std::move(body));
-    if (next().text == "else") {
-      EDGEWRIGHT_TRY(end_of_block("else"));
-      EDGEWRIGHT_ASSIGN(auto otherwise, statements({"endfor"}));
-      loop.blocks.push_back(std::move(otherwise));
-    }
-    EDGEWRIGHT_TRY(end_of_block("endfor"));
+    EDGEWRIGHT_TRY(block(loop, {"else", "endfor"}));
+    EDGEWRIGHT_TRY(else_and_end(loop, "endfor"));
     return loop;
   }
 
@@ -192,36 +201,26 @@ class Parser {
       EDGEWRIGHT_ASSIGN(Node condition, expression());
       EDGEWRIGHT_TRY(adopt(choice, std::move(condition)));
       EDGEWRIGHT_TRY(end_of_tag());
-      EDGEWRIGHT_ASSIGN(auto body, statements({"elif", "else", "endif"}));
-      choice.blocks.push_back(std::move(body));
+      EDGEWRIGHT_TRY(block(choice, {"elif", "else", "endif"}));
       more = next().text == "elif";
       if (!more) break;
       take();
       take();
     }
-    if (next().text == "else") {
-      EDGEWRIGHT_TRY(end_of_block("else"));
-      EDGEWRIGHT_ASSIGN(auto body, statements({"endif"}));
-      choice.blocks.push_back(std::move(body));
-    }
-    EDGEWRIGHT_TRY(end_of_block("endif"));
+    EDGEWRIGHT_TRY(else_and_end(choice, "endif"));
     return choice;
   }
 
   Result<Node> set() {
     Node made = node(NodeKind::kSet);
-    do {
-      EDGEWRIGHT_ASSIGN(std::string variable, name());
-      made.names.push_back(std::move(variable));
-    } while (takes(","));
+    EDGEWRIGHT_TRY(variables(made));
     if (takes(".")) {
       EDGEWRIGHT_ASSIGN(made.name, name());
     }
     if (now().kind == TokenKind::kTagEnd) {
       made.kind = NodeKind::kSetBlock;
       take();
-      EDGEWRIGHT_ASSIGN(auto body, statements({"endset"}));
-      made.blocks.push_back(std::move(body));
+      EDGEWRIGHT_TRY(block(made, {"endset"}));
       EDGEWRIGHT_TRY(end_of_block("endset"));
       return made;
     }
@@ -249,8 +248,7 @@ class Parser {
     }
     EDGEWRIGHT_TRY(expect(")"));
     EDGEWRIGHT_TRY(end_of_tag());
-    EDGEWRIGHT_ASSIGN(auto body, statements({"endmacro"}));
-    made.blocks.push_back(std::move(body));
+    EDGEWRIGHT_TRY(block(made, {"endmacro"}));
     EDGEWRIGHT_TRY(end_of_block("endmacro"));
     return made;
   }
@@ -258,8 +256,7 @@ class Parser {
   Result<Node> group() {
     Node made = node(NodeKind::kGroup);
     EDGEWRIGHT_TRY(end_of_tag());
-    EDGEWRIGHT_ASSIGN(auto body, statements({"endgeneration"}));
-    made.blocks.push_back(std::move(body));
+    EDGEWRIGHT_TRY(block(made, {"endgeneration"}));
     EDGEWRIGHT_TRY(end_of_block("endgeneration"));
     return made;
   }

@@ -5,17 +5,17 @@
 namespace edgewright {
 namespace {
 
-ErrorKind refusal(std::string_view source) {
+Error refused(std::string_view source) {
   const auto text = render_template(source, Json::object());
   EXPECT_FALSE(text.ok()) << source;
-  return text.ok() ? ErrorKind::kInternal : text.error().kind;
+  return text.ok() ? Error{ErrorKind::kInternal, ""} : text.error();
 }
+ErrorKind refusal(std::string_view source) { return refused(source).kind; }
 
 TEST(TemplateTest, DamageIsSaidWithItsLine) {
-  const auto text = render_template("a\n{% if x %}\n{{ y. }}", Json::object());
-  ASSERT_FALSE(text.ok());
-  EXPECT_EQ(text.error().kind, ErrorKind::kBadInput);
-  EXPECT_EQ(text.error().message,
+  const Error error = refused("a\n{% if x %}\n{{ y. }}");
+  EXPECT_EQ(error.kind, ErrorKind::kBadInput);
+  EXPECT_EQ(error.message,
             "chat template: line 3: expected an attribute's name, found the end of a tag or text");
   EXPECT_EQ(refusal("{{ 'a"), ErrorKind::kBadInput);
   EXPECT_EQ(refusal("{% whatever %}"), ErrorKind::kBadInput);
@@ -23,11 +23,9 @@ TEST(TemplateTest, DamageIsSaidWithItsLine) {
 }
 
 TEST(TemplateTest, WhatIsNotKnownIsUnsupportedByName) {
-  const auto text = render_template("{{ strftime_now('%Y') }}", Json::object());
-  ASSERT_FALSE(text.ok());
-  EXPECT_EQ(text.error().kind, ErrorKind::kUnsupported);
-  EXPECT_EQ(text.error().message,
-            "chat template: line 1: the function 'strftime_now' is not supported");
+  const Error error = refused("{{ strftime_now('%Y') }}");
+  EXPECT_EQ(error.kind, ErrorKind::kUnsupported);
+  EXPECT_EQ(error.message, "chat template: line 1: the function 'strftime_now' is not supported");
   EXPECT_EQ(refusal("{% include 'x' %}"), ErrorKind::kUnsupported);
   EXPECT_EQ(refusal("{{ 'a'|wordwrap }}"), ErrorKind::kUnsupported);
   EXPECT_EQ(refusal("{{ 'a'.zfill(3) }}"), ErrorKind::kUnsupported);
@@ -35,10 +33,17 @@ TEST(TemplateTest, WhatIsNotKnownIsUnsupportedByName) {
 }
 
 TEST(TemplateTest, ItsOwnExceptionsAreWrongUsage) {
-  const auto text = render_template("{{ raise_exception('roles take turns') }}", Json::object());
-  ASSERT_FALSE(text.ok());
-  EXPECT_EQ(text.error().kind, ErrorKind::kUsage);
-  EXPECT_EQ(text.error().message, "the model's chat template says: roles take turns");
+  const Error error = refused("{{ raise_exception('roles take turns') }}");
+  EXPECT_EQ(error.kind, ErrorKind::kUsage);
+  EXPECT_EQ(error.message, "the model's chat template says: roles take turns");
+}
+
+TEST(TemplateTest, ChangesAreCountedWhateverTheNumber) {
+  const auto text = render_template(
+      "{{ 'aaa'|replace('a', 'b', 2) }} {{ 'aaa'|replace('a', 'b', -9223372036854775807 - 1) }}",
+      Json::object());
+  ASSERT_TRUE(text.ok()) << text.error().message;
+  EXPECT_EQ(*text, "bba bbb");
 }
 
 // Templates look at all messages in every turn.

@@ -89,12 +89,15 @@ std::string indented(std::string_view value, size_t blanks, bool first) {
   return out;
 }
 
-std::vector<std::string> characters(std::string_view value) {
-  std::vector<std::string> out;
-  for (const char c : value) {
-    const bool continues = (static_cast<unsigned char>(c) & 0xc0) == 0x80;
-    if (out.empty() || !continues) out.emplace_back();
-    out.back() += c;
+std::vector<std::string_view> characters(std::string_view value) {
+  std::vector<std::string_view> out;
+  size_t begin = 0;
+  for (size_t i = 1; i <= value.size(); ++i) {
+    const bool continues =
+        i < value.size() && (static_cast<unsigned char>(value[i]) & 0xc0) == 0x80;
+    if (continues) continue;
+    out.push_back(value.substr(begin, i - begin));
+    begin = i;
   }
   return out;
 }

@@ -23,7 +23,7 @@ std::vector<std::string> split(std::string_view value, std::string_view separato
 std::string quoted_as_python(const std::string& value);
 // Lines but the first, and that too where asked for, begin with so many blanks; empty ones do not.
 std::string indented(std::string_view value, size_t blanks, bool first);
-// Of UTF-8; bytes that are none stay with the character before them.
-std::vector<std::string> characters(std::string_view value);
+// Parts of a text of UTF-8; bytes that are none stay with the character before them.
+std::vector<std::string_view> characters(std::string_view value);
 
 }  // namespace edgewright::chat_template
