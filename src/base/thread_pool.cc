@@ -12,8 +12,13 @@ namespace edgewright {
 namespace {
 
 // A worker looks for the next call this often before it sleeps: the gaps between the layers of a
-// small model are a few microseconds, waking a thread costs about fifty.
-constexpr int kSpins = 20000;
+// small model are a few microseconds, waking a thread costs about fifty. After the first looks it
+// lets others have the core each time, whose work may be what it waits for.
+constexpr int kSpins = 3000, kSpinsAlone = 1000;
+
+// The fields of ThreadPool::state_.
+constexpr uint64_t kOneWorker = 1, kWorkers = 0xffff, kOpen = 0x10000, kOneLoop = 0x20000;
+uint64_t loop_of(uint64_t state) { return state / kOneLoop; }
 
 void pause_cpu() {
 #if defined(__x86_64__)
@@ -21,6 +26,14 @@ void pause_cpu() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+void wait_a_little(int spins) {
+  if (spins < kSpinsAlone) {
+    pause_cpu();
+  } else {
+    sched_yield();
+  }
 }
 
 void pin_to(int cpu) {
@@ -48,6 +61,7 @@ struct ThreadPool::Ranges {
     for (size_t w = 0; w < ranges.size(); ++w) {
       ranges[w].next = bounds[w];
       ranges[w].end = bounds[w + 1];
+      done[w] = {};
     }
   }
 
@@ -126,31 +140,42 @@ void ThreadPool::parallel_for(size_t count, Task task) {
   count_ = count;
   next_ = 0;
   if (ranges_) ranges_->deal(count);
-  busy_ = static_cast<int>(workers_.size());
   {
     std::lock_guard lock(mutex_);
-    generation_.fetch_add(1);
+    state_ = (loop_of(state_) + 1) * kOneLoop + kOpen;
   }
   wake_.notify_all();
   drain(0);
-  // Every worker reports once per call, so none can still hold the task when this returns.
-  while (busy_.load() != 0) pause_cpu();
+  // Nothing is left to take: who is not in the loop now has no part in it, who is may still work.
+  state_.fetch_sub(kOpen);
+  for (int spins = 0; (state_.load() & kWorkers) != 0; ++spins) wait_a_little(spins);
   if (ranges_) ranges_->shares.learn(ranges_->done);
+}
+
+// Whether the worker is in this loop now: it may be over, with or without a next one.
+bool ThreadPool::join(uint64_t loop) {
+  uint64_t state = state_.load();
+  while (loop_of(state) == loop && (state & kOpen) != 0) {
+    if (state_.compare_exchange_weak(state, state + kOneWorker)) return true;
+  }
+  return false;
 }
 
 void ThreadPool::work(int worker, int cpu) {
   pin_to(cpu);
   uint64_t seen = 0;
+  const auto is_new = [&] { return stop_ || loop_of(state_.load()) != seen; };
   while (true) {
-    for (int spin = 0; spin < kSpins && generation_.load() == seen && !stop_; ++spin) pause_cpu();
-    if (generation_.load() == seen) {
+    for (int spins = 0; spins < kSpins && !is_new(); ++spins) wait_a_little(spins);
+    if (!is_new()) {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stop_ || generation_.load() != seen; });
+      wake_.wait(lock, is_new);
     }
     if (stop_) return;
-    ++seen;
+    seen = loop_of(state_.load());
+    if (!join(seen)) continue;
     drain(worker);
-    busy_.fetch_sub(1);
+    state_.fetch_sub(kOneWorker);
   }
 }
 

@@ -31,12 +31,14 @@ class ThreadPool {
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   // Calls task(index, worker) for every index below count, worker < threads(), and returns when all
-  // are done. Tasks must not throw or call parallel_for.
+  // are done. Workers that no core has time for are not waited for: the others do their part. Tasks
+  // must not throw, call parallel_for, or wait for each other.
   void parallel_for(size_t count, FunctionRef<void(size_t index, int worker)> task);
 
  private:
   using Task = FunctionRef<void(size_t, int)>;
   void work(int worker, int cpu);
+  bool join(uint64_t loop);
   void drain(int worker);
   void drain_ranges(int worker);
   struct Ranges;
@@ -48,8 +50,7 @@ class ThreadPool {
   const Task* task_ = nullptr;
   size_t count_ = 0;
   std::atomic<size_t> next_{0};
-  std::atomic<int> busy_{0};
-  std::atomic<uint64_t> generation_{0};
+  std::atomic<uint64_t> state_{0};  // number of the loop, whether it is open, workers in it
   std::atomic<bool> stop_{false};
   std::unique_ptr<Ranges> ranges_;  // null: every worker takes the next index
 };

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <thread>
 
 #include "base/thread_pool.h"
 
@@ -30,19 +31,23 @@ TEST(WorkerTracks, NamesSlicesAfterTheSpanInWhichTheyBegan) {
 
 TEST(PoolTrace, HearsEveryThreadOfALoopAndNothingAfterwards) {
   ThreadPool pool(2);
-  std::atomic<int> sum = 0;
-  const auto count = [&](size_t, int) { ++sum; };
+  std::atomic<int> begun = 0;
+  // One thread alone would never end: both are in the loop.
+  const auto meet = [&](size_t, int) {
+    ++begun;
+    while (begun < 2) std::this_thread::yield();
+  };
   {
     const PoolTrace trace;
-    pool.parallel_for(64, count);
+    pool.parallel_for(2, meet);
     const auto slices = trace.slices();
     ASSERT_EQ(slices.size(), 2U);
     EXPECT_NE(slices[0].worker, slices[1].worker);
     for (const auto& slice : slices) EXPECT_LE(slice.begin, slice.end);
   }
   EXPECT_EQ(PoolTrace::current(), nullptr);
-  pool.parallel_for(64, count);
-  EXPECT_EQ(sum, 128);
+  pool.parallel_for(2, meet);
+  EXPECT_EQ(begun, 4);
 }
 
 }  // namespace
