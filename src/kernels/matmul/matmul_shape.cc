@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/sparse/sparse_tile.h"
+
 namespace edgewright {
 namespace {
 
@@ -98,18 +100,20 @@ Result<MatMulShape> parse_matmul(const KernelRequest& request) {
 }
 
 void pack_panels(const float* b, int64_t k, int64_t n, bool transposed, float* out) {
-  for (int64_t first = 0; first < n; first += 16) {
+  for (int64_t first = 0; first < n; first += 16, out += k * 16) {
     const int64_t columns = std::min<int64_t>(16, n - first);
-    if (!transposed && columns == 16) {
+    if (transposed) {
+      if (columns < 16) std::fill_n(out, k * 16, 0.0f);
+      transpose_words(b + first * k, k, static_cast<size_t>(columns), static_cast<size_t>(k), out,
+                      16);
+    } else if (columns == 16) {
       // A constant size, so that a row is one or two vector moves.
-      for (int64_t i = 0; i < k; ++i, out += 16) std::memcpy(out, b + i * n + first, 64);
-      continue;
-    }
-    for (int64_t i = 0; i < k; ++i, out += 16) {
-      for (int64_t j = 0; j < columns; ++j) {
-        out[j] = transposed ? b[(first + j) * k + i] : b[i * n + first + j];
+      for (int64_t i = 0; i < k; ++i) std::memcpy(out + i * 16, b + i * n + first, 64);
+    } else {
+      for (int64_t i = 0; i < k; ++i) {
+        float* const row = out + i * 16;
+        std::fill(std::copy_n(b + i * n + first, columns, row), row + 16, 0.0f);
       }
-      std::fill(out + columns, out + 16, 0.0f);
     }
   }
 }

@@ -5,6 +5,7 @@
 #include "kernels/gemm/tile.h"
 #include "kernels/matmul/matmul_kernels.h"
 #include "kernels/matmul/matmul_shape.h"
+#include "kernels/sparse/sparse_tile.h"
 
 namespace edgewright {
 namespace {
@@ -67,8 +68,9 @@ class MatMulTiled : public PreparedKernel {
     operands.a = static_cast<const float*>(io.inputs[0]);
     if (s_.transpose_a) {
       io.pool->parallel_for(static_cast<size_t>(s_.batch), [&](size_t i, int) {
-        transpose(operands.a + s_.a_index[i] * s_.m * s_.k,
-                  scratch + static_cast<int64_t>(i) * s_.m * s_.k);
+        transpose_words(operands.a + s_.a_index[i] * s_.m * s_.k, s_.m, static_cast<size_t>(s_.k),
+                        static_cast<size_t>(s_.m), scratch + static_cast<int64_t>(i) * s_.m * s_.k,
+                        s_.k);
       });
       operands.a = scratch;
       scratch += s_.batch * s_.m * s_.k;
@@ -89,12 +91,6 @@ class MatMulTiled : public PreparedKernel {
       const float* const bias = static_cast<const float*>(io.inputs[2]);
       std::fill(std::copy(bias, bias + s_.n, scratch), scratch + s_.panels() * 16, 0.0f);
       operands.bias = scratch;
-    }
-  }
-
-  void transpose(const float* from, float* to) const {
-    for (int64_t i = 0; i < s_.m; ++i) {
-      for (int64_t j = 0; j < s_.k; ++j) *to++ = from[j * s_.m + i];
     }
   }
 
