@@ -85,10 +85,13 @@ std::string figures_text(const GenerateReport& report) {
          energy_text(figures.energy, "token");
 }
 
-// Text goes to stdout as it comes, unless the document does.
-std::function<bool(std::string_view)> printer(const CommonOptions& common) {
+// Text goes to stdout as it comes, unless the document does; the prompt goes before the first of
+// it, so that a prompt that is refused is not shown.
+std::function<bool(std::string_view)> printer(const CommonOptions& common, std::string prompt) {
   if (common.json == "-") return nullptr;
-  return [](std::string_view text) {
+  return [prompt = std::move(prompt)](std::string_view text) mutable {
+    std::fwrite(prompt.data(), 1, prompt.size(), stdout);
+    prompt.clear();
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);
     return true;
@@ -126,7 +129,6 @@ Action declare_generate(CLI::App& app, CommonOptions& common) {
     options->language.power_root = environment_or(kPowerRoot, "/");
     GenerateOptions& generate = options->generate;
     generate.sampling.seed = common.seed;
-    generate.on_text = printer(common);
     if (options->language.draft == "lookup") {
       options->language.draft.clear();
       generate.speculate = "lookup";
@@ -139,8 +141,8 @@ Action declare_generate(CLI::App& app, CommonOptions& common) {
       return usage_error("expected --prompt TEXT, --prompt-file FILE or --chat");
     }
     EDGEWRIGHT_ASSIGN(LanguageModel model, LanguageModel::open(options->model, options->language));
+    generate.on_text = printer(common, options->chat ? "" : generate.prompt);
     if (options->chat) return converse(model, *options);
-    if (generate.on_text) generate.on_text(generate.prompt);
     EDGEWRIGHT_ASSIGN(const GenerateReport report, model.generate(generate));
     std::fputs(figures_text(report).c_str(), stderr);
     return Outcome{"\n", to_json(report), report.passed};
