@@ -84,6 +84,7 @@ Status time_layers(const DeviceProbeOptions& options, const Roofs& roofs,
   EDGEWRIGHT_ASSIGN(const auto added, sweep_layers(sweep));
   layers.insert(layers.end(), added.begin(), added.end());
   EDGEWRIGHT_TRY(write_file(options.samples_cache, layer_times_to_csv(layers)));
+  layers = undisturbed(layers);
   const double pace_us = usual_pace_us(layers);
   const std::vector<TimeSample> samples = samples_of(layers, {&roofs, 1}, pace_us);
   std::vector<TimeSample> known, unseen_alone, unseen_far;

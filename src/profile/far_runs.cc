@@ -25,17 +25,23 @@ Result<OtherData> OtherData::allocate(double most_bytes, const MoveKernels& move
   return OtherData(std::move(memory), move);
 }
 
-double OtherData::far_run_us(KernelRunner& kernel, double others_bytes) const {
-  const size_t wanted = static_cast<size_t>(others_bytes) / sizeof(float) / kMovedFloats;
+void OtherData::read(double bytes) const {
+  const size_t wanted = static_cast<size_t>(bytes) / sizeof(float) / kMovedFloats;
   const size_t held = static_cast<size_t>(memory_.element_count()) / kMovedFloats;
   const size_t count = std::min(wanted, held) * kMovedFloats;
+  if (count > 0) move_.read(memory_.data<float>(), count, 1, 1);
+}
+
+double OtherData::far_run_us(KernelRunner& kernel, double others_bytes,
+                             double after_operands) const {
   const double clock_us = clock_pair_us() / 2;
   std::vector<double> times;
   const auto begin = Clock::now();
   while (times.size() < kFewestRounds ||
          (times.size() < kMostRounds && Clock::now() - begin < kRoundsBudget)) {
-    if (count > 0) move_.read(memory_.data<float>(), count, 1, 1);
+    read(std::max(0.0, others_bytes - after_operands));
     kernel.write_operands();
+    read(std::min(after_operands, others_bytes));
     const auto before = Clock::now();
     kernel.run();
     times.push_back(microseconds(before, Clock::now()) - clock_us);

@@ -19,11 +19,13 @@ class OtherData {
   static Result<OtherData> allocate(double most_bytes, const MoveKernels& move);
 
   // Microseconds of a run when so many other bytes (at most what was allocated) were read since the
-  // last one, and the operands have just been written, as the operators before would: weights are
-  // as far away as within a model. The mean of the quieter half of some ten runs or more.
-  double far_run_us(KernelRunner& kernel, double others_bytes) const;
+  // last one, `after_operands` of them since the operands were written, as operators before would:
+  // weights, and operands from further away, are where they are within a model. The mean of the
+  // quieter half of some ten runs or more.
+  double far_run_us(KernelRunner& kernel, double others_bytes, double after_operands = 0) const;
 
  private:
+  void read(double bytes) const;
   OtherData(Tensor memory, const MoveKernels& move) : memory_(std::move(memory)), move_(move) {}
   Tensor memory_;
   MoveKernels move_;

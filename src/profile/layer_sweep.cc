@@ -22,6 +22,11 @@ constexpr double kMostBytes = 1e12;
 // What other operators move between two runs: from a few tensors to a model of many megabytes.
 constexpr double kFewestOthersBytes = 1 << 14, kMostOthersBytes = 1 << 25;
 constexpr int kFarTimes = 2;
+// A layer is timed so often at most, until the pace has changed by no more than this meanwhile.
+constexpr int kMostTimings = 4;
+constexpr double kSteadyPace = 1.05;
+// What counts as undisturbed: within so much of the quickest tenth, and of itself.
+constexpr double kQuickest = 0.1, kNearQuickest = 1.3, kHeldPace = 1.08;
 // Raised with every change of what layer i is.
 constexpr std::string_view kLayersSchema = "edgewright.layers/8\n";
 
@@ -45,22 +50,19 @@ Operation operation_of(const MadeUpLayer& layer) {
   return operation;
 }
 
-struct Chosen {
-  const KernelImplementation* implementation = nullptr;
-  double time_us = 0, cost_us = 0;
-};
-
 // As the kernels of a plan are chosen. The quickest alone is often one whose code is generated,
 // which plans of small layers do without: of those `with_generated` is false.
-Chosen choose(const KernelRequest& request, bool with_generated) {
-  Chosen best;
+const KernelImplementation* choose(const KernelRequest& request, bool with_generated) {
+  const KernelImplementation* best = nullptr;
+  double best_cost_us = 0;
   for (const KernelImplementation* one : find_implementations(request.domain, request.op)) {
     if (!one->supports(request) || (!with_generated && is_generated(*one))) continue;
     const auto found = measure_kernel(request, *one);
     if (!found.ok()) continue;
     const double cost_us = choice_cost_us(*one, found->run_us, found->make_us);
-    if (best.implementation != nullptr && cost_us >= best.cost_us) continue;
-    best = {one, found->run_us, cost_us};
+    if (best != nullptr && cost_us >= best_cost_us) continue;
+    best = one;
+    best_cost_us = cost_us;
   }
   return best;
 }
@@ -73,34 +75,59 @@ double others_bytes_of(size_t index, int time) {
   return kFewestOthersBytes * std::pow(kMostOthersBytes / kFewestOthersBytes, share);
 }
 
-// Nothing for layers that are too large or that no kernel takes.
+// The times of one layer, and how much the machine's pace changed meanwhile.
+struct Timed {
+  std::vector<LayerTime> times;
+  double pace_ratio = 1;  // of the slowest to the quickest moment
+};
+
+Result<Timed> times_of(const MadeLayer& made, const KernelImplementation& implementation,
+                       KernelRunner& kernel, LayerTime time, const OtherData& others,
+                       PaceMeter& pace) {
+  Timed timed;
+  double before_us = pace.round_us(), alone = 0;
+  double least_us = before_us, most_us = before_us;
+  const auto add = [&](double time_us) {
+    const double after_us = pace.round_us();
+    time.pace_us = (before_us + after_us) / 2;
+    time.time_us = std::max(time_us, alone * time.pace_us);  // far data makes no layer quicker
+    timed.times.push_back(time);
+    least_us = std::min(least_us, after_us);
+    most_us = std::max(most_us, after_us);
+    before_us = after_us;
+  };
+  EDGEWRIGHT_ASSIGN(const double alone_us, measure(made.request, implementation));
+  add(alone_us);
+  alone = time.time_us / time.pace_us;
+  for (int i = 0; i < kFarTimes; ++i) {
+    time.others_bytes = others_bytes_of(time.index, i);
+    add(others.far_run_us(kernel, time.others_bytes));
+  }
+  timed.pace_ratio = most_us / least_us;
+  return timed;
+}
+
+// Nothing for layers that are too large or that no kernel takes. One during which the machine's
+// pace changed is timed again, and the steadiest of its timings kept: a layer's own time is then
+// not known better than the pace.
 Status time_layer(size_t index, int threads, const OtherData& others, PaceMeter& pace,
                   std::vector<LayerTime>& times) {
   const MadeUpLayer layer = made_up_layer(index);
   if (work_of(operation_of(layer)).multiply_adds > kMostMultiplyAdds) return {};
   EDGEWRIGHT_ASSIGN(const MadeLayer made, make_layer(layer, threads));
-  const double start_us = pace.round_us();
-  const Chosen best = choose(made.request, index / kKindsPeriod % 4 < 2);
-  if (best.implementation == nullptr) return {};
-  EDGEWRIGHT_ASSIGN(KernelRunner kernel, KernelRunner::create(made.request, *best.implementation));
-  double before_us = pace.round_us();
-  LayerTime time{index,
-                 best.time_us,
-                 0,
-                 static_cast<double>(kernel.constant_bytes()),
-                 is_generated(*best.implementation),
-                 (start_us + before_us) / 2};
-  const double alone = time.time_us / time.pace_us;
-  times.push_back(time);
-  for (int i = 0; i < kFarTimes; ++i) {
-    time.others_bytes = others_bytes_of(index, i);
-    const double far_us = others.far_run_us(kernel, time.others_bytes);
-    const double after_us = pace.round_us();
-    time.pace_us = (before_us + after_us) / 2;
-    time.time_us = std::max(far_us, alone * time.pace_us);
-    times.push_back(time);
-    before_us = after_us;
+  const KernelImplementation* const best = choose(made.request, index / kKindsPeriod % 4 < 2);
+  if (best == nullptr) return {};
+  EDGEWRIGHT_ASSIGN(KernelRunner kernel, KernelRunner::create(made.request, *best));
+  LayerTime time;
+  time.index = index;
+  time.constant_bytes = static_cast<double>(kernel.constant_bytes());
+  time.is_generated = is_generated(*best);
+  EDGEWRIGHT_ASSIGN(Timed kept, times_of(made, *best, kernel, time, others, pace));
+  for (int i = 1; i < kMostTimings && kept.pace_ratio > kSteadyPace; ++i) {
+    EDGEWRIGHT_ASSIGN(Timed again, times_of(made, *best, kernel, time, others, pace));
+    if (again.pace_ratio < kept.pace_ratio) kept = std::move(again);
   }
+  times.insert(times.end(), kept.times.begin(), kept.times.end());
   return {};
 }
 
@@ -117,6 +144,25 @@ Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options) {
     EDGEWRIGHT_TRY(time_layer(options.first + i, options.threads, others, pace, times));
   }
   return times;
+}
+
+std::vector<LayerTime> undisturbed(std::span<const LayerTime> layers) {
+  std::vector<double> paces;
+  paces.reserve(layers.size());
+  for (const LayerTime& layer : layers) paces.push_back(layer.pace_us);
+  const double slowest_us = kNearQuickest * quantile(std::move(paces), kQuickest);
+  std::vector<LayerTime> kept;
+  for (auto first = layers.begin(); first != layers.end();) {
+    const auto end = std::find_if(
+        first, layers.end(), [&](const LayerTime& layer) { return layer.index != first->index; });
+    const auto [least, most] = std::ranges::minmax_element(first, end, {}, &LayerTime::pace_us);
+    if (most->pace_us <= slowest_us && most->pace_us <= kHeldPace * least->pace_us) {
+      kept.insert(kept.end(), first, end);
+    }
+    first = end;
+  }
+  if (kept.size() * 2 < layers.size()) kept.assign(layers.begin(), layers.end());
+  return kept;
 }
 
 double usual_pace_us(std::span<const LayerTime> layers) {

@@ -35,6 +35,12 @@ struct LayerTime {
 // devices have.
 Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options);
 
+// Those that were timed while nothing else slowed the machine down: the pace held during a layer
+// and was near the quickest of the sweep. A slower machine is slower in its cores or in its memory,
+// which one number does not tell. All where that would leave less than half. The times of one layer
+// stand together.
+std::vector<LayerTime> undisturbed(std::span<const LayerTime> layers);
+
 // The middle of their paces.
 double usual_pace_us(std::span<const LayerTime> layers);
 // What a model of times is fitted to, one for each: times as at this pace of the machine.

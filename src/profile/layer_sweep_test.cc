@@ -112,5 +112,26 @@ TEST(PaceMeter, MeasuresSomething) {
   EXPECT_GT(pace->round_us(), 0);
 }
 
+TEST(LayerSweep, LayersOfDisturbedMomentsDoNotCount) {
+  std::vector<LayerTime> layers;
+  const auto add = [&](size_t index, double alone_pace_us, double far_pace_us) {
+    LayerTime layer{index, 10, 0, 0, false, alone_pace_us};
+    layers.push_back(layer);
+    layer.pace_us = far_pace_us;
+    layers.push_back(layer);
+  };
+  for (size_t i = 0; i < 8; ++i) add(i, 20, 21);
+  add(8, 20, 22);  // changed meanwhile
+  add(9, 27, 27);  // held, but slow
+  add(10, 25, 25);
+  const std::vector<LayerTime> kept = undisturbed(layers);
+  ASSERT_EQ(kept.size(), 18U);
+  EXPECT_EQ(kept[15].index, 7U);
+  EXPECT_EQ(kept[16].index, 10U);
+  // Nothing is quiet on such a machine.
+  for (LayerTime& layer : layers) layer.pace_us *= 1 + static_cast<double>(&layer - &layers[0]) / 4;
+  EXPECT_EQ(undisturbed(layers).size(), layers.size());
+}
+
 }  // namespace
 }  // namespace edgewright

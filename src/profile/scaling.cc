@@ -26,6 +26,12 @@ const KernelImplementation* quickest(const KernelRequest& request) {
   return chosen;
 }
 
+// Whether most of what a step touches are weights; the shape that an Expand reads is none to speak
+// of.
+bool is_of_weights(const ProfiledOperator& op) {
+  return 2 * op.weight_bytes > op.bytes_read + op.bytes_written;
+}
+
 // No cache that a step's weights could outlive in is larger for one core.
 constexpr double kMostOthersBytes = 64e6;
 
@@ -65,6 +71,12 @@ class Trials {
   double moved_bytes(int64_t batch) const {
     return run_.weights_bytes + run_.values_bytes * static_cast<double>(batch);
   }
+  // What lies between a step's operands and their last use. Those of steps with weights are small
+  // and come from the step before; keys and values of a cache come from the run before.
+  static double since_operands(const ProfiledOperator& op) {
+    if (is_of_weights(op) || op.reuse_distance_bytes.size() < 2) return 0;
+    return static_cast<double>(std::max<int64_t>(0, op.reuse_distance_bytes[1]));
+  }
   // At the pace of the known run; zero where it cannot be run.
   double time_us(const KernelRequest& request, const KernelImplementation& implementation,
                  const ProfiledOperator& op, int64_t batch) const {
@@ -82,7 +94,8 @@ class Trials {
     if (!kernel.ok()) return 0;
     const auto values = static_cast<double>(op.bytes_read + op.bytes_written - op.weight_bytes);
     const double own = static_cast<double>(op.weight_bytes) + values * static_cast<double>(batch);
-    return others_->far_run_us(*kernel, std::max(0.0, moved_bytes(batch) - own));
+    return others_->far_run_us(*kernel, std::max(0.0, moved_bytes(batch) - own),
+                               since_operands(op) * moved_bytes(batch) / moved_bytes(1));
   }
 
   const Plan& plan_;
@@ -93,20 +106,23 @@ class Trials {
 
 // What a step takes in the run after the change. Beyond its kernel as tried it waits for weights
 // and data from further away: weights are read once for the whole batch, and threads do not shorten
-// the wait, for what one core made the other has to fetch from it.
+// the wait, for what one core made the other has to fetch from it. Where a trial took longer than
+// the step in the run, what it lost by beginning cold it lost both times; no batch takes longer
+// than its samples one by one.
 double after_us(const ProfiledOperator& op, const Trial& trial, const Change& change) {
+  const auto batch = static_cast<double>(change.batch);
   const double waiting_us = op.time_us - trial.before_us;
-  if (waiting_us <= 0) return op.time_us * trial.after_us / trial.before_us;
+  if (waiting_us <= 0 && change.batch == 1) return op.time_us * trial.after_us / trial.before_us;
+  if (waiting_us <= 0) return std::min(op.time_us * batch, trial.after_us + waiting_us);
   const auto bytes = static_cast<double>(op.bytes_read + op.bytes_written);
   const double weights = bytes > 0 ? static_cast<double>(op.weight_bytes) / bytes : 0;
-  return trial.after_us +
-         waiting_us * (weights + (1 - weights) * static_cast<double>(change.batch));
+  return trial.after_us + waiting_us * (weights + (1 - weights) * batch);
 }
 
 // Kinds with weights of their own are not those without: a product of two values takes eight times
 // as long for a batch of eight, one with weights may take little more than before.
 using KindOfStep = std::pair<std::string, bool>;
-KindOfStep kind_of(const ProfiledOperator& op) { return {op.kind, op.weight_bytes > 0}; }
+KindOfStep kind_of(const ProfiledOperator& op) { return {op.kind, is_of_weights(op)}; }
 
 struct KindSum {
   double before_us = 0, after_us = 0;
@@ -135,9 +151,6 @@ Result<double> predict_change(const Plan& plan, const KnownRun& run, const Chang
     kind.before_us += operators[i].time_us;
     kind.after_us += step_us;
     total += step_us;
-    fmt::print(stderr, "{} {} op {:.1f} before {:.1f} after {:.1f} step {:.1f}\n", operators[i].op,
-               operators[i].role, operators[i].time_us, entry->second.before_us,
-               entry->second.after_us, step_us);
   }
   for (size_t i = 0; i < operators.size(); ++i) {
     if (tried[i]) continue;

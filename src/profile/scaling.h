@@ -28,10 +28,11 @@ struct KnownRun {
 // Time of one inference after the change, from trying the kernels of the operators that take most
 // of it, each distinct one once, before and after. With other threads they are tried alone; with
 // another batch after reading as many bytes as the rest of the run moves, because a batch moves
-// more and then finds less of its weights near. What they wait for in the run beyond that is for
-// weights and data, of which the latter grow with the batch. Operators that are not tried (those
-// below `smallest_share`, and those without a kernel) are taken to scale like the rest of their
-// kind (with weights or without), and like the batch where none was tried.
+// more and then finds less of its weights near, and of these as many after its operands were
+// written as in the run. What they wait for in the run beyond that is for weights and data, of
+// which the latter grow with the batch. Operators that are not tried (those below
+// `smallest_share`, and those without a kernel) are taken to scale like the rest of their kind
+// (mostly of weights or not), and like the batch where none was tried.
 Result<double> predict_change(const Plan& plan, const KnownRun& run, const Change& change,
                               const MoveKernels& move, double smallest_share);
 

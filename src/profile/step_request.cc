@@ -55,9 +55,14 @@ bool scale_batch(KernelRequest& request, int64_t factor) {
   if (request.outputs.empty() || request.outputs[0].dims.size() < 2) return false;
   const int64_t batch = request.outputs[0].dims[0];
   const size_t rank = request.outputs[0].dims.size();
+  // All samples share it, although [1, 1, n] looks like a batch of one.
+  const TensorSpec* const bias =
+      (request.op == "MatMul" || request.op == "Gemm") && request.inputs.size() > 2
+          ? &request.inputs[2]
+          : nullptr;
   for (auto* specs : {&request.inputs, &request.outputs}) {
     for (TensorSpec& spec : *specs) {
-      if (spec.dtype == DType::kUndefined || spec.constant != nullptr) continue;
+      if (&spec == bias || spec.dtype == DType::kUndefined || spec.constant != nullptr) continue;
       if (spec.dims.size() == rank && spec.dims[0] == batch) {
         spec.dims[0] *= factor;
       } else if (spec.dims.size() >= rank) {
