@@ -144,6 +144,7 @@ Action declare_generate(CLI::App& app, CommonOptions& common) {
     generate.on_text = printer(common, options->chat ? "" : generate.prompt);
     if (options->chat) return converse(model, *options);
     EDGEWRIGHT_ASSIGN(const GenerateReport report, model.generate(generate));
+    if (generate.on_text) generate.on_text("");  // an answer without text shows its prompt too
     std::fputs(figures_text(report).c_str(), stderr);
     return Outcome{"\n", to_json(report), report.passed};
   };

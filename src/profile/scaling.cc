@@ -26,11 +26,14 @@ const KernelImplementation* quickest(const KernelRequest& request) {
   return chosen;
 }
 
-// Whether most of what a step touches are weights; the shape that an Expand reads is none to speak
-// of.
-bool is_of_weights(const ProfiledOperator& op) {
-  return 2 * op.weight_bytes > op.bytes_read + op.bytes_written;
+// Of the bytes that a step touches.
+double weight_share(const ProfiledOperator& op) {
+  const auto bytes = static_cast<double>(op.bytes_read + op.bytes_written);
+  return bytes > 0 ? static_cast<double>(op.weight_bytes) / bytes : 0;
 }
+
+// The shape that an Expand reads makes it no step of weights.
+bool is_of_weights(const ProfiledOperator& op) { return weight_share(op) > 0.5; }
 
 // No cache that a step's weights could outlive in is larger for one core.
 constexpr double kMostOthersBytes = 64e6;
@@ -112,11 +115,12 @@ class Trials {
 double after_us(const ProfiledOperator& op, const Trial& trial, const Change& change) {
   const auto batch = static_cast<double>(change.batch);
   const double waiting_us = op.time_us - trial.before_us;
-  if (waiting_us <= 0 && change.batch == 1) return op.time_us * trial.after_us / trial.before_us;
-  if (waiting_us <= 0) return std::min(op.time_us * batch, trial.after_us + waiting_us);
-  const auto bytes = static_cast<double>(op.bytes_read + op.bytes_written);
-  const double weights = bytes > 0 ? static_cast<double>(op.weight_bytes) / bytes : 0;
-  return trial.after_us + waiting_us * (weights + (1 - weights) * batch);
+  if (waiting_us > 0) {
+    const double weights = weight_share(op);
+    return trial.after_us + waiting_us * (weights + (1 - weights) * batch);
+  }
+  if (change.batch == 1) return op.time_us * trial.after_us / trial.before_us;
+  return std::min(op.time_us * batch, trial.after_us + waiting_us);
 }
 
 // Kinds with weights of their own are not those without: a product of two values takes eight times

@@ -32,7 +32,8 @@ TEST(WorkerTracks, NamesSlicesAfterTheSpanInWhichTheyBegan) {
 TEST(PoolTrace, HearsEveryThreadOfALoopAndNothingAfterwards) {
   ThreadPool pool(2);
   std::atomic<int> begun = 0;
-  // One thread alone would never end: both are in the loop.
+  // One thread alone would never end: both are in the loop. No more tasks than threads may wait for
+  // each other so.
   const auto meet = [&](size_t, int) {
     ++begun;
     while (begun < 2) std::this_thread::yield();
