@@ -133,6 +133,10 @@ std::string profile_text(const ProfileReport& report, size_t top) {
         time_text(report.operators_us), time_text(report.overhead_us),
         time_text(report.unattributed_us), report.unattributed_us / report.wall_us * 100,
         (report.profiled_wall_us / report.wall_us - 1) * 100);
+    if (report.disturbed_runs > 0) {
+      text += fmt::format("left out    {} of {} runs: the machine was slower around them\n",
+                          report.disturbed_runs, report.disturbed_runs + report.runs);
+    }
     text += fmt::format("predicted   {} for the operators", time_text(report.predicted_us));
     if (report.machine_pace != 1) {
       text += fmt::format(" (layers take {:.2f} times as long as when they were probed)",

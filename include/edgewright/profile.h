@@ -164,6 +164,7 @@ struct BatchRow {
 struct ProfileReport {
   std::string model, device, cpu;
   int threads = 1, runs = 0;
+  int disturbed_runs = 0;    // left out: the machine was slower than at its quickest around them
   bool is_modelled = false;  // the times: of another device
   double wall_us = 0, profiled_wall_us = 0, wall_spread = 0;
   double operators_us = 0;     // sum of the operators

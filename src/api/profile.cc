@@ -53,6 +53,7 @@ std::vector<float> thinned(const std::vector<float>& samples, size_t count) {
 
 void add_times(const StepTimes& times, ProfileReport& report) {
   report.runs = times.pairs;
+  report.disturbed_runs = times.disturbed_pairs;
   report.wall_us = times.wall_us;
   report.wall_spread = times.wall_spread;
   report.wall_samples_us = thinned(times.wall_samples_us, kWallSamples);
@@ -204,11 +205,9 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
   time_options.progress = options.progress;
   ProfileReport report;
   const std::optional<TimeModel> model = cached_times(options.times_cache, report);
-  std::optional<PaceMeter> pace;
-  if (model || options.apply) {
-    EDGEWRIGHT_ASSIGN(pace, PaceMeter::create());
-    time_options.pace_us = [&pace] { return pace->round_us(); };
-  }
+  EDGEWRIGHT_ASSIGN(PaceMeter pace, PaceMeter::create());
+  time_options.pace_us = [&pace] { return pace.round_us(); };
+  if (model) time_options.quick_pace_us = model->pace_us();
   EDGEWRIGHT_ASSIGN(const StepTimes times, measure_steps(session, inputs, time_options));
   const Roofline roofline{&roofs, options.session.threads};
   report.model = path;
@@ -244,7 +243,7 @@ Result<ProfileReport> profile_here(const std::string& path, const ProfileOptions
                                                       report.operators, options.progress));
   }
   report.advice = advise(report, roofs);
-  const TrialBase base{&session, &inputs, report.wall_us, pace ? &*pace : nullptr, times.pace_us};
+  const TrialBase base{&session, &inputs, report.wall_us, &pace, times.pace_us};
   if (options.apply) EDGEWRIGHT_TRY(apply_advice(path, options, roofs, base, report));
   if (!options.batches.empty()) EDGEWRIGHT_TRY(measure_batches(path, options, base, report));
   EDGEWRIGHT_TRY(write_exports(options.exports, report));

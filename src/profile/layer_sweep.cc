@@ -24,9 +24,8 @@ constexpr double kFewestOthersBytes = 1 << 14, kMostOthersBytes = 1 << 25;
 constexpr int kFarTimes = 2;
 // A layer is timed so often at most, until the pace has changed by no more than this meanwhile.
 constexpr int kMostTimings = 4;
-constexpr double kSteadyPace = 1.05;
-// What counts as undisturbed: within so much of the quickest tenth, and of itself.
-constexpr double kQuickest = 0.1, kNearQuickest = 1.3, kHeldPace = 1.08;
+constexpr double kSteadyPace = 1.08;
+constexpr double kPatience = 1.0 / 3;  // of the time for the sweep
 // Raised with every change of what layer i is.
 constexpr std::string_view kLayersSchema = "edgewright.layers/8\n";
 
@@ -83,12 +82,12 @@ struct Timed {
 
 Result<Timed> times_of(const MadeLayer& made, const KernelImplementation& implementation,
                        KernelRunner& kernel, LayerTime time, const OtherData& others,
-                       PaceMeter& pace) {
+                       PaceWatch& pace) {
   Timed timed;
-  double before_us = pace.round_us(), alone = 0;
+  double before_us = pace.wait_us(), alone = 0;
   double least_us = before_us, most_us = before_us;
   const auto add = [&](double time_us) {
-    const double after_us = pace.round_us();
+    const double after_us = pace.read_us();
     time.pace_us = (before_us + after_us) / 2;
     time.time_us = std::max(time_us, alone * time.pace_us);  // far data makes no layer quicker
     timed.times.push_back(time);
@@ -110,7 +109,7 @@ Result<Timed> times_of(const MadeLayer& made, const KernelImplementation& implem
 // Nothing for layers that are too large or that no kernel takes. One during which the machine's
 // pace changed is timed again, and the steadiest of its timings kept: a layer's own time is then
 // not known better than the pace.
-Status time_layer(size_t index, int threads, const OtherData& others, PaceMeter& pace,
+Status time_layer(size_t index, int threads, const OtherData& others, PaceWatch& pace,
                   std::vector<LayerTime>& times) {
   const MadeUpLayer layer = made_up_layer(index);
   if (work_of(operation_of(layer)).multiply_adds > kMostMultiplyAdds) return {};
@@ -135,7 +134,8 @@ Status time_layer(size_t index, int threads, const OtherData& others, PaceMeter&
 
 Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options) {
   EDGEWRIGHT_ASSIGN(const OtherData others, OtherData::allocate(kMostOthersBytes, options.move));
-  EDGEWRIGHT_ASSIGN(PaceMeter pace, PaceMeter::create());
+  EDGEWRIGHT_ASSIGN(PaceMeter meter, PaceMeter::create());
+  PaceWatch pace([&meter] { return meter.round_us(); }, 0, kPatience * options.seconds * 1e6);
   std::vector<LayerTime> times;
   const auto begin = Clock::now();
   for (size_t i = 0; i < options.count; ++i) {
@@ -150,13 +150,13 @@ std::vector<LayerTime> undisturbed(std::span<const LayerTime> layers) {
   std::vector<double> paces;
   paces.reserve(layers.size());
   for (const LayerTime& layer : layers) paces.push_back(layer.pace_us);
-  const double slowest_us = kNearQuickest * quantile(std::move(paces), kQuickest);
+  const double slowest_us = slowest_undisturbed_us(paces);
   std::vector<LayerTime> kept;
   for (auto first = layers.begin(); first != layers.end();) {
     const auto end = std::find_if(
         first, layers.end(), [&](const LayerTime& layer) { return layer.index != first->index; });
     const auto [least, most] = std::ranges::minmax_element(first, end, {}, &LayerTime::pace_us);
-    if (most->pace_us <= slowest_us && most->pace_us <= kHeldPace * least->pace_us) {
+    if (most->pace_us <= slowest_us && most->pace_us <= kSteadyPace * least->pace_us) {
       kept.insert(kept.end(), first, end);
     }
     first = end;

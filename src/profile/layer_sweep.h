@@ -36,9 +36,8 @@ struct LayerTime {
 Result<std::vector<LayerTime>> sweep_layers(const SweepOptions& options);
 
 // Those that were timed while nothing else slowed the machine down: the pace held during a layer
-// and was near the quickest of the sweep. A slower machine is slower in its cores or in its memory,
-// which one number does not tell. All where that would leave less than half. The times of one layer
-// stand together.
+// and was near the quickest of the sweep. All where that would leave less than half. The times of
+// one layer stand together.
 std::vector<LayerTime> undisturbed(std::span<const LayerTime> layers);
 
 // The middle of their paces.

@@ -3,17 +3,23 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 #include <numeric>
+
+#include "profile/pace.h"
 
 namespace edgewright {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kPacePeriod{20};
+constexpr std::chrono::milliseconds kPacePeriod{10};
+constexpr double kPatience = 2;  // of the time for runs
 
 struct ProfiledRun {
-  double wall_us = 0, before_us = 0, after_us = 0, pace_us = 0;
+  double plain_us = 0;  // the run beside it
+  double wall_us = 0, before_us = 0, after_us = 0;
+  double pace_us = 0, slower_pace_us = 0;  // before and after it: their mean, the slower one
   std::vector<double> step_us, start_us;
 };
 
@@ -40,16 +46,18 @@ double spread_of(const std::vector<double>& values, double center) {
   return center > 0 ? (quantile(values, 0.9) - quantile(values, 0.1)) / center : 0;
 }
 
-StepTimes summarise(const std::vector<double>& plain, const std::vector<ProfiledRun>& profiled) {
+StepTimes summarise(const std::vector<ProfiledRun>& profiled) {
   StepTimes times;
-  times.pairs = static_cast<int>(plain.size());
+  times.pairs = static_cast<int>(profiled.size());
+  std::vector<double> plain, walls;
+  for (const ProfiledRun& run : profiled) {
+    plain.push_back(run.plain_us);
+    walls.push_back(run.wall_us);
+  }
   const auto quiet_plain = quiet_runs(plain);
   times.wall_us = mean_at(quiet_plain, plain);
   times.wall_spread = spread_of(plain, times.wall_us);
   times.wall_samples_us.assign(plain.begin(), plain.end());
-  std::vector<double> walls;
-  walls.reserve(profiled.size());
-  for (const ProfiledRun& run : profiled) walls.push_back(run.wall_us);
   const auto quiet = quiet_runs(walls);
   times.profiled_wall_us = mean_at(quiet, walls);
   times.before_us = mean_of(quiet, [&](size_t r) { return profiled[r].before_us; });
@@ -71,7 +79,49 @@ StepTimes summarise(const std::vector<double>& plain, const std::vector<Profiled
   return times;
 }
 
+// The machine's pace between runs; nothing where none is asked for.
+class PacedRuns {
+ public:
+  explicit PacedRuns(const StepTimeOptions& options)
+      : is_asked_(options.pace_us != nullptr),
+        watch_(options.pace_us, options.quick_pace_us, kPatience * options.seconds * 1e6) {}
+
+  bool is_due() const { return is_asked_ && Clock::now() - asked_ > kPacePeriod; }
+  // Ends what runs there were since the last reading, and waits until the machine is quick.
+  void next(std::span<ProfiledRun> runs) {
+    if (!runs.empty()) end(runs);
+    pace_us_ = watch_.wait_us();
+    asked_ = Clock::now();
+  }
+  void end(std::span<ProfiledRun> runs) {
+    if (!is_asked_) return;
+    const double after_us = watch_.read_us();
+    for (ProfiledRun& run : runs.subspan(ended_)) {
+      run.pace_us = (pace_us_ + after_us) / 2;
+      run.slower_pace_us = std::max(pace_us_, after_us);
+    }
+    ended_ = runs.size();
+  }
+  double waited_us() const { return watch_.waited_us(); }
+
+ private:
+  bool is_asked_;
+  PaceWatch watch_;
+  double pace_us_ = 0;
+  size_t ended_ = 0;
+  Clock::time_point asked_;
+};
+
 }  // namespace
+
+std::vector<size_t> undisturbed_runs(std::span<const double> paces, size_t fewest) {
+  const double limit = slowest_undisturbed_us(paces);
+  std::vector<size_t> runs(paces.size());
+  std::iota(runs.begin(), runs.end(), size_t{0});
+  std::vector<size_t> kept;
+  std::ranges::copy_if(runs, std::back_inserter(kept), [&](size_t i) { return paces[i] <= limit; });
+  return kept.size() < fewest ? runs : kept;
+}
 
 std::vector<size_t> quiet_runs(std::span<const double> times) {
   std::vector<size_t> order(times.size());
@@ -112,39 +162,46 @@ Result<StepTimes> measure_steps(Session& session, std::span<const Datum> inputs,
                                 const StepTimeOptions& options) {
   for (int i = 0; i < options.warmup; ++i) EDGEWRIGHT_TRY(session.run(inputs));
   EDGEWRIGHT_TRY(profiled_run(session, inputs));
-  std::vector<double> plain;
   std::vector<ProfiledRun> profiled;
+  PacedRuns paced(options);
   const auto begin = Clock::now();
   const double limit_us = options.seconds * 1e6;
+  const auto spent_us = [&] { return microseconds(begin, Clock::now()) - paced.waited_us(); };
   const auto wanted = [&] {
-    const auto pairs = static_cast<int>(plain.size());
+    const auto pairs = static_cast<int>(profiled.size());
     if (pairs < options.min_pairs) return true;
-    return pairs < options.max_pairs && microseconds(begin, Clock::now()) < limit_us;
+    return pairs < options.max_pairs && spent_us() < limit_us;
   };
-  double pace_us = 0;
-  auto paced = Clock::time_point();
   while (wanted()) {
     // Rarely, because the runs after it find the caches full of other data.
-    if (options.pace_us && Clock::now() - paced > kPacePeriod) {
-      pace_us = options.pace_us();
-      paced = Clock::now();
+    if (paced.is_due()) {
+      paced.next(profiled);
       EDGEWRIGHT_TRY(session.run(inputs));
     }
     const auto start = Clock::now();
     EDGEWRIGHT_TRY(session.run(inputs));
-    plain.push_back(microseconds(start, Clock::now()));
+    const double plain_us = microseconds(start, Clock::now());
     EDGEWRIGHT_ASSIGN(ProfiledRun run, profiled_run(session, inputs));
     if (!profiled.empty() && run.step_us.size() != profiled.front().step_us.size()) {
       return internal_error("the plan changed between two runs on the same inputs");
     }
-    run.pace_us = pace_us;
+    run.plain_us = plain_us;
     profiled.push_back(std::move(run));
-    if (options.progress && plain.size() % 16 == 0) {
-      options.progress("profile", static_cast<size_t>(microseconds(begin, Clock::now())),
+    if (options.progress && profiled.size() % 16 == 0) {
+      options.progress("profile", static_cast<size_t>(std::min(spent_us(), limit_us)),
                        static_cast<size_t>(limit_us));
     }
   }
-  StepTimes times = summarise(plain, profiled);
+  paced.end(profiled);
+  std::vector<double> paces;
+  paces.reserve(profiled.size());
+  for (const ProfiledRun& run : profiled) paces.push_back(run.slower_pace_us);
+  std::vector<ProfiledRun> kept;
+  for (const size_t i : undisturbed_runs(paces, static_cast<size_t>(options.min_pairs))) {
+    kept.push_back(std::move(profiled[i]));
+  }
+  StepTimes times = summarise(kept);
+  times.disturbed_pairs = static_cast<int>(profiled.size() - kept.size());
   const double each_us =
       reading_cost_us(times.profiled_wall_us, times.wall_us, times.step_us.size());
   for (double& step_us : times.step_us) step_us -= std::min(step_us, each_us);

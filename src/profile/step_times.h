@@ -21,8 +21,10 @@ struct StepTimeOptions {
   int max_pairs = 2000;
   int warmup = 2;
   Progress progress;
-  // Asked now and then between runs where set: PaceMeter.
+  // Asked now and then between runs where set: PaceMeter. Runs around which the machine was slower
+  // than at its quickest do not count, and a slow one is waited for, at most twice `seconds`.
   std::function<double()> pace_us;
+  double quick_pace_us = 0;  // what is known of its quickest; 0: what is seen here alone
 };
 
 // Times of a model's steps in microseconds, from runs with hooks that alternate with runs without,
@@ -41,12 +43,17 @@ struct StepTimes {
   int pairs = 0;
   std::vector<double> start_us;  // of each step since the run began, averaged likewise
   std::vector<float> wall_samples_us;
-  double pace_us = 0;  // the median around the profiled runs that count; 0: not asked for
+  double pace_us = 0;       // the median around the profiled runs that count; 0: not asked for
+  int disturbed_pairs = 0;  // left out, not in `pairs`
 };
 
 // The steps are those of session.plan() after the call.
 Result<StepTimes> measure_steps(Session& session, std::span<const Datum> inputs,
                                 const StepTimeOptions& options);
+
+// Which of the runs were undisturbed, by the slower pace of the machine before and after each: it
+// was not above slowest_undisturbed_us(). All where that would leave fewer than `fewest`.
+std::vector<size_t> undisturbed_runs(std::span<const double> paces, size_t fewest);
 
 // Indices of the runs between the 10th and the 50th percentile of their times, quickest first.
 std::vector<size_t> quiet_runs(std::span<const double> times);

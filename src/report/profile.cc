@@ -176,6 +176,7 @@ std::string to_json(const ProfileReport& report) {
   json["cpu"] = report.cpu;
   json["threads"] = report.threads;
   json["runs"] = report.runs;
+  json["disturbed_runs"] = report.disturbed_runs;
   json["verdict"] = report.verdict;
   json["wall_samples_us"] = report.wall_samples_us;
   json["wall_us"] = report.wall_us;
