@@ -120,10 +120,10 @@ struct Avx2 {
     return {add_products(sum.low, _mm256_abs_epi8(low), _mm256_sign_epi8(x, low)),
             add_products(sum.high, _mm256_abs_epi8(high), _mm256_sign_epi8(x, high))};
   }
-  template <int kStreams>
-  static void prefetch(const std::byte* at) {
+  static void prefetch(const std::byte* at) { asm volatile("prefetcht0 %0" ::"m"(*at)); }
+  static void prefetch_stream(const std::byte* at) {
     asm volatile("prefetcht0 %0" ::"m"(at[1024]));
-    if constexpr (kStreams <= 2) asm volatile("prefetcht1 %0" ::"m"(at[8192]));
+    asm volatile("prefetcht1 %0" ::"m"(at[8192]));
   }
 };
 

@@ -71,17 +71,13 @@ struct Avx512Vnni {
   }
   // Interleaved with the arithmetic, which a builtin would not stay: sixteen at once stall loads.
   // The most of 25 s, 600 MiB, by turns: eight streams from memory, each fetched 1024 bytes ahead
-  // to the first level (768 to 2048 are alike), reach 20.0 to 20.8 GB/s; two, 2048 ahead, 17.6 to
-  // 18.3; two, 2048 ahead to the first and 3584 to the second level, 18.1 to 18.5; two without 13
-  // to 17. The hardware's own prefetching ends at every 4096 bytes.
-  template <int kStreams>
-  static void prefetch(const std::byte* at) {
-    if constexpr (kStreams > 2) {
-      asm volatile("prefetcht0 %0" ::"m"(at[1024]));
-    } else {
-      asm volatile("prefetcht0 %0" ::"m"(at[2048]));
-      asm volatile("prefetcht1 %0" ::"m"(at[3584]));
-    }
+  // to the first level, reach 20.0 to 20.8 GB/s; two, 2048 ahead to the first and 3584 to the
+  // second level, 18.1 to 18.5; without 13 to 17. The hardware's own prefetching ends at every 4096
+  // bytes.
+  static void prefetch(const std::byte* at) { asm volatile("prefetcht0 %0" ::"m"(*at)); }
+  static void prefetch_stream(const std::byte* at) {
+    asm volatile("prefetcht0 %0" ::"m"(at[2048]));
+    asm volatile("prefetcht1 %0" ::"m"(at[3584]));
   }
 };
 

@@ -1,5 +1,8 @@
 // Scales and integer products of one group of columns of a block, on 16 lanes: the part of
 // product_lanes-inl.h that knows how the values of a weight type lie. Isa is as described there.
+#include <algorithm>
+
+#include "kernels/language/packed_layout.h"
 #include "kernels/language/product.h"
 
 namespace edgewright::language {
@@ -11,11 +14,24 @@ namespace {
 template <class Isa, WeightType kType>
 inline constexpr int kStreamsOf = layout_of(kType).has_factors ? 2 : Isa::kStreams;
 
-// For every line of weights of kRows rows of inputs.
-template <class Isa, WeightType kType, int kRows>
-inline __attribute__((always_inline)) void prefetch(const std::byte* at) {
-  Isa::template prefetch<kRows == 1 ? kStreamsOf<Isa, kType> : 1>(at);
-}
+// Where weights that are used later lie. Streams run through blocks side by side; what follows the
+// end of a stream's block is another stream's, and its own next block lies behind those of all.
+template <class Isa, WeightType kType, int kStreams>
+struct Ahead {
+  // In whole chunks: eight kilobytes of all streams together.
+  static constexpr size_t kChunk = chunk_bytes(layout_of(kType));
+  static constexpr size_t kChunks = std::max<size_t>(1, (8192 / kStreams + kChunk / 2) / kChunk);
+  size_t skipped = 0;  // bytes to the next block of the stream from the end of this one
+
+  // For every line that is used now.
+  void fetch(const std::byte* at) const {
+    if constexpr (kStreams == 1) {
+      Isa::prefetch_stream(at);
+    } else {
+      Isa::prefetch(at + kChunks * kChunk + skipped);
+    }
+  }
+};
 
 // Scales and minima of one group of a chunk, a lane for each row.
 template <class Isa, WeightType kType>
@@ -45,14 +61,13 @@ inline __attribute__((always_inline)) typename Isa::Floats load_minimum(const st
 }
 
 // Integer products of half a group of 32 columns of 6 bits, from its nibbles and its upper bits.
-template <class Isa, WeightType kType, int kRows>
+template <class Isa, int kRows>
 inline __attribute__((always_inline)) void dot_six_bits(const std::byte* nibbles,
                                                         const std::byte* upper_bits,
                                                         const int8_t* inputs, size_t stride,
+                                                        const auto& ahead,
                                                         typename Isa::Integers (&sum)[kRows]) {
-  for (const std::byte* line : {nibbles, nibbles + 64, upper_bits}) {
-    prefetch<Isa, kType, kRows>(line);
-  }
+  for (const std::byte* line : {nibbles, nibbles + 64, upper_bits}) ahead.fetch(line);
   const auto first = Isa::load_bytes(nibbles), second = Isa::load_bytes(nibbles + 64);
   const auto upper = Isa::load_bytes(upper_bits);
   const typename Isa::Bytes bytes[4] = {
@@ -73,6 +88,7 @@ inline __attribute__((always_inline)) void dot_six_bits(const std::byte* nibbles
 template <class Isa, WeightType kType, int kColumns, int kRows>
 inline __attribute__((always_inline)) void dot_columns(const std::byte* values, size_t first,
                                                        const int8_t* inputs, size_t stride,
+                                                       const auto& ahead,
                                                        typename Isa::Integers (&sum)[kRows]) {
   constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
   constexpr int kVectorColumns = kLayout.value_bits == 8 ? 4 : 8;
@@ -80,14 +96,14 @@ inline __attribute__((always_inline)) void dot_columns(const std::byte* values, 
   if constexpr (kLayout.value_bits == 6) {
 #pragma GCC unroll 2
     for (size_t k = first; k < first + kColumns; k += 16, inputs += 16) {
-      dot_six_bits<Isa, kType, kRows>(values + k * 8, values + 256 + k * 4, inputs, stride, sum);
+      dot_six_bits<Isa, kRows>(values + k * 8, values + 256 + k * 4, inputs, stride, ahead, sum);
     }
     return;
   }
   values += first * kBlockRows * kLayout.value_bits / 8;
 #pragma GCC unroll 8
   for (int v = 0; v < kColumns / kVectorColumns; ++v) {
-    prefetch<Isa, kType, kRows>(values + v * 64);
+    ahead.fetch(values + v * 64);
     const auto bytes = Isa::load_bytes(values + v * 64);
     const int8_t* x = inputs + v * kVectorColumns;
     if constexpr (kLayout.value_bits == 8) {

@@ -9,7 +9,8 @@
 //     dot(sum, bytes, inputs): lane i gains bytes[4 i + j] * inputs[j], j < 4; bytes below 128
 //     dot_wide: for all bytes; with kOffsetBytes as false it takes 128 from each first
 //     kStreams: blocks by turns where there is one row of inputs, a power of two
-//     prefetch<streams>(address): of the line that is used now, to fetch those that are used later
+//     prefetch(address): fetches the line to the first level; prefetch_stream(address): the line
+//     that is used now is one of a single stream, whose next lines are to be fetched
 //   };
 #include <utility>
 
@@ -29,7 +30,7 @@ struct Int8Inputs {
 // The columns of group g of a chunk times kRows rows, added to `total`; x begins at the chunk.
 template <class Isa, WeightType kType, int kRows>
 inline __attribute__((always_inline)) void add_group(const std::byte* chunk, size_t g,
-                                                     const Int8Inputs& x,
+                                                     const Int8Inputs& x, const auto& ahead,
                                                      typename Isa::Floats (&total)[kRows]) {
   constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
   constexpr bool kHalves = kLayout.group == 16;
@@ -50,7 +51,8 @@ inline __attribute__((always_inline)) void add_group(const std::byte* chunk, siz
                                              : x.sums[at] - x.half_sums[at];
       sum[r] = Isa::set_integer(-kOffset * inputs_sum);
     }
-    dot_columns<Isa, kType, kColumns, kRows>(values, half * 16, x.values + g * 32, x.columns, sum);
+    dot_columns<Isa, kType, kColumns, kRows>(values, half * 16, x.values + g * 32, x.columns, ahead,
+                                             sum);
     const auto scale = load_scale<Isa, kType>(chunk, kHalves ? g * 2 + half : g);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
@@ -70,14 +72,12 @@ inline __attribute__((always_inline)) void add_group(const std::byte* chunk, siz
 // this is compiled but for the last chunk of a block.
 template <class Isa, WeightType kType, int kRows>
 inline __attribute__((always_inline)) void add_chunk(const std::byte* chunk, size_t groups,
-                                                     const Int8Inputs& x,
+                                                     const Int8Inputs& x, const auto& ahead,
                                                      typename Isa::Floats (&total)[kRows]) {
   constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
-  for (size_t i = 0; i < kLayout.header_bytes; i += 64) {
-    prefetch<Isa, kType, kRows>(chunk + i);
-  }
+  for (size_t i = 0; i < kLayout.header_bytes; i += 64) ahead.fetch(chunk + i);
 #pragma GCC unroll 4
-  for (size_t g = 0; g < groups; ++g) add_group<Isa, kType, kRows>(chunk, g, x, total);
+  for (size_t g = 0; g < groups; ++g) add_group<Isa, kType, kRows>(chunk, g, x, ahead, total);
 }
 
 // kBlocks blocks times kRows rows of int8 inputs, a chunk of each block by turns.
@@ -92,14 +92,17 @@ void int8_blocks(const ProductArgs& args, const std::byte* block, size_t first, 
 #pragma GCC unroll 16
   for (int r = 0; r < kBlocks * kRows; ++r) total[r / kRows][r % kRows] = Isa::set_float(0);
   constexpr size_t kChunkGroups = kLayout.chunk_columns / 32;
+  Ahead<Isa, kType, kBlocks> ahead;
   const auto add = [&](size_t count) __attribute__((always_inline)) {
 #pragma GCC unroll 8
     for (int b = 0; b < kBlocks; ++b) {
       add_chunk<Isa, kType, kRows>(block + static_cast<size_t>(b) * args.block_bytes, count, x,
-                                   total[b]);
+                                   ahead, total[b]);
     }
   };
-  for (size_t c = 0; c < args.columns / kLayout.chunk_columns; ++c) {
+  const size_t chunks = args.columns / kLayout.chunk_columns;
+  for (size_t c = 0; c < chunks; ++c) {
+    if (c + ahead.kChunks == chunks) ahead.skipped = (kBlocks - 1) * args.block_bytes;
     add(kChunkGroups);
     block += chunk_bytes(kLayout);
     x.values += kLayout.chunk_columns;
@@ -144,7 +147,7 @@ void float_block(const ProductArgs& args, const std::byte* block, size_t first, 
     for (auto& part : sum[r]) part = Isa::set_float(0);
   }
   for (size_t k = 0; k < args.columns; k += 4, block += 2 * kPairBytes) {
-    for (size_t i = 0; i < 2 * kPairBytes; i += 64) Isa::template prefetch<1>(block + i);
+    for (size_t i = 0; i < 2 * kPairBytes; i += 64) Isa::prefetch_stream(block + i);
     const auto [a, b] = load_columns<Isa, kType>(block);
     const auto [c, d] = load_columns<Isa, kType>(block + kPairBytes);
 #pragma GCC unroll 16
@@ -192,8 +195,8 @@ void blocks_of_row(const ProductArgs& args, size_t b) {
   if constexpr (kBlocks > 1) blocks_of_row<Isa, kType, kBlocks / 2>(args, b);
 }
 
-// Blocks of this many bytes or more are worth all streams: those of 256 columns in int4 (2304
-// bytes) were 10 to 20 % slower in eight than in two.
+// Blocks of fewer bytes go by fours at most: those of 256 columns were 1 to 3 % slower in eight
+// streams, those of 2048 in int4 2 to 5 % slower in four.
 inline constexpr size_t kShortBlock = 8192;
 
 template <class Isa, WeightType kType>
@@ -202,9 +205,11 @@ void blocks_of_type(const ProductArgs& args) {
   constexpr int kRows = kFloats ? Isa::kFloatRows : Isa::kInt8Rows;
   if constexpr (!kFloats) {
     if (args.inputs.rows == 1) {
-      // Streams of short blocks end before what is fetched ahead of them is used.
-      if (args.block_bytes < kShortBlock) return blocks_of_row<Isa, kType, 2>(args, 0);
-      return blocks_of_row<Isa, kType, kStreamsOf<Isa, kType>>(args, 0);
+      constexpr int kStreams = kStreamsOf<Isa, kType>;
+      if (args.block_bytes < kShortBlock) {
+        return blocks_of_row<Isa, kType, std::min(kStreams, 4)>(args, 0);
+      }
+      return blocks_of_row<Isa, kType, kStreams>(args, 0);
     }
   }
   for (size_t b = 0; b < args.block_count; ++b) {

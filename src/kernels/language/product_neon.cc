@@ -125,10 +125,8 @@ struct NeonDot {
     const auto flip = [&](int i) { return veorq_u8(bytes.part[i], vdupq_n_u8(0x80)); };
     return dot(sum, four<Bytes>(flip), inputs);
   }
-  template <int kStreams>
-  static void prefetch(const std::byte* at) {
-    __builtin_prefetch(at + 1024);
-  }
+  static void prefetch(const std::byte* at) { __builtin_prefetch(at); }
+  static void prefetch_stream(const std::byte* at) { __builtin_prefetch(at + 1024); }
 };
 
 }  // namespace
