@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "api/engine.h"
 #include "api/host_roofs.h"
@@ -166,14 +167,20 @@ void add_predictions(const std::optional<TimeModel>& model, double pace_us, cons
                      const Roofline& roofline, ProfileReport& report) {
   if (model) report.machine_pace = pace_us / model->pace_us();
   const auto all_bytes = static_cast<double>(report.parameter_bytes + report.arena_bytes);
+  std::map<const KernelImplementation*, double> uses;
+  for (const PlanStep& step : plan.steps) uses[step.implementation] += 1;
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const Operation operation = operation_of(plan, plan.steps[i]);
     const Work work = work_of(operation);
     const auto own_bytes = static_cast<double>(work.bytes_read + work.bytes_written);
     const KernelImplementation* kernel = plan.steps[i].implementation;
-    const Features features = features_of(
-        operation, work,
-        {std::max(0.0, all_bytes - own_bytes), kernel != nullptr && is_generated(*kernel)});
+    // Weights are used once in a run; of steps without it is the code that others drive away, and
+    // that comes again with each step of the same kernel.
+    const bool of_weights = static_cast<double>(work.weight_bytes) > own_bytes / 2;
+    const double others_bytes =
+        std::max(0.0, all_bytes - own_bytes) / (of_weights ? 1 : uses[kernel]);
+    const Features features =
+        features_of(operation, work, {others_bytes, kernel != nullptr && is_generated(*kernel)});
     const bool fitted = model && model->knows(work.kind, features) &&
                         plan.steps[i].kernel != nullptr && roofline.threads == 1;
     ProfiledOperator& row = report.operators[i];

@@ -48,7 +48,7 @@ TEST(LayerSweep, RefusesFilesThatItDidNotWrite) {
                            "1,2,0,0,-1,1\n",
                            "1,2,0,0,0,0\n",
                            "1,2,0,0,0,inf\n"}) {
-    const auto read = parse_layer_times("edgewright.layers/8\n" + std::string(text), "layers.csv");
+    const auto read = parse_layer_times("edgewright.layers/9\n" + std::string(text), "layers.csv");
     ASSERT_FALSE(read.ok()) << text;
     EXPECT_EQ(read.error().kind, ErrorKind::kBadInput);
   }

@@ -91,6 +91,9 @@ Layer depthwise(Shapes& shapes) {
   return layer;
 }
 
+// By the error function, or approximated: the first takes about twice as long.
+std::string gelu(Shapes& shapes) { return shapes.chance(0.5) ? "Gelu" : "GeluTanh"; }
+
 // Queries with keys, or weights with values: neither is known before.
 Layer dynamic_product(Shapes& shapes, int64_t m) {
   Layer layer;
@@ -119,7 +122,7 @@ Layer product(Shapes& shapes) {
     layer.omitted();
   }
   if (shapes.chance(0.2)) layer.input({1, m, n});
-  if (shapes.chance(0.3)) layer.attributes.set("activation", std::string("GeluTanh"));
+  if (shapes.chance(0.3)) layer.attributes.set("activation", gelu(shapes));
   layer.output({1, m, n});
   return shapes.chance(0.2) ? dynamic_product(shapes, m) : layer;
 }
@@ -297,7 +300,7 @@ Layer byte_product(Shapes& shapes) {
   layer.input({1, m, k}, Layout::kPlain, DType::kUint8);
   layer.constant({k, n}, DType::kInt8);
   const DType type = finish(shapes, layer, n);
-  if (shapes.chance(0.3)) layer.attributes.set("activation", std::string("GeluTanh"));
+  if (shapes.chance(0.3)) layer.attributes.set("activation", gelu(shapes));
   if (shapes.chance(0.3)) {
     add_residual(shapes, layer, {1, m, n}, Layout::kPlain, type);
   } else {

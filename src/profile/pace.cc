@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <thread>
 
 #include "profile/made_up_layers.h"
@@ -71,8 +72,7 @@ double PaceWatch::read_us() {
   return pace_us;
 }
 
-double PaceWatch::wait_us() {
-  double pace_us = read_us();
+double PaceWatch::wait_us(double pace_us) {
   while (pace_us > kNearQuickest * quick_us_ && waited_us_ < patience_us_) {
     const auto start = Clock::now();
     std::this_thread::sleep_for(kWaitPeriod);

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -41,8 +40,9 @@ class PaceWatch {
   PaceWatch(std::function<double()> ask, double quick_us, double patience_us);
   // The pace now.
   double read_us();
-  // The pace when the machine is quick, or when there is no patience left.
-  double wait_us();
+  // The pace when the machine is quick, or when there is no patience left; `pace_us` is the one
+  // now.
+  double wait_us(double pace_us);
   double waited_us() const { return waited_us_; }
 
  private:

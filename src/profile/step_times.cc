@@ -89,8 +89,8 @@ class PacedRuns {
   bool is_due() const { return is_asked_ && Clock::now() - asked_ > kPacePeriod; }
   // Ends what runs there were since the last reading, and waits until the machine is quick.
   void next(std::span<ProfiledRun> runs) {
-    if (!runs.empty()) end(runs);
-    pace_us_ = watch_.wait_us();
+    end(runs);
+    pace_us_ = watch_.wait_us(pace_us_);
     asked_ = Clock::now();
   }
   void end(std::span<ProfiledRun> runs) {
@@ -100,6 +100,7 @@ class PacedRuns {
       run.pace_us = (pace_us_ + after_us) / 2;
       run.slower_pace_us = std::max(pace_us_, after_us);
     }
+    pace_us_ = after_us;
     ended_ = runs.size();
   }
   double waited_us() const { return watch_.waited_us(); }

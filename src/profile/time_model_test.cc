@@ -89,10 +89,10 @@ TEST(TimeModel, NeighbouringNumbersAreParted) {
 }
 
 TEST(TimeModel, RefusesFilesThatDoNotHoldTogether) {
-  const std::string whole = R"({"schema": "edgewright.times/7", "roofs": )" +
+  const std::string whole = R"({"schema": "edgewright.times/8", "roofs": )" +
                             roofs_to_json(some_roofs()) + R"(, "pace_us": 1, "forests": )";
   for (const std::string& text :
-       {std::string(), std::string("{}"), std::string(R"({"schema": "edgewright.times/7"})"),
+       {std::string(), std::string("{}"), std::string(R"({"schema": "edgewright.times/8"})"),
         whole + R"([{"offset": 0, "kinds": 1, "trees": []}]})",
         whole + R"([{"offset": 0, "kinds": 1, "trees": [[]]}, {}]})",
         whole + R"([{"offset": 0, "kinds": 1,
