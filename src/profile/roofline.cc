@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <map>
 
 namespace edgewright {
@@ -88,7 +89,7 @@ RoofTimes roof_times(const Roofline& roofline, const Work& work,
   const bool in_blocks = work.kind == WorkKind::kConvolution || work.kind == WorkKind::kMatrix;
   const bool is_ours = roofs.is_measured && in_blocks;
   times.usual_compute_us = times.compute_us / (is_ours ? usual_efficiency(work.kind) : 1);
-  times.attainable_gop_s = peak;
+  times.memory_gop_s = std::numeric_limits<double>::infinity();
   for (size_t i = 0; i < roofs.memory.size(); ++i) {
     const double moved = i < traffic.size() ? static_cast<double>(traffic[i].bytes) : 0;
     const double seconds = moved * (1 - written) / (roofline.bandwidth_gb_s(i, false) * kGiga) +
@@ -96,9 +97,10 @@ RoofTimes roof_times(const Roofline& roofline, const Work& work,
     times.memory_us.push_back(seconds * kMicro);
     if (moved <= 0) continue;
     times.intensity = flops / moved;
-    times.attainable_gop_s =
-        std::min(times.attainable_gop_s, times.intensity * roofline.bandwidth_gb_s(i, false));
+    times.memory_gop_s =
+        std::min(times.memory_gop_s, times.intensity * roofline.bandwidth_gb_s(i, false));
   }
+  times.attainable_gop_s = std::min(peak, times.memory_gop_s);
   return times;
 }
 

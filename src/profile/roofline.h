@@ -29,6 +29,7 @@ struct RoofTimes {
   std::vector<double> memory_us;  // per level of Roofs::memory
   double sync_us = 0;             // a parallel loop over the threads
   double intensity = 0;           // operations per byte of the last level with traffic
+  double memory_gop_s = 0;        // least of intensity x bandwidth; infinite without traffic
   double attainable_gop_s = 0;    // min(peak, intensity x bandwidth), Williams et al. 2009
 };
 

@@ -64,6 +64,25 @@ TEST(Roofline, PlacesConvolutionsWhereTheArithmeticSays) {
   EXPECT_EQ(bound_of(above, roofs, predict_us(roofline, square)), "compute");
 }
 
+// Minimal filtering of F(4 x 4, 3 x 3) multiplies a quarter of what is counted: its roof is as much
+// higher, but for what memory allows.
+TEST(Roofline, KernelsThatComputeLessHaveAHigherRoof) {
+  const Roofs roofs = textbook();
+  const Work square = convolution(64, 3, 56);
+  ProfiledOperator row;
+  row.time_us = 200;
+  row.implementation = "conv2d_winograd2_f32_hwy";
+  place_on_roofline({&roofs, 1}, square, {}, row);
+  EXPECT_DOUBLE_EQ(row.attainable_gop_s, 2250);
+  EXPECT_DOUBLE_EQ(row.efficiency, row.gop_s / 2250);
+  row.implementation = "conv2d_winograd4_f32_hwy";
+  place_on_roofline({&roofs, 1}, square, {}, row);
+  EXPECT_NEAR(row.attainable_gop_s, row.intensity * 25.6, 1e-9);
+  row.implementation = "conv2d_direct_f32_hwy";
+  place_on_roofline({&roofs, 1}, square, {}, row);
+  EXPECT_DOUBLE_EQ(row.attainable_gop_s, 1000);
+}
+
 TEST(Roofline, RefusesADeviceThatItCannotRead) {
   for (const char* text : {"", "peak=1e12", "peak=-1,bandwidth=1", "peak=1e12,bandwidth=x",
                            "peak=1e12,width=3,bandwidth=1"}) {

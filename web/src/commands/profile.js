@@ -245,6 +245,7 @@ function profileRun(page) {
     'verdict',
     'wall_us',
     'runs',
+    'disturbed_runs',
     'threads',
     'cpu',
     'device',
@@ -264,7 +265,8 @@ function profileRun(page) {
     'wall_us',
     doc.operators.some((op) => op.phase)
       ? `one request, ${doc.runs} measured`
-      : `mean of the quieter half of ${doc.runs} runs`,
+      : `mean of the quieter half of ${doc.runs} runs` +
+          (doc.disturbed_runs ? `, ${doc.disturbed_runs} slower ones left out` : ''),
   );
   page.fact('Rate reached', `${digits(doc.flops / doc.wall_us / 1e3)} GOP/s`, timed);
   page.tile('Work', 'flops', `${withUnit('multiply_adds', doc.multiply_adds)}`);
