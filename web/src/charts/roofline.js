@@ -124,8 +124,8 @@ export function roofline(doc, level) {
     summary: `${points.length} operators; ${where}.`,
     note:
       `Each mark is an operator, as large as its share of the time; ${where}. A mark on a line ` +
-      'is as quick as that limit allows; far below it, it is not. Kernels that compute less than is ' +
-      'counted (Winograd) may lie above the lines of arithmetic.',
+      'is as quick as that limit allows; far below it, it is not. Kernels that compute less than ' +
+      'is counted (Winograd) may lie above the lines of arithmetic.',
     describe: (series, i) => {
       const point = groups[series]?.[i];
       if (!point) return null;
