@@ -170,20 +170,19 @@ void add_predictions(const std::optional<TimeModel>& model, double pace_us, cons
   std::map<const KernelImplementation*, double> uses;
   for (const PlanStep& step : plan.steps) uses[step.implementation] += 1;
   for (size_t i = 0; i < plan.steps.size(); ++i) {
+    ProfiledOperator& row = report.operators[i];
     const Operation operation = operation_of(plan, plan.steps[i]);
     const Work work = work_of(operation);
     const auto own_bytes = static_cast<double>(work.bytes_read + work.bytes_written);
     const KernelImplementation* kernel = plan.steps[i].implementation;
     // Weights are used once in a run; of steps without it is the code that others drive away, and
     // that comes again with each step of the same kernel.
-    const bool of_weights = static_cast<double>(work.weight_bytes) > own_bytes / 2;
     const double others_bytes =
-        std::max(0.0, all_bytes - own_bytes) / (of_weights ? 1 : uses[kernel]);
+        std::max(0.0, all_bytes - own_bytes) / (is_of_weights(row) ? 1 : uses[kernel]);
     const Features features =
         features_of(operation, work, {others_bytes, kernel != nullptr && is_generated(*kernel)});
     const bool fitted = model && model->knows(work.kind, features) &&
                         plan.steps[i].kernel != nullptr && roofline.threads == 1;
-    ProfiledOperator& row = report.operators[i];
     row.predicted_us = predict_us(roofline, work);
     if (fitted) {
       const double base_us = base_time_us({&model->roofs(), 1}, work, features);

@@ -129,6 +129,13 @@ double arithmetic_saved(std::string_view implementation) {
 
 }  // namespace
 
+double weight_share(const ProfiledOperator& op) {
+  const auto bytes = static_cast<double>(op.bytes_read + op.bytes_written);
+  return bytes > 0 ? static_cast<double>(op.weight_bytes) / bytes : 0;
+}
+
+bool is_of_weights(const ProfiledOperator& op) { return weight_share(op) > 0.5; }
+
 std::string bound_of(const RoofTimes& times, const Roofs& roofs, double time_us) {
   if (time_us <= 0) return "overhead";
   if (times.launch_us + times.sync_us >= kBoundShare * time_us) return "overhead";
@@ -146,20 +153,17 @@ std::string bound_of(const RoofTimes& times, const Roofs& roofs, double time_us)
 
 void place_on_roofline(const Roofline& roofline, const Work& work,
                        const std::vector<LevelTraffic>& traffic, ProfiledOperator& row) {
-  RoofTimes times = roof_times(roofline, work, traffic);
-  const double peak = roofline.peak_gop_s(work.compute_dtype);
-  if (times.attainable_gop_s >= peak) {
-    times.attainable_gop_s =
-        std::min(times.memory_gop_s, peak * arithmetic_saved(row.implementation));
-  }
+  const RoofTimes times = roof_times(roofline, work, traffic);
+  const double peak =
+      roofline.peak_gop_s(work.compute_dtype) * arithmetic_saved(row.implementation);
   const auto& used = traffic.empty() ? compulsory_traffic(*roofline.roofs, work) : traffic;
   for (size_t i = 0; i < used.size(); ++i) {
     row.levels.push_back({used[i].level, used[i].bytes, times.memory_us[i]});
   }
   row.intensity = times.intensity;
-  row.attainable_gop_s = times.attainable_gop_s;
+  row.attainable_gop_s = std::min(peak, times.memory_gop_s);
   row.gop_s = row.time_us > 0 ? static_cast<double>(work.flops) / row.time_us / 1e3 : 0;
-  row.efficiency = times.attainable_gop_s > 0 ? row.gop_s / times.attainable_gop_s : 0;
+  row.efficiency = row.attainable_gop_s > 0 ? row.gop_s / row.attainable_gop_s : 0;
   row.bound = bound_of(times, *roofline.roofs, row.time_us);
   split_time(times, row);
 }

@@ -23,6 +23,11 @@ void place_on_roofline(const Roofline& roofline, const Work& work,
                        const std::vector<LevelTraffic>& traffic, ProfiledOperator& row);
 void add_shares(std::vector<ProfiledOperator>& rows);
 
+// What weights are of the bytes that a step touches, and whether they are most of them: the shape
+// that an Expand reads makes it no step of weights.
+double weight_share(const ProfiledOperator& op);
+bool is_of_weights(const ProfiledOperator& op);
+
 // The limit that the times speak for: "overhead" when launch and synchronisation take half of the
 // time, a level of memory beyond the nearest when it takes half of it, else "compute".
 std::string bound_of(const RoofTimes& times, const Roofs& roofs, double time_us);

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 
+#include "profile/analysis.h"
 #include "profile/step_request.h"
 #include "runtime/autotune.h"
 #include "runtime/kernel_runner.h"
@@ -25,15 +26,6 @@ const KernelImplementation* quickest(const KernelRequest& request) {
   }
   return chosen;
 }
-
-// Of the bytes that a step touches.
-double weight_share(const ProfiledOperator& op) {
-  const auto bytes = static_cast<double>(op.bytes_read + op.bytes_written);
-  return bytes > 0 ? static_cast<double>(op.weight_bytes) / bytes : 0;
-}
-
-// The shape that an Expand reads makes it no step of weights.
-bool is_of_weights(const ProfiledOperator& op) { return weight_share(op) > 0.5; }
 
 // No cache that a step's weights could outlive in is larger for one core.
 constexpr double kMostOthersBytes = 64e6;

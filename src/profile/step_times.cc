@@ -79,14 +79,13 @@ StepTimes summarise(const std::vector<ProfiledRun>& profiled) {
   return times;
 }
 
-// The machine's pace between runs; nothing where none is asked for.
+// The machine's pace between runs.
 class PacedRuns {
  public:
   explicit PacedRuns(const StepTimeOptions& options)
-      : is_asked_(options.pace_us != nullptr),
-        watch_(options.pace_us, options.quick_pace_us, kPatience * options.seconds * 1e6) {}
+      : watch_(options.pace_us, options.quick_pace_us, kPatience * options.seconds * 1e6) {}
 
-  bool is_due() const { return is_asked_ && Clock::now() - asked_ > kPacePeriod; }
+  bool is_due() const { return Clock::now() - asked_ > kPacePeriod; }
   // Ends what runs there were since the last reading, and waits until the machine is quick.
   void next(std::span<ProfiledRun> runs) {
     end(runs);
@@ -94,7 +93,6 @@ class PacedRuns {
     asked_ = Clock::now();
   }
   void end(std::span<ProfiledRun> runs) {
-    if (!is_asked_) return;
     const double after_us = watch_.read_us();
     for (ProfiledRun& run : runs.subspan(ended_)) {
       run.pace_us = (pace_us_ + after_us) / 2;
@@ -106,7 +104,6 @@ class PacedRuns {
   double waited_us() const { return watch_.waited_us(); }
 
  private:
-  bool is_asked_;
   PaceWatch watch_;
   double pace_us_ = 0;
   size_t ended_ = 0;

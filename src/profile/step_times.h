@@ -21,7 +21,7 @@ struct StepTimeOptions {
   int max_pairs = 2000;
   int warmup = 2;
   Progress progress;
-  // Asked now and then between runs where set: PaceMeter. Runs around which the machine was slower
+  // Asked now and then between runs: PaceMeter. Runs around which the machine was slower
   // than at its quickest do not count, and a slow one is waited for, at most twice `seconds`.
   std::function<double()> pace_us;
   double quick_pace_us = 0;  // what is known of its quickest; 0: what is seen here alone
@@ -43,7 +43,7 @@ struct StepTimes {
   int pairs = 0;
   std::vector<double> start_us;  // of each step since the run began, averaged likewise
   std::vector<float> wall_samples_us;
-  double pace_us = 0;       // the median around the profiled runs that count; 0: not asked for
+  double pace_us = 0;       // the median around the profiled runs that count
   int disturbed_pairs = 0;  // left out, not in `pairs`
 };
 

@@ -315,8 +315,13 @@ class Commands(unittest.TestCase):
         parts = {row["name"] for row in document["by_part"]}
         self.assertLessEqual({"qkv", "qk", "softmax", "av", "ffn-activation", "residual"}, parts)
         tracks = {track["name"] for track in document["tracks"]}
-        # A second thread has a track where it got a core in time: loops do not wait for it.
-        self.assertLessEqual({"phases", "layers", "parts", "thread 0"}, tracks)
+        # Loops do not wait for a thread without a core: on a busy machine it may miss a request.
+        for _ in range(20):
+            if "thread 1" in tracks:
+                break
+            document = self.document("profile", model, *words, "--threads", "2")
+            tracks = {track["name"] for track in document["tracks"]}
+        self.assertLessEqual({"phases", "layers", "parts", "thread 0", "thread 1"}, tracks)
         self.run_program("profile", model, "--apply", code=4)
         self.run_program("profile", model, "--tokens", "4000,1000", code=2)
 
