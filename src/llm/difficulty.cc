@@ -2,20 +2,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
+
+#include "kernels/language/rows.h"
 
 namespace edgewright {
 
 double entropy_of(std::span<const float> logits) {
   if (logits.empty()) return 0;
   const float highest = *std::ranges::max_element(logits);
-  double sum = 0, weighted = 0;
-  for (const float logit : logits) {
-    const float below = logit - highest;
-    // Far below the best nothing is left to add, and exp() is most of the cost.
-    if (below < -30) continue;
-    const double share = std::exp(below);
-    sum += share;
-    weighted += share * below;
+  std::vector<float> weights(logits.size());
+  const double sum =
+      language::exponentials(logits.data(), highest, 1, logits.size(), weights.data());
+  double weighted = 0;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    // What has no weight may be infinitely far below.
+    if (weights[i] > 0) weighted += static_cast<double>(weights[i] * (logits[i] - highest));
   }
   return std::log(sum) - weighted / sum;
 }

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
+
+#include "kernels/language/rows.h"
 
 namespace edgewright {
 namespace {
@@ -16,56 +19,135 @@ uint64_t mix(uint64_t x) {
 }
 
 struct Ranked {
-  float probability;
+  float weight;
   int token;
 };
 bool is_before(const Ranked& a, const Ranked& b) {
-  return a.probability != b.probability ? a.probability > b.probability : a.token < b.token;
+  return a.weight != b.weight ? a.weight > b.weight : a.token < b.token;
 }
-
-// So many of the likeliest tokens are put in order first, and twice as many while they do not hold
-// the share asked for: to put thousands in order takes longer than a small model takes for a token.
-constexpr size_t kFirstRanked = 64;
 
 using RankedAt = std::vector<Ranked>::iterator;
 
-// The first ones up to `middle` in order. A heap of a few seldom changes; of many it often does.
-void put_first(RankedAt begin, RankedAt middle, RankedAt end) {
-  if (middle - begin <= static_cast<ptrdiff_t>(kFirstRanked)) {
-    std::partial_sort(begin, middle, end, is_before);
-    return;
-  }
-  std::nth_element(begin, middle - 1, end, is_before);
-  std::sort(begin, middle, is_before);
-}
+constexpr size_t kLanes = 16;  // of loops that compilers make vectors of
 
-// Keeps the likeliest tokens by top-k and top-p.
-void cut(std::span<float> probabilities, const Sampling& sampling) {
-  const size_t size = probabilities.size();
-  const size_t k = sampling.top_k > 0 ? std::min(size, static_cast<size_t>(sampling.top_k)) : size;
-  if (k == size && sampling.top_p >= 1) return;
-  std::vector<Ranked> order(size);
-  for (size_t i = 0; i < size; ++i) order[i] = {probabilities[i], static_cast<int>(i)};
-  const auto at = [&](size_t i) { return order.begin() + static_cast<ptrdiff_t>(i); };
-  if (k < size) put_first(at(0), at(k), order.end());
-  size_t kept = k;
-  if (sampling.top_p < 1) {
-    double total = 0, sum = 0;
-    for (size_t i = 0; i < k; ++i) total += order[i].probability;
-    kept = 0;
-    size_t ranked = k < size ? k : 0;
-    for (; kept < k && (kept == 0 || sum < sampling.top_p * total); ++kept) {
-      if (kept == ranked) {
-        ranked = std::min(k, std::max(kFirstRanked, 2 * ranked));
-        put_first(at(kept), at(ranked), at(k));
-      }
-      sum += order[kept].probability;
+float largest_of(std::span<const float> values) {
+  float lanes[kLanes];
+  std::fill_n(lanes, kLanes, -std::numeric_limits<float>::infinity());
+  size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes) {
+    for (size_t l = 0; l < kLanes; ++l) {
+      lanes[l] = values[i + l] > lanes[l] ? values[i + l] : lanes[l];
     }
   }
-  std::ranges::fill(probabilities, 0.0f);
-  for (size_t i = 0; i < kept; ++i) {
-    probabilities[static_cast<size_t>(order[i].token)] = order[i].probability;
+  float largest = *std::ranges::max_element(lanes);
+  for (; i < values.size(); ++i) largest = std::max(largest, values[i]);
+  return largest;
+}
+
+double sum_of(std::span<const float> values) {
+  constexpr size_t kSums = 8;
+  double sums[kSums] = {};
+  size_t i = 0;
+  for (; i + kSums <= values.size(); i += kSums) {
+    for (size_t l = 0; l < kSums; ++l) sums[l] += static_cast<double>(values[i + l]);
   }
+  double sum = 0;
+  for (const double part : sums) sum += part;
+  for (; i < values.size(); ++i) sum += static_cast<double>(values[i]);
+  return sum;
+}
+
+constexpr size_t kBlock = 64;  // tokens that are looked at together
+template <class T>
+std::span<T> block_at(std::span<T> weights, size_t first) {
+  return weights.subspan(first, std::min(kBlock, weights.size() - first));
+}
+
+// No weight below it is among the `count` largest: so many blocks have a weight that large.
+float least_of_largest(std::span<float> weights, size_t count) {
+  std::vector<float> largest;
+  for (size_t first = 0; first < weights.size(); first += kLanes) {
+    const size_t count_here = std::min(kLanes, weights.size() - first);
+    largest.push_back(largest_of(weights.subspan(first, count_here)));
+  }
+  if (largest.size() < count) return 0;
+  const auto at = largest.begin() + static_cast<ptrdiff_t>(count - 1);
+  std::ranges::nth_element(largest, at, std::greater());
+  return *at;
+}
+
+// Tokens of at least that weight; the weights become 0.
+std::vector<Ranked> take_from(float least, std::span<float> weights) {
+  std::vector<Ranked> taken;
+  for (size_t first = 0; first < weights.size(); first += kBlock) {
+    const auto block = block_at(weights, first);
+    if (largest_of(block) < least) continue;
+    for (size_t i = 0; i < block.size(); ++i) {
+      if (block[i] >= least) taken.push_back({block[i], static_cast<int>(first + i)});
+    }
+  }
+  std::ranges::fill(weights, 0.0f);
+  return taken;
+}
+
+double weight_of(RankedAt begin, RankedAt end) {
+  double sum = 0;
+  for (; begin != end; ++begin) sum += static_cast<double>(begin->weight);
+  return sum;
+}
+
+// The end of the fewest first tokens, at least one, that weigh so much together; by halves, of
+// which only the one that holds it is gone on with.
+RankedAt end_of_share(std::vector<Ranked>& ranked, double share) {
+  RankedAt begin = ranked.begin(), end = ranked.end();
+  while (end - begin > 1) {
+    const RankedAt middle = begin + (end - begin) / 2;
+    std::nth_element(begin, middle, end, is_before);
+    const double weight = weight_of(begin, middle);
+    if (weight >= share) {
+      end = middle;
+    } else {
+      share -= weight;
+      begin = middle;
+    }
+  }
+  return end;
+}
+
+// Keeps the likeliest tokens by top-k, top-p and min-p; the sum of what is left. Almost all tokens
+// are left out by a bound before any are put in order.
+double cut(std::span<float> weights, double total, const Sampling& sampling) {
+  const size_t size = weights.size();
+  const size_t k = sampling.top_k > 0 ? std::min(size, static_cast<size_t>(sampling.top_k)) : size;
+  // All those below an equal part of what top-p leaves out do not weigh that much together.
+  const double part = 0.99 * (1 - static_cast<double>(sampling.top_p)) * total;
+  const float bound =
+      k < size ? least_of_largest(weights, k)
+               : std::max(sampling.min_p, static_cast<float>(part / static_cast<double>(size)));
+  std::vector<Ranked> ranked = take_from(bound, weights);
+  if (ranked.size() > k) {
+    std::nth_element(ranked.begin(), ranked.begin() + static_cast<ptrdiff_t>(k), ranked.end(),
+                     is_before);
+    ranked.resize(k);
+  }
+  if (sampling.top_p < 1) {
+    if (k < size) total = weight_of(ranked.begin(), ranked.end());
+    ranked.erase(end_of_share(ranked, static_cast<double>(sampling.top_p) * total), ranked.end());
+  }
+  std::erase_if(ranked, [&](const Ranked& token) { return token.weight < sampling.min_p; });
+  for (const Ranked& token : ranked) weights[static_cast<size_t>(token.token)] = token.weight;
+  return weight_of(ranked.begin(), ranked.end());
+}
+
+// Weights that are as the probabilities of what is drawn from; returns their sum. The likeliest
+// token weighs 1.
+double weigh(std::span<const float> logits, const Sampling& sampling, std::span<float> weights) {
+  // Finite, so that the likeliest token's weight is 1 at every temperature.
+  const float factor = std::min(1 / sampling.temperature, std::numeric_limits<float>::max());
+  const double total = language::exponentials(logits.data(), largest_of(logits), factor,
+                                              logits.size(), weights.data());
+  if (sampling.top_k <= 0 && sampling.top_p >= 1 && sampling.min_p <= 0) return total;
+  return cut(weights, total, sampling);
 }
 
 }  // namespace
@@ -86,20 +168,9 @@ void penalise(std::span<float> logits, std::span<const int> seen, float penalty)
   }
 }
 
-// The maximum first, in lanes that compilers make vectors of, then its place.
+// The maximum first, then its place.
 int likeliest(std::span<const float> logits) {
-  constexpr size_t kLanes = 16;
-  float lanes[kLanes];
-  std::fill_n(lanes, kLanes, -std::numeric_limits<float>::infinity());
-  size_t i = 0;
-  for (; i + kLanes <= logits.size(); i += kLanes) {
-    for (size_t l = 0; l < kLanes; ++l) {
-      lanes[l] = logits[i + l] > lanes[l] ? logits[i + l] : lanes[l];
-    }
-  }
-  float largest = *std::ranges::max_element(lanes);
-  for (; i < logits.size(); ++i) largest = std::max(largest, logits[i]);
-  const auto found = std::ranges::find(logits, largest);
+  const auto found = std::ranges::find(logits, largest_of(logits));
   return found == logits.end() ? 0 : static_cast<int>(found - logits.begin());
 }
 
@@ -110,40 +181,39 @@ void distribution(std::span<const float> logits, const Sampling& sampling,
     probabilities[static_cast<size_t>(likeliest(logits))] = 1;
     return;
   }
-  const float largest = *std::ranges::max_element(logits);
-  double sum = 0;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    probabilities[i] = std::exp((logits[i] - largest) / sampling.temperature);
-    sum += probabilities[i];
-  }
-  cut(probabilities, sampling);
-  // The likeliest token has weight 1 before the division.
-  sum = 0;
-  for (float& p : probabilities) {
-    if (p < sampling.min_p) p = 0;
-    sum += p;
-  }
-  for (float& p : probabilities) p = static_cast<float>(p / sum);
+  const auto factor = static_cast<float>(1 / weigh(logits, sampling, probabilities));
+  for (float& p : probabilities) p *= factor;
 }
 
+// Whole blocks are passed by their sums.
 int draw(std::span<const float> probabilities, double point) {
   double sum = 0;
-  int last = 0;
-  for (size_t i = 0; i < probabilities.size(); ++i) {
-    if (probabilities[i] <= 0) continue;
-    last = static_cast<int>(i);
-    sum += probabilities[i];
-    if (point < sum) return last;
+  size_t held = 0;  // the last block that weighs anything
+  for (size_t first = 0; first < probabilities.size(); first += kBlock) {
+    const auto block = block_at(probabilities, first);
+    const double weight = sum_of(block);
+    if (weight > 0) held = first;
+    if (sum + weight <= point) {
+      sum += weight;
+      continue;
+    }
+    for (size_t i = 0; i < block.size(); ++i) {
+      sum += static_cast<double>(block[i]);
+      if (point < sum) return static_cast<int>(first + i);
+    }
   }
   // Rounding may leave the sum just below the point.
-  return last;
+  const auto block = block_at(probabilities, held);
+  const auto last = std::find_if(block.rbegin(), block.rend(), [](float p) { return p > 0; });
+  return static_cast<int>(held) + std::max(0, static_cast<int>(block.rend() - last) - 1);
 }
 
 double log_probability(std::span<const float> logits, int token) {
-  const double largest = *std::ranges::max_element(logits);
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(logit - largest);
-  return logits[static_cast<size_t>(token)] - largest - std::log(sum);
+  const float largest = largest_of(logits);
+  std::vector<float> weights(logits.size());
+  const double sum =
+      language::exponentials(logits.data(), largest, 1, logits.size(), weights.data());
+  return static_cast<double>(logits[static_cast<size_t>(token)] - largest) - std::log(sum);
 }
 
 int sample(std::span<float> logits, std::span<const int> seen, const Sampling& sampling,
@@ -151,8 +221,8 @@ int sample(std::span<float> logits, std::span<const int> seen, const Sampling& s
   penalise(logits, seen, sampling.repetition_penalty);
   if (sampling.greedy()) return likeliest(logits);
   scratch.resize(logits.size());
-  distribution(logits, sampling, scratch);
-  return draw(scratch, uniform(sampling.seed, index));
+  const double total = weigh(logits, sampling, scratch);
+  return draw(scratch, uniform(sampling.seed, index) * total);
 }
 
 }  // namespace edgewright

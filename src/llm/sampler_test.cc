@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace edgewright {
@@ -51,20 +52,48 @@ TEST(SamplerTest, CutsOfManyTokensAreThoseOfASort) {
   std::ranges::stable_sort(order, [&](size_t a, size_t b) { return logits[a] > logits[b]; });
   struct Case {
     int top_k;
-    float top_p;
+    float top_p, min_p;
   };
-  for (const auto& [top_k, top_p] : {Case{0, 0.001f}, Case{0, 0.3f}, Case{0, 0.97f}, Case{40, 1},
-                                     Case{700, 1}, Case{700, 0.5f}, Case{3, 0.2f}}) {
+  for (const auto& [top_k, top_p, min_p] :
+       {Case{0, 0.001f, 0}, Case{0, 0.3f, 0}, Case{0, 0.97f, 0}, Case{40, 1, 0}, Case{700, 1, 0},
+        Case{700, 0.5f, 0}, Case{3, 0.2f, 0}, Case{0, 1, 0.01f}, Case{0, 0.9f, 0.1f},
+        Case{0, 0.3f, 0.1f}, Case{1700, 0.9f, 0.1f}, Case{1700, 0.5f, 0.01f}, Case{900, 1, 0.5f}}) {
     const size_t most = top_k > 0 ? static_cast<size_t>(top_k) : order.size();
     double total = 0, sum = 0;
     for (size_t i = 0; i < most; ++i) total += whole[order[i]];
     size_t kept = 0;
     while (kept < most && sum < top_p * total) sum += whole[order[kept++]];
-    distribution(logits, {.temperature = 1, .top_k = top_k, .top_p = top_p}, found);
+    while (whole[order[kept - 1]] < min_p * whole[order[0]]) --kept;
+    distribution(logits, {.temperature = 1, .top_k = top_k, .top_p = top_p, .min_p = min_p}, found);
+    double left = 0;
     for (size_t i = 0; i < order.size(); ++i) {
       ASSERT_EQ(found[order[i]] > 0, i < kept) << top_k << " " << top_p << " rank " << i;
+      left += found[order[i]];
     }
+    EXPECT_NEAR(left, 1, 1e-5);
   }
+}
+
+// At every temperature the likeliest token has its part, and what has none is never drawn.
+TEST(SamplerTest, ExtremeTemperaturesAndLogitsStayDistributions) {
+  const float none = -std::numeric_limits<float>::infinity();
+  const std::vector<float> logits = {none, 2, 1, none, 2};
+  std::vector<float> p(5);
+  distribution(logits, {.temperature = 1e-41f}, p);
+  EXPECT_EQ(p, (std::vector<float>{0, 0.5f, 0, 0, 0.5f}));
+  distribution(logits, {.temperature = 1e30f}, p);
+  EXPECT_NEAR(p[2], 1.0f / 3, 1e-6f);
+  EXPECT_EQ(p[0], 0);
+}
+
+TEST(SamplerTest, DrawsBeyondTheSumAreTheLastToken) {
+  std::vector<float> p(300, 0);
+  p[3] = p[70] = p[200] = 0.25f;
+  EXPECT_EQ(draw(p, 0), 3);
+  EXPECT_EQ(draw(p, 0.25), 70);
+  EXPECT_EQ(draw(p, 0.4999), 70);
+  EXPECT_EQ(draw(p, 0.5), 200);
+  EXPECT_EQ(draw(p, 0.9999), 200);
 }
 
 TEST(SamplerTest, PenaltyCountsATokenOnce) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -251,6 +252,20 @@ TEST(LinearRows, EachTargetNormalisesTurnsAndCaps) {
     for (size_t i = 0; i < x.size(); ++i) {
       EXPECT_NEAR(capped[i], 2 * std::tanh(x[i] / 2), 1e-6) << name;
     }
+    // More than one piece of a sum, a part of a vector at its end, and what is infinitely small.
+    std::vector<float> logits(2077);
+    for (size_t i = 0; i < logits.size(); ++i) logits[i] = x[i % x.size()];
+    logits[1] = -std::numeric_limits<float>::infinity();
+    std::vector<float> weights(logits.size());
+    const double total = exponentials(logits.data(), 1.5f, 2.0f, logits.size(), weights.data());
+    double expected = 0;
+    for (size_t i = 0; i < logits.size(); ++i) {
+      const double weight = std::exp((static_cast<double>(logits[i]) - 1.5) * 2);
+      // Arguments reach -9 and are rounded to floats before the power.
+      EXPECT_NEAR(weights[i], weight, 1e-6 * weight) << name;
+      expected += weight;
+    }
+    EXPECT_NEAR(total, expected, 1e-6 * expected) << name;
   });
 }
 

@@ -28,5 +28,7 @@ void rope(float* x, size_t heads, size_t head_size, const float* cosines, const 
 void gate_rows(Gate gate, const float* gates, const float* ups, float* out, size_t count);
 // x[i] = cap * tanh(x[i] / cap).
 void soft_cap(float* x, float cap, size_t count);
+// out[i] = exp((x[i] - largest) * factor); returns their sum. out may be x.
+double exponentials(const float* x, float largest, float factor, size_t count, float* out);
 
 }  // namespace edgewright::language

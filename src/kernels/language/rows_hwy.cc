@@ -18,6 +18,7 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using edgewright::HWY_NAMESPACE::load_first;
 using edgewright::HWY_NAMESPACE::store_first;
+using edgewright::HWY_NAMESPACE::vector_exp;
 using edgewright::HWY_NAMESPACE::vector_gelu;
 using edgewright::HWY_NAMESPACE::vector_gelu_tanh;
 using edgewright::HWY_NAMESPACE::vector_sigmoid;
@@ -114,6 +115,25 @@ void cap_row(float* x, float cap, size_t count) {
     const V value = load_first(d, x + i, count - i);
     store_first(hn::Mul(factor, vector_tanh(d, hn::Mul(value, inverse))), d, x + i, count - i);
   }
+}
+
+// Floats add up few at a time, so that a sum over a large vocabulary keeps its places.
+double exponential_row(const float* x, float largest, float factor, size_t count, float* out) {
+  const D d;
+  constexpr size_t kPiece = 1024;
+  double total = 0;
+  for (size_t first = 0; first < count; first += kPiece) {
+    const size_t end = std::min(count, first + kPiece);
+    V sum = hn::Zero(d);
+    for (size_t i = first; i < end; i += hn::Lanes(d)) {
+      const V centred = hn::Sub(load_first(d, x + i, end - i), hn::Set(d, largest));
+      const V value = vector_exp(d, hn::Mul(centred, hn::Set(d, factor)));
+      store_first(value, d, out + i, end - i);
+      sum = hn::Add(sum, hn::IfThenElseZero(hn::FirstN(d, end - i), value));
+    }
+    total += hn::GetLane(hn::SumOfLanes(d, sum));
+  }
+  return total;
 }
 
 void rope_halves(float* x, size_t heads, size_t head_size, const float* cosines, const float* sines,
@@ -292,6 +312,7 @@ HWY_EXPORT(norm_row);
 HWY_EXPORT(gate_row);
 HWY_EXPORT(gate_blocks);
 HWY_EXPORT(cap_row);
+HWY_EXPORT(exponential_row);
 HWY_EXPORT(rope_halves);
 HWY_EXPORT(rope_pairs);
 HWY_EXPORT(int8_row);
@@ -311,6 +332,9 @@ void gate_rows(Gate gate, const float* gates, const float* ups, float* out, size
   HWY_DYNAMIC_DISPATCH(gate_row)(gate, gates, ups, out, count);
 }
 void soft_cap(float* x, float cap, size_t count) { HWY_DYNAMIC_DISPATCH(cap_row)(x, cap, count); }
+double exponentials(const float* x, float largest, float factor, size_t count, float* out) {
+  return HWY_DYNAMIC_DISPATCH(exponential_row)(x, largest, factor, count, out);
+}
 
 void rope(float* x, size_t heads, size_t head_size, const float* cosines, const float* sines,
           size_t pairs, RopeStyle style) {
