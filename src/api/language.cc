@@ -170,7 +170,9 @@ Result<GenerateReport> LanguageModel::generate(const GenerateOptions& options) {
   EDGEWRIGHT_ASSIGN(const TextResult result, std::move(run));
   report.text = result.text;
   report.tokens = result.tokens;
-  report.log_probabilities = result.log_probabilities;
+  for (const Likelihood& each : result.likelihoods) {
+    report.log_probabilities.push_back(each.log_probability);
+  }
   report.finish = finish_name(result.finish);
   report.prompt_tokens = result.prompt_tokens;
   report.reused_tokens = result.reused_tokens;

@@ -28,15 +28,20 @@ FinishReason Answer::add(std::span<float> logits) {
   sequence_.push_back(token);
   const std::string text = stream_.add(token);
   result_.text += text;
-  TokenEvent event{token, text, 0};
+  TokenEvent event{token, text, nullptr};
   if (request_.log_probabilities) {
-    event.log_probability = log_probability(unchanged_, token);
-    result_.log_probabilities.push_back(event.log_probability);
+    result_.likelihoods.push_back(likelihood(unchanged_, token, request_.likeliest));
+    event.likelihood = &result_.likelihoods.back();
   }
   if (request_.on_token && !request_.on_token(event)) return FinishReason::kCancelled;
   if (stream_.stopped()) return FinishReason::kStop;
   const bool full = std::ssize(result_.tokens) >= request_.max_tokens;
   return full ? FinishReason::kLength : FinishReason::kNone;
+}
+
+void Answer::see_prompt(std::span<const float> logits) {
+  std::vector<Likelihood>& seen = result_.prompt_likelihoods;
+  seen.push_back(likelihood(logits, request_.prompt[seen.size() + 1], request_.likeliest));
 }
 
 void Answer::finish(FinishReason reason) {
@@ -45,7 +50,7 @@ void Answer::finish(FinishReason reason) {
   const std::string rest = stream_.finish();
   result_.text += rest;
   if (!rest.empty() && request_.on_token && reason != FinishReason::kCancelled) {
-    request_.on_token({-1, rest, 0});
+    request_.on_token({-1, rest, nullptr});
   }
 }
 

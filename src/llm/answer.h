@@ -17,6 +17,12 @@ class Answer {
   // Chooses the next token from logits, which it may change, and tells the caller of it. Returns
   // why the answer is over, or kNone; an end token is no part of the answer.
   FinishReason add(std::span<float> logits);
+  // Whether the logits of the prompt's tokens are wanted still; each goes to see_prompt, in order.
+  bool asks_of_prompt() const {
+    return request_.prompt_log_probabilities &&
+           result_.prompt_likelihoods.size() + 1 < request_.prompt.size();
+  }
+  void see_prompt(std::span<const float> logits);
   // No token follows: shows what was held back.
   void finish(FinishReason reason);
 

@@ -186,7 +186,10 @@ void Engine::admit(int64_t id, bool ahead) {
   entry.pages_reserved = entry.pages_wanted;
   entry.ahead = ahead;
   entry.beside = schedule_.limits.beside_tokens > 0;
-  if (options_.reuse_prefixes) adopt_prefix(request, entry.beside);
+  // What is asked of a prompt's tokens is not stored with their keys and values.
+  if (options_.reuse_prefixes && !request.answer.asks_of_prompt()) {
+    adopt_prefix(request, entry.beside);
+  }
   entry.to_compute = static_cast<int>(request.answer.sequence().size()) - request.cache.length();
 }
 

@@ -97,7 +97,8 @@ class Engine {
                const std::vector<StepPlan::Chunk>& chunks, language::Phase phase);
   int64_t begin_pass(const std::vector<int64_t>& ids, const Runs& runs);
   void end_pass(int64_t pass);
-  void accept_row(int64_t id, std::span<float> logits);
+  void take_logits(int64_t id, const DecoderRun& run, std::span<float> logits);
+  void accept_row(Active& request, std::span<float> logits);
   // engine_pipeline.cc
   void take_stages(const StageCpus& stages);
   bool pipelined_step(const StepPlan& plan);

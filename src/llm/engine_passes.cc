@@ -6,19 +6,26 @@ namespace edgewright {
 
 using State = ScheduledRequest::State;
 
+// Rows of logits of a prompt that a pass gives at most: each has a number for every word.
+constexpr int kAskedRows = 64;
+
 // The next tokens of a prompt, as many as were planned and are left.
 DecoderRun Engine::run_of(const StepPlan::Chunk& chunk) {
   Active& request = active(chunk.id);
   ScheduledRequest& entry = scheduled(chunk.id);
   const std::vector<int>& sequence = request.answer.sequence();
   // A reused prefix leaves less to do than was planned.
-  const int tokens = std::min(chunk.tokens, entry.to_compute);
+  int tokens = std::min(chunk.tokens, entry.to_compute);
+  const bool asked = request.answer.asks_of_prompt();
+  if (asked) tokens = std::min(tokens, kAskedRows);
   const auto begin = sequence.size() - static_cast<size_t>(entry.to_compute);
   EDGEWRIGHT_CHECK(reserve(request.cache, static_cast<int>(begin) + tokens));
   entry.to_compute -= tokens;
   if (entry.to_compute == 0) entry.state = State::kDecode;
   return {&request.cache, std::span(sequence).subspan(begin, static_cast<size_t>(tokens)),
-          entry.to_compute == 0 ? 1 : 0};
+          asked                   ? tokens
+          : entry.to_compute == 0 ? 1
+                                  : 0};
 }
 
 void Engine::prefill(const std::vector<StepPlan::Chunk>& chunks, bool beside) {
@@ -78,8 +85,9 @@ void Engine::compute(Decoder& decoder, const std::vector<int64_t>& ids,
   end_pass(pass);
   size_t row = 0;
   for (size_t i = 0; i < runs.size(); ++i) {
-    if (runs[i].logits == 0) continue;
-    accept_row(whose[i], std::span(logits_).subspan(row++ * vocabulary, vocabulary));
+    const auto own = static_cast<size_t>(runs[i].logits);
+    take_logits(whose[i], runs[i], std::span(logits_).subspan(row * vocabulary, own * vocabulary));
+    row += own;
   }
 }
 
@@ -97,10 +105,24 @@ void Engine::end_pass(int64_t pass) {
   if (options_.ledger) options_.ledger->end(pass);
 }
 
-// The logits of a request's last token, of its prompt or of its answer.
-void Engine::accept_row(int64_t id, std::span<float> logits) {
+// The logits of a run's last tokens: those before the sequence's last only tell how likely the next
+// tokens of a prompt are.
+void Engine::take_logits(int64_t id, const DecoderRun& run, std::span<float> logits) {
   Active& request = active(id);
-  if (!request.prompt_done) store_prefix(request, scheduled(id).beside);
+  const auto vocabulary = static_cast<size_t>(decoder_.config().vocabulary);
+  const std::vector<int>& sequence = request.answer.sequence();
+  const bool ends = run.tokens.data() + run.tokens.size() == sequence.data() + sequence.size();
+  for (; !logits.empty(); logits = logits.subspan(vocabulary)) {
+    if (!ends || logits.size() > vocabulary) {
+      request.answer.see_prompt(logits.first(vocabulary));
+    } else {
+      accept_row(request, logits);
+    }
+  }
+}
+
+void Engine::accept_row(Active& request, std::span<float> logits) {
+  if (!request.prompt_done) store_prefix(request, scheduled(request.answer.result().id).beside);
   request.prompt_done = true;
   accept(request, logits);
 }

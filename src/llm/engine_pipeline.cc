@@ -102,9 +102,10 @@ void Engine::land() {
   size_t row = 0;
   for (size_t i = 0; i < flight.ids.size(); ++i) {
     const DecoderRun& run = piece->runs[i];
-    std::span<float> logits;
-    if (run.logits > 0) logits = std::span(piece->logits).subspan(row++ * vocabulary, vocabulary);
-    land_run(flight.ids[i], run, logits);
+    const auto own = static_cast<size_t>(run.logits);
+    land_run(flight.ids[i], run,
+             std::span(piece->logits).subspan(row * vocabulary, own * vocabulary));
+    row += own;
   }
 }
 
@@ -116,7 +117,7 @@ void Engine::land_run(int64_t id, const DecoderRun& run, std::span<float> logits
     if (in_flight == 0) finish(request, FinishReason::kCancelled);
     return;
   }
-  if (!logits.empty()) accept_row(id, logits);
+  take_logits(id, run, logits);
 }
 
 }  // namespace edgewright

@@ -86,6 +86,49 @@ TEST_F(EngineTest, PrefixesAreReused) {
   EXPECT_EQ(shared.cache().held_bytes(), 0u);
 }
 
+// What is said of the tokens of an answer is said of them again when they stand in a prompt: alone,
+// beside others, after the prompt was stored, beside decoding and in a pipeline.
+TEST_F(EngineTest, PromptsAreToldHowLikelyTheirTokensAre) {
+  TextRequest first = request(150, 3);
+  first.log_probabilities = true;
+  first.likeliest = 4;
+  Engine asked = engine({.cache_pages = 64});
+  const int64_t id = *asked.submit(first);
+  const TextResult answer = run(asked).at(id);
+  ASSERT_EQ(answer.likelihoods.size(), answer.tokens.size());
+  EXPECT_THAT(answer.prompt_likelihoods, IsEmpty());
+
+  TextRequest again = first;
+  again.prompt.insert(again.prompt.end(), answer.tokens.begin(), answer.tokens.end());
+  again.prompt_log_probabilities = true;
+  again.max_tokens = 0;
+  const EngineOptions ways[] = {{.cache_pages = 64},
+                                {.cache_pages = 64, .prefill_tokens = 40},
+                                {.cache_pages = 64, .beside_tokens = 16},
+                                {.cache_pages = 64, .stages = {{0}, {1}}}};
+  for (size_t way = 0; way < std::size(ways); ++way) {
+    Engine engine_of_way = engine(ways[way]);
+    std::vector<int64_t> others = {*engine_of_way.submit(request(150, 3)),
+                                   *engine_of_way.submit(request(40, 5))};
+    engine_of_way.step();
+    const int64_t same = *engine_of_way.submit(again);
+    const auto results = run(engine_of_way);
+    const TextResult& result = results.at(same);
+    EXPECT_THAT(result.tokens, IsEmpty());
+    EXPECT_EQ(results.at(others[0]).tokens, answer.tokens) << way;
+    ASSERT_EQ(result.prompt_likelihoods.size(), again.prompt.size() - 1) << way;
+    for (size_t i = 0; i < answer.tokens.size(); ++i) {
+      const Likelihood& then = answer.likelihoods[i];
+      const Likelihood& now = result.prompt_likelihoods[first.prompt.size() - 1 + i];
+      EXPECT_NEAR(now.log_probability, then.log_probability, 1e-4) << way << " " << i;
+      ASSERT_EQ(now.likeliest.size(), 4u);
+      EXPECT_EQ(now.likeliest[0].token, then.likeliest[0].token) << way << " " << i;
+      EXPECT_GE(then.likeliest[0].log_probability, then.log_probability);
+      EXPECT_GE(then.likeliest[0].log_probability, then.likeliest[3].log_probability);
+    }
+  }
+}
+
 // An engine that is advised another number of threads on the way gives the same answers.
 TEST_F(EngineTest, FewerThreadsGiveTheSameAnswer) {
   Engine free = engine();

@@ -31,8 +31,8 @@ enum class Overflow : uint8_t {
 // One token of an answer as it comes.
 struct TokenEvent {
   int token = -1;
-  std::string_view text;       // what is certain to be shown now; may be empty
-  double log_probability = 0;  // of the model's own distribution; where asked for
+  std::string_view text;                   // what is certain to be shown now; may be empty
+  const Likelihood* likelihood = nullptr;  // by the model's own distribution; where asked for
 };
 
 struct TextRequest {
@@ -41,6 +41,9 @@ struct TextRequest {
   Sampling sampling;
   std::vector<std::string> stop_strings;
   bool log_probabilities = false;
+  // Of the prompt's tokens too, all but the first. Its keys and values are computed anew for it.
+  bool prompt_log_probabilities = false;
+  int likeliest = 0;        // tokens that are told with each of those
   bool ignore_end = false;  // goes on where the model ends its text; for measurements
   Overflow overflow = Overflow::kStop;
   std::function<bool(const TokenEvent&)> on_token;  // false: cancelled; may be empty
@@ -56,8 +59,9 @@ struct RequestEnergy {
 
 struct TextResult {
   int64_t id = 0;
-  std::vector<int> tokens;  // of the answer, an end token not included
-  std::vector<double> log_probabilities;
+  std::vector<int> tokens;                     // of the answer, an end token not included
+  std::vector<Likelihood> likelihoods;         // of the tokens, where asked for
+  std::vector<Likelihood> prompt_likelihoods;  // of the prompt's from the second on
   std::string text;
   FinishReason finish = FinishReason::kNone;
   int prompt_tokens = 0;

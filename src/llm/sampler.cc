@@ -209,11 +209,25 @@ int draw(std::span<const float> probabilities, double point) {
 }
 
 double log_probability(std::span<const float> logits, int token) {
+  return likelihood(logits, token, 0).log_probability;
+}
+
+Likelihood likelihood(std::span<const float> logits, int token, int count) {
   const float largest = largest_of(logits);
   std::vector<float> weights(logits.size());
-  const double sum =
-      language::exponentials(logits.data(), largest, 1, logits.size(), weights.data());
-  return static_cast<double>(logits[static_cast<size_t>(token)] - largest) - std::log(sum);
+  const double log_sum =
+      std::log(language::exponentials(logits.data(), largest, 1, logits.size(), weights.data()));
+  const auto chance = [&](int of) {
+    return static_cast<double>(logits[static_cast<size_t>(of)] - largest) - log_sum;
+  };
+  Likelihood found{chance(token), {}};
+  if (count <= 0) return found;
+  const size_t wanted = std::min(static_cast<size_t>(count), logits.size());
+  std::vector<Ranked> ranked = take_from(least_of_largest(weights, wanted), weights);
+  std::ranges::sort(ranked, is_before);
+  ranked.resize(std::min(ranked.size(), wanted));
+  for (const Ranked& each : ranked) found.likeliest.push_back({each.token, chance(each.token)});
+  return found;
 }
 
 int sample(std::span<float> logits, std::span<const int> seen, const Sampling& sampling,

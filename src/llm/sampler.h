@@ -37,6 +37,19 @@ int draw(std::span<const float> probabilities, double point);
 // ln of the softmax of one token.
 double log_probability(std::span<const float> logits, int token);
 
+// A token and ln of its probability.
+struct TokenChance {
+  int token = -1;
+  double log_probability = 0;
+};
+// What the model says of a token that stands in a text.
+struct Likelihood {
+  double log_probability = 0;
+  std::vector<TokenChance> likeliest;  // that could stand there, in order
+};
+// Of a token and the `count` likeliest ones, by the softmax of the logits.
+Likelihood likelihood(std::span<const float> logits, int token, int count);
+
 // Penalty, distribution and draw number `index`.
 int sample(std::span<float> logits, std::span<const int> seen, const Sampling& sampling,
            uint64_t index, std::vector<float>& scratch);

@@ -107,6 +107,22 @@ TEST(SamplerTest, LogProbabilityIsOfTheSoftmax) {
   EXPECT_NEAR(log_probability(logits, 1), std::log(0.75), 1e-7);
 }
 
+TEST(SamplerTest, LikelihoodNamesTheLikeliestInOrder) {
+  std::vector<float> logits(3000);
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>(4 * uniform(3, i));
+  logits[70] = logits[2900] = 5;
+  const Likelihood found = likelihood(logits, 12, 3);
+  ASSERT_EQ(found.likeliest.size(), 3u);
+  EXPECT_EQ(found.likeliest[0].token, 70);
+  EXPECT_EQ(found.likeliest[1].token, 2900);
+  EXPECT_NEAR(found.likeliest[0].log_probability - found.log_probability, 5 - logits[12], 1e-5);
+  double sum = 0;
+  for (const TokenChance& each : likelihood(logits, 0, 5000).likeliest) {
+    sum += std::exp(each.log_probability);
+  }
+  EXPECT_NEAR(sum, 1, 1e-6);
+}
+
 // Pearson's statistic against the distribution: 2 degrees of freedom, 13.8 is exceeded by chance
 // once in a thousand seeds, and the seed is fixed.
 TEST(SamplerTest, DrawsFollowTheDistribution) {

@@ -32,6 +32,37 @@ void count(const Service::Completion& completion, const TextResult& result) {
           .count());
 }
 
+void tell(const TextService& text, const std::vector<int>& tokens,
+          const std::vector<Likelihood>& likelihoods, std::vector<ToldToken>& told) {
+  for (size_t i = 0; i < likelihoods.size(); ++i) {
+    told.push_back({text.token_text(tokens[i]), likelihoods[i].log_probability, {}});
+    for (const TokenChance& each : likelihoods[i].likeliest) {
+      told.back().likeliest.emplace_back(text.token_text(each.token), each.log_probability);
+    }
+  }
+}
+
+ToldTokens told_piece(const Service::Completion& completion, const TextAnswer::Piece& piece) {
+  if (!completion.tells_likelihoods) return {};
+  ToldTokens told(std::in_place);
+  tell(*completion.version->text(), piece.tokens, piece.likelihoods, *told);
+  return told;
+}
+
+// Of a whole answer, with the prompt where that is repeated.
+ToldTokens told_answer(const Service::Completion& completion, const TextResult& result) {
+  if (!completion.tells_likelihoods) return {};
+  const TextService& text = *completion.version->text();
+  ToldTokens told(std::in_place);
+  const std::vector<int>& echoed = completion.echoed_tokens;
+  if (!echoed.empty()) {
+    told->push_back({text.token_text(echoed[0]), {}, {}});
+    tell(text, {echoed.begin() + 1, echoed.end()}, result.prompt_likelihoods, *told);
+  }
+  tell(text, result.tokens, result.likelihoods, *told);
+  return told;
+}
+
 HttpReply whole(const HttpContext& context, const Service::Completion& completion,
                 ServeClock::time_point deadline) {
   while (true) {
@@ -40,8 +71,10 @@ HttpReply whole(const HttpContext& context, const Service::Completion& completio
     if (!piece->is_last) continue;
     count(completion, piece->result);
     HttpReply reply;
-    reply.body = encode_completion(completion.head, piece->result.text, piece->result.finish,
-                                   usage_of(context, completion, piece->result));
+    const TextResult& result = piece->result;
+    reply.body = encode_completion(completion.head, completion.echoed_text + result.text,
+                                   told_answer(completion, result), result.finish,
+                                   usage_of(context, completion, result));
     return reply;
   }
 }
@@ -51,16 +84,18 @@ void send_events(const HttpContext& context, const Service::Completion& completi
                  ServeClock::time_point deadline, bool with_usage,
                  const std::function<bool(std::string_view)>& send) {
   bool wanted = send(encode_first_event(completion.head));
+  size_t offset = 0;
   while (wanted) {
     Reply<TextAnswer::Piece> piece = completion.answer->next(deadline);
     if (!piece.ok()) {
       send("data: " + encode_openai_error(piece.refusal()) + "\n\n");
       return;
     }
-    if (!piece->is_last) {
-      wanted = send(encode_text_event(completion.head, piece->text));
-      continue;
+    if (!piece->is_last || !piece->tokens.empty()) {
+      wanted = send(
+          encode_text_event(completion.head, piece->text, told_piece(completion, *piece), offset));
     }
+    if (!piece->is_last) continue;
     count(completion, piece->result);
     send(encode_last_event(completion.head, piece->result.finish));
     if (with_usage) {

@@ -1,5 +1,6 @@
 #include "serve/language/openai.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "serve/protocol/json_tensor.h"
@@ -24,10 +25,7 @@ std::string dump(const Json& json) {
 bool has_no_effect(const std::string& key, const Json& value) {
   if (value.is_null()) return true;
   if (key == "n" || key == "best_of") return value == 1;
-  if (key == "echo" || key == "logprobs") return value == false;
-  if (key == "presence_penalty" || key == "frequency_penalty" || key == "top_logprobs") {
-    return value == 0;
-  }
+  if (key == "presence_penalty" || key == "frequency_penalty") return value == 0;
   if (key == "suffix") return value.is_string() && value.get_ref<const std::string&>().empty();
   if (key == "logit_bias" || key == "tools" || key == "functions") return value.empty();
   if (key == "tool_choice") return value == "none" || value == "auto";
@@ -37,19 +35,9 @@ bool has_no_effect(const std::string& key, const Json& value) {
   return false;
 }
 
-constexpr std::string_view kRefused[] = {"n",
-                                         "best_of",
-                                         "echo",
-                                         "logprobs",
-                                         "top_logprobs",
-                                         "presence_penalty",
-                                         "suffix",
-                                         "frequency_penalty",
-                                         "logit_bias",
-                                         "tools",
-                                         "functions",
-                                         "tool_choice",
-                                         "response_format"};
+constexpr std::string_view kRefused[] = {
+    "n",          "best_of", "presence_penalty", "suffix",      "frequency_penalty",
+    "logit_bias", "tools",   "functions",        "tool_choice", "response_format"};
 
 // A number between limits where it is there.
 Reply<double> number_of(const Json& json, const char* key, double otherwise, double low,
@@ -98,7 +86,9 @@ Reply<bool> read_sampling(const Json& json, CompletionRequest& request) {
                                 ? "max_completion_tokens"
                                 : "max_tokens";
   request.has_max_tokens = json.contains(limit) && !json[limit].is_null();
-  EDGEWRIGHT_ASK(request.text.max_tokens, number_of(json, limit, kDefaultTokens, 1, 1 << 20));
+  // A prompt may be asked about without an answer.
+  const double fewest = json.value("echo", Json()) == true ? 0 : 1;
+  EDGEWRIGHT_ASK(request.text.max_tokens, number_of(json, limit, kDefaultTokens, fewest, 1 << 20));
   return true;
 }
 
@@ -113,6 +103,33 @@ Reply<bool> read_stops(const Json& json, CompletionRequest& request) {
     }
     request.text.stop_strings.push_back(item.get<std::string>());
   }
+  return true;
+}
+
+// Chats ask by a flag and a number, completions by a number alone.
+Reply<bool> read_likelihoods(const Json& json, CompletionRequest& request) {
+  constexpr double kMost = 20;  // of OpenAI's reference
+  TextRequest& text = request.text;
+  if (request.is_chat) {
+    EDGEWRIGHT_ASK(text.log_probabilities, flag_of(json, "logprobs"));
+    EDGEWRIGHT_ASK(text.likeliest, number_of(json, "top_logprobs", 0, 0, kMost));
+    if (text.likeliest > 0 && !text.log_probabilities) {
+      return malformed("'top_logprobs' is {}, which wants 'logprobs' to be true", text.likeliest);
+    }
+    return true;
+  }
+  const auto asked = json.find("logprobs");
+  text.log_probabilities = asked != json.end() && asked->is_number();
+  if (text.log_probabilities) {
+    EDGEWRIGHT_ASK(text.likeliest, number_of(json, "logprobs", 0, 0, kMost));
+  } else if (asked != json.end() && !asked->is_null() && *asked != false) {
+    return malformed("'logprobs' is no number");
+  }
+  EDGEWRIGHT_ASK(request.echo, flag_of(json, "echo"));
+  if (request.echo && request.stream) {
+    return Refusal{RefusalKind::kUnsupported, "'echo' and 'stream' do not go together"};
+  }
+  text.prompt_log_probabilities = request.echo && text.log_probabilities;
   return true;
 }
 
@@ -207,6 +224,59 @@ Json usage_json(const CompletionUsage& usage) {
   return json;
 }
 
+Json chat_token_json(const std::string& text, double log_probability) {
+  Json bytes = Json::array();
+  for (const char byte : text) bytes.push_back(static_cast<unsigned char>(byte));
+  return {{"token", text}, {"logprob", log_probability}, {"bytes", std::move(bytes)}};
+}
+
+Json chat_likelihoods(const std::vector<ToldToken>& told) {
+  Json content = Json::array();
+  for (const ToldToken& token : told) {
+    Json json = chat_token_json(token.text, token.log_probability.value_or(0));
+    json["top_logprobs"] = Json::array();
+    for (const auto& [text, log_probability] : token.likeliest) {
+      json["top_logprobs"].push_back(chat_token_json(text, log_probability));
+    }
+    content.push_back(std::move(json));
+  }
+  return {{"content", std::move(content)}, {"refusal", nullptr}};
+}
+
+// Lists side by side. Tokens of the same text, such as parts of characters, share one entry among
+// the likeliest; the token itself always has one.
+Json text_likelihoods(const std::vector<ToldToken>& told, size_t& offset) {
+  Json tokens = Json::array(), chances = Json::array(), tops = Json::array(),
+       offsets = Json::array();
+  for (const ToldToken& token : told) {
+    tokens.push_back(token.text);
+    offsets.push_back(offset);
+    offset += static_cast<size_t>(std::ranges::count_if(
+        token.text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; }));
+    if (!token.log_probability) {
+      chances.push_back(nullptr);
+      tops.push_back(nullptr);
+      continue;
+    }
+    chances.push_back(*token.log_probability);
+    Json top = Json::object();
+    for (const auto& [text, log_probability] : token.likeliest) {
+      if (!top.contains(text)) top[text] = log_probability;
+    }
+    if (!top.contains(token.text)) top[token.text] = *token.log_probability;
+    tops.push_back(std::move(top));
+  }
+  return {{"tokens", std::move(tokens)},
+          {"token_logprobs", std::move(chances)},
+          {"top_logprobs", std::move(tops)},
+          {"text_offset", std::move(offsets)}};
+}
+
+Json likelihoods_json(const CompletionHead& head, const ToldTokens& told, size_t& offset) {
+  if (!told) return nullptr;
+  return head.is_chat ? chat_likelihoods(*told) : text_likelihoods(*told, offset);
+}
+
 std::string event(const CompletionHead& head, Json choice) {
   Json json = head_json(head, true);
   choice["index"] = 0;
@@ -240,12 +310,14 @@ Reply<CompletionRequest> decode_completion(std::string_view body, bool is_chat) 
   bool read = false;
   EDGEWRIGHT_ASK(read, read_sampling(json, request));
   EDGEWRIGHT_ASK(read, read_stops(json, request));
+  EDGEWRIGHT_ASK(read, read_likelihoods(json, request));
   EDGEWRIGHT_ASK(read, is_chat ? read_messages(json, request) : read_prompt(json, request));
   return request;
 }
 
 std::string encode_completion(const CompletionHead& head, const std::string& text,
-                              FinishReason finish, const CompletionUsage& usage) {
+                              const ToldTokens& told, FinishReason finish,
+                              const CompletionUsage& usage) {
   Json json = head_json(head, false);
   Json choice = {{"index", 0}};
   if (head.is_chat) {
@@ -253,7 +325,8 @@ std::string encode_completion(const CompletionHead& head, const std::string& tex
   } else {
     choice["text"] = text;
   }
-  choice["logprobs"] = nullptr;
+  size_t offset = 0;
+  choice["logprobs"] = likelihoods_json(head, told, offset);
   choice["finish_reason"] = reason_name(finish);
   json["choices"] = Json::array({std::move(choice)});
   json["usage"] = usage_json(usage);
@@ -265,9 +338,12 @@ std::string encode_first_event(const CompletionHead& head) {
   return event(head, {{"delta", {{"role", "assistant"}, {"content", ""}}}});
 }
 
-std::string encode_text_event(const CompletionHead& head, std::string_view text) {
-  if (head.is_chat) return event(head, {{"delta", {{"content", text}}}});
-  return event(head, {{"text", text}, {"logprobs", nullptr}});
+std::string encode_text_event(const CompletionHead& head, std::string_view text,
+                              const ToldTokens& told, size_t& offset) {
+  Json likelihoods = likelihoods_json(head, told, offset);
+  Json choice = head.is_chat ? Json{{"delta", {{"content", text}}}} : Json{{"text", text}};
+  choice["logprobs"] = std::move(likelihoods);
+  return event(head, std::move(choice));
 }
 
 std::string encode_last_event(const CompletionHead& head, FinishReason finish) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "llm/chat.h"
@@ -21,6 +23,7 @@ struct CompletionRequest {
   TextRequest text;                // limits, sampling and stop texts; the prompt is not set
   bool has_max_tokens = false;
   bool stream = false, usage_in_stream = false;
+  bool echo = false;  // completions: the answer begins with the prompt
   std::string user;
 };
 Reply<CompletionRequest> decode_completion(std::string_view body, bool is_chat);
@@ -43,12 +46,23 @@ struct CompletionUsage {
   double hottest_c = 0;  // of any zone at the end; 0: not known
 };
 
+// A token of an answer with what the model says of it, where the request asks for that.
+struct ToldToken {
+  std::string text;                       // its bytes: maybe a part of a character only
+  std::optional<double> log_probability;  // none for the first of all
+  std::vector<std::pair<std::string, double>> likeliest;
+};
+using ToldTokens = std::optional<std::vector<ToldToken>>;  // none: not asked for
+
 std::string encode_completion(const CompletionHead& head, const std::string& text,
-                              FinishReason finish, const CompletionUsage& usage);
+                              const ToldTokens& told, FinishReason finish,
+                              const CompletionUsage& usage);
 // Events of a stream ("data: {...}\n\n"): the first, a piece of text, the last with its reason, the
 // usage where it was asked for, and what ends the stream.
 std::string encode_first_event(const CompletionHead& head);
-std::string encode_text_event(const CompletionHead& head, std::string_view text);
+// `offset`: characters of the tokens of earlier events, which these are added to.
+std::string encode_text_event(const CompletionHead& head, std::string_view text,
+                              const ToldTokens& told, size_t& offset);
 std::string encode_last_event(const CompletionHead& head, FinishReason finish);
 std::string encode_usage_event(const CompletionHead& head, const CompletionUsage& usage);
 inline constexpr std::string_view kDoneEvent = "data: [DONE]\n\n";

@@ -1,6 +1,7 @@
 #include "serve/language/text_service.h"
 
 #include <exception>
+#include <utility>
 
 #include "llm/beginning.h"
 
@@ -25,9 +26,11 @@ EngineOptions engine_options(const LanguageParts& parts, int max_waiting) {
 
 }  // namespace
 
-void TextAnswer::Shared::add(Piece piece) {
+void TextAnswer::Shared::end(TextResult result) {
   const std::lock_guard lock(mutex);
-  pieces.push_back(std::move(piece));
+  held.is_last = true;
+  held.result = std::move(result);
+  pieces.push_back(std::exchange(held, {}));
   ready.notify_one();
 }
 
@@ -40,8 +43,13 @@ void TextAnswer::Shared::refuse(Refusal why) {
 bool TextAnswer::Shared::take(const TokenEvent& event) {
   const std::lock_guard lock(mutex);
   if (cancelled) return false;
+  if (event.likelihood != nullptr) {
+    held.tokens.push_back(event.token);
+    held.likelihoods.push_back(*event.likelihood);
+  }
   if (event.text.empty()) return true;
-  pieces.push_back({std::string(event.text), false, {}});
+  held.text = event.text;
+  pieces.push_back(std::exchange(held, {}));
   ready.notify_one();
   return true;
 }
@@ -149,7 +157,7 @@ void TextService::deliver(std::vector<TextResult> results) {
       const std::lock_guard lock(mutex_);
       --under_way_;
     }
-    answer->add({"", true, std::move(result)});
+    answer->end(std::move(result));
   }
 }
 

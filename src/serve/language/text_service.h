@@ -25,6 +25,10 @@ class TextAnswer {
  public:
   struct Piece {
     std::string text;
+    // Tokens since the piece before, where the request asks how likely they are. A token's text may
+    // come with a later piece.
+    std::vector<int> tokens;
+    std::vector<Likelihood> likelihoods;
     bool is_last = false;
     TextResult result;  // of the last piece, which has no text of its own
   };
@@ -44,10 +48,11 @@ class TextAnswer {
     std::mutex mutex;
     std::condition_variable ready;
     std::deque<Piece> pieces;
+    Piece held;  // tokens that have no text yet
     std::optional<Refusal> refusal;
     bool cancelled = false;
 
-    void add(Piece piece);
+    void end(TextResult result);
     void refuse(Refusal why);
     // A token's text; false when nobody wants more.
     bool take(const TokenEvent& event);
@@ -68,6 +73,11 @@ class TextService {
   Reply<std::vector<int>> prompt_tokens(const std::string& prompt) const;
   Reply<std::vector<int>> chat_tokens(const std::vector<ChatTurn>& turns) const;
   std::vector<std::string> chat_stops() const;
+  std::string text_of(const std::vector<int>& tokens) const {
+    return parts_.tokenizer->decode(tokens);
+  }
+  // The bytes of a token in a text, special ones included.
+  std::string token_text(int token) const { return parts_.tokenizer->token_bytes(token, true); }
   int context() const { return context_; }
 
   // Refusals: unavailable after close(), exhausted when too many wait. What the engine refuses

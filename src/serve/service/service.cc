@@ -274,6 +274,12 @@ Reply<Service::Completion> Service::complete(CompletionRequest request, const Ca
     for (std::string& stop : text->chat_stops()) request.text.stop_strings.push_back(stop);
     if (!request.has_max_tokens) request.text.max_tokens = text->context();
   }
+  completion.tells_likelihoods = request.text.log_probabilities;
+  if (request.echo) {
+    completion.echoed_tokens = *tokens;
+    completion.echoed_text =
+        request.prompt_tokens.empty() ? request.prompt : text->text_of(*tokens);
+  }
   request.text.prompt = *std::move(tokens);
   Reply<std::unique_ptr<TextAnswer>> answer = text->submit(std::move(request.text));
   if (!answer.ok()) return std::move(answer).refusal();

@@ -72,6 +72,10 @@ class Service {
   struct Completion {
     CompletionHead head;
     int prompt_tokens = 0;
+    bool tells_likelihoods = false;
+    // What the answer begins with where it repeats the prompt.
+    std::string echoed_text;
+    std::vector<int> echoed_tokens;
     std::shared_ptr<ModelVersion> version;
     std::unique_ptr<TextAnswer> answer;
     std::unique_ptr<Clients::Ticket> ticket;
