@@ -190,7 +190,6 @@ void Decoder::product(const PackedStack& stack, LinearCall call, int layer, cons
     if (call.residual != nullptr) residual = {call.residual, call.rows * call.output_step};
     observer_({name, input, residual});
   }
-  call.phase = phase_;
   for (const language::PackedMatrix& matrix : stack) {
     call.weights = matrix;
     language::linear(call, aligned_workspace(workspace_), pool_);
@@ -257,6 +256,7 @@ void Decoder::attention_block(int index, std::span<const DecoderRun> runs) {
   const size_t attended = static_cast<size_t>(c.heads) * static_cast<size_t>(c.head_dim);
   const size_t step = projected_.size() / rows_;
   LinearCall call;
+  call.phase = phase_;
   call.rows = rows_;
   call.input = state_.data();
   call.input_step = hidden;
@@ -283,6 +283,7 @@ void Decoder::attention_block(int index, std::span<const DecoderRun> runs) {
   part_done("attention", index);
 
   LinearCall out;
+  out.phase = phase_;
   out.rows = rows_;
   out.input = attended_.data();
   out.input_step = attended;
@@ -305,6 +306,7 @@ void Decoder::feed_forward_block(int index) {
   const auto hidden = static_cast<size_t>(c.hidden);
   const auto ffn = static_cast<size_t>(c.ffn);
   LinearCall call;
+  call.phase = phase_;
   call.rows = rows_;
   call.input = state_.data();
   call.input_step = hidden;
@@ -319,6 +321,7 @@ void Decoder::feed_forward_block(int index) {
   part_done("ffn-up", index);
 
   LinearCall down;
+  down.phase = phase_;
   down.rows = rows_;
   down.input = gated_.data();
   down.input_step = ffn;
@@ -334,21 +337,33 @@ void Decoder::feed_forward_block(int index) {
   });
 }
 
-// Logits of the wanted rows only.
+// Logits of the wanted rows only. A run's only one is computed as decoding does it, whatever the
+// phase: weights that are read for a row alone are not worth bringing into the form of many.
 void Decoder::head(std::span<const DecoderRun> runs, std::span<float> logits) {
-  const auto hidden = static_cast<size_t>(config().hidden);
-  picked_.clear();
   size_t row = 0;
-  for (const DecoderRun& run : runs) {
-    row += run.tokens.size();
-    const auto begin = static_cast<ptrdiff_t>((row - static_cast<size_t>(run.logits)) * hidden);
-    picked_.insert(picked_.end(), state_.begin() + begin,
-                   state_.begin() + static_cast<ptrdiff_t>(row * hidden));
+  for (auto run = runs.begin(); run != runs.end();) {
+    const bool alone = run->logits <= 1;
+    picked_.clear();
+    for (; run != runs.end() && (run->logits <= 1) == alone; ++run) {
+      row += run->tokens.size();
+      const auto hidden = static_cast<size_t>(config().hidden);
+      const auto begin = static_cast<ptrdiff_t>((row - static_cast<size_t>(run->logits)) * hidden);
+      picked_.insert(picked_.end(), state_.begin() + begin,
+                     state_.begin() + static_cast<ptrdiff_t>(row * hidden));
+    }
+    const size_t written = head_of_picked(logits, alone ? language::Phase::kDecode : phase_);
+    logits = logits.subspan(written);
   }
+  EDGEWRIGHT_CHECK(logits.empty());
+}
+
+// Writes the logits of the picked rows, returns how many values.
+size_t Decoder::head_of_picked(std::span<float> logits, language::Phase phase) {
+  const auto hidden = static_cast<size_t>(config().hidden);
   const size_t rows = picked_.size() / hidden;
-  if (rows == 0) return;
+  if (rows == 0) return 0;
   const auto vocabulary = static_cast<size_t>(config().vocabulary);
-  EDGEWRIGHT_CHECK(logits.size() == rows * vocabulary);
+  EDGEWRIGHT_CHECK(logits.size() >= rows * vocabulary);
   LinearCall call;
   call.rows = rows;
   call.input = picked_.data();
@@ -357,12 +372,14 @@ void Decoder::head(std::span<const DecoderRun> runs, std::span<float> logits) {
   call.norm_epsilon = config().norm_epsilon;
   call.output = logits.data();
   call.output_step = vocabulary;
+  call.phase = phase;
   product(model_->matrices.at(config().tied ? "embedding" : "head"), call, -1, "head");
   if (config().logit_softcap > 0) {
     each_row(rows, [&](size_t i) {
       language::soft_cap(&logits[i * vocabulary], config().logit_softcap, vocabulary);
     });
   }
+  return rows * vocabulary;
 }
 
 }  // namespace edgewright

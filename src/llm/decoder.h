@@ -40,8 +40,9 @@ class Decoder {
   ThreadPool& pool() { return pool_; }
 
   // Runs every sequence's tokens, which are in range, and adds them to its cache. `logits`: the
-  // wanted rows in order, vocabulary values each. A row's result is the same bits whatever else is
-  // in the call; phase kDecode gives the same bits for a token alone and among others.
+  // wanted rows in order, vocabulary values each; a run's only row as in decoding. A row's result
+  // is the same bits whatever else is in the call; phase kDecode gives the same bits for a token
+  // alone and among others.
   void run(std::span<const DecoderRun> runs, language::Phase phase, std::span<float> logits);
   // The same through layers `begin` to `end` - 1 only, where the others are computed elsewhere.
   // `states` (a row of `hidden` floats a token) is what comes into layer `begin`, unless that is 0,
@@ -80,6 +81,7 @@ class Decoder {
   void turn_and_store(const Layer& layer, std::span<const DecoderRun> runs, int index);
   void feed_forward_block(int layer);
   void head(std::span<const DecoderRun> runs, std::span<float> logits);
+  size_t head_of_picked(std::span<float> logits, language::Phase phase);
   // `layer`: below 0 for the head; with `matrix` it names the product to observers.
   void product(const PackedStack& stack, language::LinearCall call, int layer, const char* matrix);
   void part_done(std::string_view part, int layer) {
