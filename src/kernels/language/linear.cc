@@ -49,7 +49,8 @@ const ProductRow& best_row(WeightType type, Phase phase) {
   return *(*choice)[static_cast<size_t>(type)][static_cast<size_t>(phase)];
 }
 
-// Bytes of one input row in the form that takes most, and of the row of floats it is made from.
+// Bytes of one input row in the form that takes most, and of the row of floats it is made from:
+// int8 takes one and a half a column.
 size_t input_row_bytes(size_t columns) { return columns * 4; }
 
 size_t thread_bytes(size_t rows, size_t columns, size_t product_scratch) {
@@ -113,6 +114,18 @@ class Product {
     args_.scales = reinterpret_cast<float*>(inputs_ + rows * columns_);
     args_.sums = reinterpret_cast<int32_t*>(inputs_ + rows * (columns_ + groups * 4));
     args_.half_sums = reinterpret_cast<int32_t*>(inputs_ + rows * (columns_ + groups * 8));
+    args_.starts = reinterpret_cast<int32_t*>(inputs_ + rows * (columns_ + groups * 12));
+  }
+  Int8Row int8_row(size_t m) const {
+    const auto [first, rows] = bundle_of(m, args_.rows, row_.bundle_rows);
+    const size_t at = first * (columns_ / 32) + m - first;
+    return {const_cast<int8_t*>(args_.values) + first * columns_ + (m - first) * 32,
+            const_cast<float*>(args_.scales) + at,
+            const_cast<int32_t*>(args_.sums) + at,
+            const_cast<int32_t*>(args_.half_sums) + at,
+            const_cast<int32_t*>(args_.starts) + at,
+            rows,
+            layout_of(call_.weights.type).value_offset};
   }
 
   std::byte* of_thread(int worker) {
@@ -121,7 +134,7 @@ class Product {
 
   void encode(size_t row, size_t m, int worker) {
     const float* input = call_.input + row * call_.input_step;
-    const size_t valid = call_.weights.columns, groups = columns_ / 32;
+    const size_t valid = call_.weights.columns;
     float* floats = form_ == InputForm::kFloats
                         ? reinterpret_cast<float*>(inputs_) + m * columns_
                         : reinterpret_cast<float*>(of_thread(worker) + raw_bytes_);
@@ -132,10 +145,7 @@ class Product {
     }
     std::fill(floats + valid, floats + columns_, 0.0f);
     if (form_ == InputForm::kInt8) {
-      encode_int8(floats, columns_, const_cast<int8_t*>(args_.values) + m * columns_,
-                  const_cast<float*>(args_.scales) + m * groups,
-                  const_cast<int32_t*>(args_.sums) + m * groups,
-                  const_cast<int32_t*>(args_.half_sums) + m * groups);
+      encode_int8(floats, columns_, int8_row(m));
     } else if (form_ == InputForm::kTiles) {
       encode_tile_row(floats, columns_, slice_step(), tile_row(m));
     }

@@ -126,6 +126,9 @@ constexpr Case kCases[] = {
     {64, 256, 17, Gate::kGeluTanh, false, false, true},
     {33, 1088, 40, Gate::kNone, false, true, false},
     {300, 320, 33, Gate::kGelu},
+    // Long blocks, of which several go by turns, in bundles of 2 and of 4, 2 and 1 rows.
+    {272, 1088, 2},
+    {272, 1088, 7, Gate::kSilu, false, false, true},
 };
 
 // Every implementation that runs here, on one matrix, in both phases.

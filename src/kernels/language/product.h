@@ -33,9 +33,25 @@ inline constexpr size_t kSliceTiles = kSliceColumns / kTileColumns;
 
 enum class InputForm : uint8_t {
   kFloats,  // fp32, [row][columns]
-  kInt8,    // int8 with scales
+  kInt8,    // int8 with scales, in bundles of rows
   kTiles,   // bf16, [column / 256][row / 16][column % 256 / 32][16][32]
 };
+
+// Rows of int8 inputs lie together in bundles, group of columns by group, so that an instruction
+// finds those of every row at a fixed distance: as many bundles of as many rows as the
+// implementation works on together, then half as many, and so on.
+struct Bundle {
+  size_t first, rows;
+};
+// That of row m of `rows`; most: of a bundle, a power of two.
+inline Bundle bundle_of(size_t m, size_t rows, size_t most) {
+  size_t first = 0;
+  for (size_t size = most;; size /= 2) {
+    const size_t end = first + (rows - first) / size * size;
+    if (m < end) return {first + (m - first) / size * size, size};
+    first = end;
+  }
+}
 
 // Inputs in the form that the implementation asked for; the others are null. `columns` is filled
 // up, and so are all strides.
@@ -43,10 +59,12 @@ struct Inputs {
   size_t rows = 0;
   size_t columns = 0;
   const float* floats = nullptr;
-  const int8_t* values = nullptr;      // [row][columns]
-  const float* scales = nullptr;       // [row][columns / 32]
-  const int32_t* sums = nullptr;       // [row][columns / 32], of the values of a group of 32
+  // Bundle of rows by bundle: [columns / 32][row of the bundle][32].
+  const int8_t* values = nullptr;
+  const float* scales = nullptr;       // [columns / 32][row of the bundle], and so all others
+  const int32_t* sums = nullptr;       // of the values of a group of 32
   const int32_t* half_sums = nullptr;  // of the first 16 of them
+  const int32_t* starts = nullptr;     // -sum * offset of the weights' integers
   const uint16_t* tiles = nullptr;
 };
 
@@ -66,6 +84,7 @@ struct ProductRow {
   std::string_view name;
   std::vector<std::string_view> features;  // of the CPU, that it needs
   InputForm (*form)(WeightType type);
+  size_t bundle_rows;  // of int8 inputs
   bool (*supports)(WeightType type, Phase phase);
   size_t (*scratch_bytes)(size_t columns);  // columns filled up
   void (*multiply)(const ProductArgs& args);
@@ -88,9 +107,16 @@ bool product_supported(const ProductRow& row, WeightType type, Phase phase);
 bool linear_with(const ProductRow& row, const LinearCall& call, std::span<std::byte> workspace,
                  ThreadPool& pool);
 
+// Where a row's int8 form goes: its first group, and how far the next one is.
+struct Int8Row {
+  int8_t* values;
+  float* scales;
+  int32_t *sums, *half_sums, *starts;
+  size_t step;     // rows of the bundle
+  int32_t offset;  // of the weights' integers
+};
 // Plain conversion of float rows to the forms. `x` has `columns` values, filled up with zeros.
-void encode_int8(const float* x, size_t columns, int8_t* values, float* scales, int32_t* sums,
-                 int32_t* half_sums);
+void encode_int8(const float* x, size_t columns, const Int8Row& row);
 // A row of tiles in bf16: value k goes to tile[k / 256 * slice_step + k % 256 / 32 * 512 + k % 32].
 void encode_tile_row(const float* x, size_t columns, size_t slice_step, uint16_t* tile);
 

@@ -302,6 +302,7 @@ ProductRow product_amx() {
   return {"linear_amx",
           {"amx-bf16", "avx512bw", "avx512f", "avx512vl"},
           [](WeightType) { return InputForm::kTiles; },
+          1,
           [](WeightType type, Phase phase) {
             return phase == Phase::kPrefill && type != WeightType::kF32;
           },

@@ -33,6 +33,7 @@ struct Avx2 {
   static constexpr int kFloatRows = 1;
   static constexpr int kInt8Rows = 2;
   static constexpr int kStreams = 8;
+  static constexpr int kInt8Sums = 2;
 
   static __m256i load_256(const std::byte* at) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));

@@ -23,6 +23,7 @@ struct Avx512Vnni {
   static constexpr int kFloatRows = 4;
   static constexpr int kInt8Rows = 8;
   static constexpr int kStreams = 8;
+  static constexpr int kInt8Sums = 16;
 
   static Floats load_floats(const std::byte* at) { return _mm512_loadu_ps(at); }
   static Floats load_halves(const std::byte* at) {

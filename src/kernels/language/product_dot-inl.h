@@ -61,11 +61,11 @@ inline __attribute__((always_inline)) typename Isa::Floats load_minimum(const st
 }
 
 // Integer products of half a group of 32 columns of 6 bits, from its nibbles and its upper bits.
+// Inputs of a row lie 32 bytes after those of the row before.
 template <class Isa, int kRows>
 inline __attribute__((always_inline)) void dot_six_bits(const std::byte* nibbles,
                                                         const std::byte* upper_bits,
-                                                        const int8_t* inputs, size_t stride,
-                                                        const auto& ahead,
+                                                        const int8_t* inputs, const auto& ahead,
                                                         typename Isa::Integers (&sum)[kRows]) {
   for (const std::byte* line : {nibbles, nibbles + 64, upper_bits}) ahead.fetch(line);
   const auto first = Isa::load_bytes(nibbles), second = Isa::load_bytes(nibbles + 64);
@@ -79,16 +79,15 @@ inline __attribute__((always_inline)) void dot_six_bits(const std::byte* nibbles
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) sum[r] = Isa::dot(sum[r], bytes[j], inputs + 4 * j);
-    inputs += stride;
+    inputs += 32;
   }
 }
 
 // Integer products of kColumns of the 32 columns whose values begin at `values`, from the
-// `first` on, with kRows rows of inputs, `stride` bytes apart.
+// `first` on, with kRows rows of inputs.
 template <class Isa, WeightType kType, int kColumns, int kRows>
 inline __attribute__((always_inline)) void dot_columns(const std::byte* values, size_t first,
-                                                       const int8_t* inputs, size_t stride,
-                                                       const auto& ahead,
+                                                       const int8_t* inputs, const auto& ahead,
                                                        typename Isa::Integers (&sum)[kRows]) {
   constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
   constexpr int kVectorColumns = kLayout.value_bits == 8 ? 4 : 8;
@@ -96,7 +95,7 @@ inline __attribute__((always_inline)) void dot_columns(const std::byte* values, 
   if constexpr (kLayout.value_bits == 6) {
 #pragma GCC unroll 2
     for (size_t k = first; k < first + kColumns; k += 16, inputs += 16) {
-      dot_six_bits<Isa, kRows>(values + k * 8, values + 256 + k * 4, inputs, stride, ahead, sum);
+      dot_six_bits<Isa, kRows>(values + k * 8, values + 256 + k * 4, inputs, ahead, sum);
     }
     return;
   }
@@ -109,7 +108,7 @@ inline __attribute__((always_inline)) void dot_columns(const std::byte* values, 
     if constexpr (kLayout.value_bits == 8) {
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        const int8_t* row = x + static_cast<size_t>(r) * stride;
+        const int8_t* row = x + r * 32;
         if constexpr (kLayout.value_offset == 128) {
           sum[r] = Isa::dot_wide(sum[r], bytes, row);
         } else {
@@ -120,7 +119,7 @@ inline __attribute__((always_inline)) void dot_columns(const std::byte* values, 
       const auto low = Isa::low_nibbles(bytes), high = Isa::high_nibbles(bytes);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        const int8_t* row = x + static_cast<size_t>(r) * stride;
+        const int8_t* row = x + r * 32;
         sum[r] = Isa::dot(Isa::dot(sum[r], low, row), high, row + 4);
       }
     }

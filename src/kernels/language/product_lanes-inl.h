@@ -8,7 +8,9 @@
 //     unsigned_bytes, signed_bytes: 16 integers of 16 bytes, as floats
 //     dot(sum, bytes, inputs): lane i gains bytes[4 i + j] * inputs[j], j < 4; bytes below 128
 //     dot_wide: for all bytes; with kOffsetBytes as false it takes 128 from each first
+//     kFloatRows, kInt8Rows: rows of inputs at a time, powers of two
 //     kStreams: blocks by turns where there is one row of inputs, a power of two
+//     kInt8Sums: rows times blocks by turns where there are more
 //     prefetch(address): fetches the line to the first level; prefetch_stream(address): the line
 //     that is used now is one of a single stream, whose next lines are to be fetched
 //   };
@@ -18,13 +20,13 @@
 
 namespace edgewright::language {
 namespace {
-// Rows of int8 inputs from some column on, as Inputs has them.
+// A bundle of int8 inputs from some column on, as Inputs has them.
 struct Int8Inputs {
   const int8_t* values;
   const float* scales;
   const int32_t* sums;
   const int32_t* half_sums;
-  size_t columns;  // between two rows
+  const int32_t* starts;
 };
 
 // The columns of group g of a chunk times kRows rows, added to `total`; x begins at the chunk.
@@ -36,27 +38,27 @@ inline __attribute__((always_inline)) void add_group(const std::byte* chunk, siz
   constexpr bool kHalves = kLayout.group == 16;
   constexpr int kColumns = kHalves ? 16 : 32;
   constexpr size_t kGroupBytes = 32 * kBlockRows * kLayout.value_bits / 8;
-  constexpr int kOffset =
-      kLayout.value_offset == 128 && !Isa::kOffsetBytes ? 0 : kLayout.value_offset;
-  const size_t groups = x.columns / 32;
+  constexpr bool kStarts = kLayout.value_offset != 128 || Isa::kOffsetBytes;
   const std::byte* values = chunk + kLayout.header_bytes + g * kGroupBytes;
 #pragma GCC unroll 2
   for (size_t half = 0; half < (kHalves ? 2 : 1); ++half) {
     typename Isa::Integers sum[kRows];
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const size_t at = static_cast<size_t>(r) * groups + g;
-      const int32_t inputs_sum = !kHalves    ? x.sums[at]
-                                 : half == 0 ? x.half_sums[at]
-                                             : x.sums[at] - x.half_sums[at];
-      sum[r] = Isa::set_integer(-kOffset * inputs_sum);
+      const size_t at = g * kRows + static_cast<size_t>(r);
+      if constexpr (kHalves) {
+        const int32_t inputs_sum = half == 0 ? x.half_sums[at] : x.sums[at] - x.half_sums[at];
+        sum[r] = Isa::set_integer(kStarts ? -kLayout.value_offset * inputs_sum : 0);
+      } else {
+        sum[r] = Isa::set_integer(kStarts ? x.starts[at] : 0);
+      }
     }
-    dot_columns<Isa, kType, kColumns, kRows>(values, half * 16, x.values + g * 32, x.columns, ahead,
+    dot_columns<Isa, kType, kColumns, kRows>(values, half * 16, x.values + g * 32 * kRows, ahead,
                                              sum);
     const auto scale = load_scale<Isa, kType>(chunk, kHalves ? g * 2 + half : g);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const size_t at = static_cast<size_t>(r) * groups + g;
+      const size_t at = g * kRows + static_cast<size_t>(r);
       const auto factor = Isa::multiply(scale, Isa::set_float(x.scales[at]));
       total[r] = Isa::multiply_add(Isa::to_float(sum[r]), factor, total[r]);
       if constexpr (kLayout.has_minimum) {
@@ -87,7 +89,7 @@ void int8_blocks(const ProductArgs& args, const std::byte* block, size_t first, 
   const size_t groups = args.inputs.columns / 32;
   Int8Inputs x = {args.inputs.values + first * args.inputs.columns,
                   args.inputs.scales + first * groups, args.inputs.sums + first * groups,
-                  args.inputs.half_sums + first * groups, args.inputs.columns};
+                  args.inputs.half_sums + first * groups, args.inputs.starts + first * groups};
   typename Isa::Floats total[kBlocks][kRows];
 #pragma GCC unroll 16
   for (int r = 0; r < kBlocks * kRows; ++r) total[r / kRows][r % kRows] = Isa::set_float(0);
@@ -98,6 +100,9 @@ void int8_blocks(const ProductArgs& args, const std::byte* block, size_t first, 
     for (int b = 0; b < kBlocks; ++b) {
       add_chunk<Isa, kType, kRows>(block + static_cast<size_t>(b) * args.block_bytes, count, x,
                                    ahead, total[b]);
+      // Inputs are read again for the next block: compilers keep them in registers, which the sums
+      // of several rows do not leave.
+      if constexpr (kRows > 1 && kBlocks > 1) asm volatile("" ::: "memory");
     }
   };
   const size_t chunks = args.columns / kLayout.chunk_columns;
@@ -105,10 +110,11 @@ void int8_blocks(const ProductArgs& args, const std::byte* block, size_t first, 
     if (c + ahead.kChunks == chunks) ahead.skipped = (kBlocks - 1) * args.block_bytes;
     add(kChunkGroups);
     block += chunk_bytes(kLayout);
-    x.values += kLayout.chunk_columns;
-    x.scales += kLayout.chunk_columns / 32;
-    x.sums += kLayout.chunk_columns / 32;
-    x.half_sums += kLayout.chunk_columns / 32;
+    x.values += kLayout.chunk_columns * kRows;
+    x.scales += kChunkGroups * kRows;
+    x.sums += kChunkGroups * kRows;
+    x.half_sums += kChunkGroups * kRows;
+    x.starts += kChunkGroups * kRows;
   }
   // Blocks of 256 columns are always whole.
   if constexpr (kLayout.chunk_columns < kInputColumns) {
@@ -168,53 +174,60 @@ void float_block(const ProductArgs& args, const std::byte* block, size_t first, 
   }
 }
 
-// The rows from `first` on, kRows at a time, then half as many.
-template <class Isa, WeightType kType, int kRows>
-void rows_of_block(const ProductArgs& args, const std::byte* block, size_t first, float* out) {
+// kBlocks blocks times the rows from `first` on, kRows at a time, then half as many.
+template <class Isa, WeightType kType, int kRows, int kBlocks>
+void rows_of_blocks(const ProductArgs& args, const std::byte* block, size_t first, float* out) {
   while (args.inputs.rows - first >= kRows) {
     float* at = out + first * args.out_step;
     if constexpr (layout_of(kType).group == 0) {
       float_block<Isa, kType, kRows>(args, block, first, at);
     } else {
-      int8_blocks<Isa, kType, kRows, 1>(args, block, first, at);
+      int8_blocks<Isa, kType, kRows, kBlocks>(args, block, first, at);
     }
     first += kRows;
   }
   if constexpr (kRows > 1) {
-    if (first < args.inputs.rows) rows_of_block<Isa, kType, kRows / 2>(args, block, first, out);
+    if (first < args.inputs.rows) {
+      rows_of_blocks<Isa, kType, kRows / 2, kBlocks>(args, block, first, out);
+    }
   }
 }
 
-// The blocks from `b` on times the only row of inputs, kBlocks at a time, then half as many.
-template <class Isa, WeightType kType, int kBlocks>
-void blocks_of_row(const ProductArgs& args, size_t b) {
+// The blocks from `b` on, kBlocks at a time, then half as many.
+template <class Isa, WeightType kType, int kRows, int kBlocks>
+void blocks_of_rows(const ProductArgs& args, size_t b) {
   for (; b + kBlocks <= args.block_count; b += kBlocks) {
-    int8_blocks<Isa, kType, 1, kBlocks>(args, args.blocks + b * args.block_bytes, 0,
-                                        args.out + b * kBlockRows);
+    rows_of_blocks<Isa, kType, kRows, kBlocks>(args, args.blocks + b * args.block_bytes, 0,
+                                               args.out + b * kBlockRows);
   }
-  if constexpr (kBlocks > 1) blocks_of_row<Isa, kType, kBlocks / 2>(args, b);
+  if constexpr (kBlocks > 1) blocks_of_rows<Isa, kType, kRows, kBlocks / 2>(args, b);
 }
 
 // Blocks of fewer bytes go by fours at most: those of 256 columns were 1 to 3 % slower in eight
 // streams, those of 2048 in int4 2 to 5 % slower in four.
 inline constexpr size_t kShortBlock = 8192;
 
+// As many rows at a time as there are, kRows at most; of fewer rows more blocks.
+template <class Isa, WeightType kType, int kRows>
+void int8_rows(const ProductArgs& args) {
+  if constexpr (kRows > 1) {
+    if (args.inputs.rows < kRows) return int8_rows<Isa, kType, kRows / 2>(args);
+  }
+  constexpr int kBlocks =
+      kRows == 1 ? kStreamsOf<Isa, kType>
+                 : std::min(kStreamsOf<Isa, kType>, std::max(1, Isa::kInt8Sums / kRows));
+  if (args.block_bytes < kShortBlock) {
+    return blocks_of_rows<Isa, kType, kRows, std::min(kBlocks, 4)>(args, 0);
+  }
+  return blocks_of_rows<Isa, kType, kRows, kBlocks>(args, 0);
+}
+
 template <class Isa, WeightType kType>
 void blocks_of_type(const ProductArgs& args) {
-  constexpr bool kFloats = layout_of(kType).group == 0;
-  constexpr int kRows = kFloats ? Isa::kFloatRows : Isa::kInt8Rows;
-  if constexpr (!kFloats) {
-    if (args.inputs.rows == 1) {
-      constexpr int kStreams = kStreamsOf<Isa, kType>;
-      if (args.block_bytes < kShortBlock) {
-        return blocks_of_row<Isa, kType, std::min(kStreams, 4)>(args, 0);
-      }
-      return blocks_of_row<Isa, kType, kStreams>(args, 0);
-    }
-  }
-  for (size_t b = 0; b < args.block_count; ++b) {
-    rows_of_block<Isa, kType, kRows>(args, args.blocks + b * args.block_bytes, 0,
-                                     args.out + b * kBlockRows);
+  if constexpr (layout_of(kType).group == 0) {
+    blocks_of_rows<Isa, kType, Isa::kFloatRows, 1>(args, 0);
+  } else {
+    int8_rows<Isa, kType, Isa::kInt8Rows>(args);
   }
 }
 
@@ -241,6 +254,7 @@ ProductRow lanes_product(std::string_view name, std::vector<std::string_view> fe
   return {name,
           std::move(features),
           lanes_form,
+          Isa::kInt8Rows,
           [](WeightType, Phase) { return true; },
           [](size_t) { return size_t{0}; },
           multiply_lanes<Isa>};

@@ -37,6 +37,7 @@ struct NeonDot {
   static constexpr int kFloatRows = 1;
   static constexpr int kInt8Rows = 2;
   static constexpr int kStreams = 2;
+  static constexpr int kInt8Sums = 2;
 
   template <class T>
   static const T* as(const std::byte* at) {

@@ -30,6 +30,7 @@ double float_product(const ProductArgs& args, const std::byte* block, size_t r, 
 double int8_product(const ProductArgs& args, const std::byte* block, size_t r, size_t m) {
   const WeightLayout& layout = layout_of(args.type);
   const Inputs& inputs = args.inputs;
+  // Bundles of one row: rows lie one after the other.
   const int8_t* values = inputs.values + m * inputs.columns;
   const float* scales = inputs.scales + m * inputs.columns / 32;
   const size_t step = std::min<size_t>(layout.group, 32);
@@ -70,15 +71,20 @@ void multiply(const ProductArgs& args) {
 }  // namespace
 
 ProductRow unavailable_product(std::string_view name) {
-  return {
-      name,    {}, form, [](WeightType, Phase) { return false; }, [](size_t) { return size_t{0}; },
-      multiply};
+  return {name,
+          {},
+          form,
+          1,
+          [](WeightType, Phase) { return false; },
+          [](size_t) { return size_t{0}; },
+          multiply};
 }
 
 ProductRow product_reference() {
   return {"linear_reference",
           {},
           form,
+          1,
           [](WeightType, Phase) { return true; },
           [](size_t) { return size_t{0}; },
           multiply};

@@ -175,21 +175,24 @@ void rope_pairs(float* x, size_t heads, size_t head_size, const float* cosines, 
 #if HWY_TARGET == HWY_SCALAR
 
 // A group of 32 inputs to int8.
-void int8_row(const float* x, size_t columns, int8_t* values, float* scales, int32_t* sums,
-              int32_t* half_sums) {
-  for (size_t g = 0; g < columns / 32; ++g, x += 32, values += 32) {
+void int8_row(const float* x, size_t columns, const Int8Row& row) {
+  int8_t* values = row.values;
+  for (size_t g = 0; g < columns / 32; ++g, x += 32, values += 32 * row.step) {
+    const size_t at = g * row.step;
     float most = 0;
     for (size_t i = 0; i < 32; ++i) most = std::max(most, std::abs(x[i]));
     const float inverse = most == 0 ? 0.0f : 127.0f / most;
-    sums[g] = 0;
+    int32_t sum = 0;
     for (size_t i = 0; i < 32; ++i) {
       const float scaled = x[i] * inverse;
       // What is no number, or so small that its inverse is infinite, has no integer: it is 0.
       values[i] = std::abs(scaled) <= 128 ? static_cast<int8_t>(std::lrint(scaled)) : int8_t{0};
-      sums[g] += values[i];
-      if (i == 15) half_sums[g] = sums[g];
+      sum += values[i];
+      if (i == 15) row.half_sums[at] = sum;
     }
-    scales[g] = most / 127.0f;
+    row.sums[at] = sum;
+    row.starts[at] = -row.offset * sum;
+    row.scales[at] = most / 127.0f;
   }
 }
 
@@ -231,16 +234,26 @@ HWY_INLINE auto fold_four(Tag d, const hn::Vec<Tag> (&v)[4], Operation operation
   return fold_blocks(d, operation(low, high), operation);
 }
 
+// Four lanes, each `step` places after the one before.
+template <class Tag, class T>
+HWY_INLINE void store_apart(Tag four, hn::Vec<Tag> lanes, T* to, size_t step) {
+  if (step == 1) return hn::StoreU(lanes, four, to);
+  HWY_ALIGN T values[4];
+  hn::Store(lanes, four, values);
+  for (size_t i = 0; i < 4; ++i) to[i * step] = values[i];
+}
+
 // Four groups of 32 inputs to int8, so that their lanes are folded together.
-void int8_row(const float* x, size_t columns, int8_t* values, float* scales, int32_t* sums,
-              int32_t* half_sums) {
+void int8_row(const float* x, size_t columns, const Int8Row& row) {
+  int8_t* values = row.values;
+  const size_t step = row.step;
   const D d;
   const hn::RebindToSigned<D> di;
   const hn::Rebind<int8_t, D> d8;
   const hn::CappedTag<float, 4> four;
   const hn::CappedTag<int32_t, 4> four_integers;
   const V zero = hn::Zero(d);
-  for (size_t g = 0; g < columns / 32; g += 4, x += 128, values += 128) {
+  for (size_t g = 0; g < columns / 32; g += 4, x += 128, values += 128 * step) {
     V largest[4] = {zero, zero, zero, zero};
     for (size_t i = 0; i < 128; i += kLanes) {
       largest[i / 32] = hn::Max(largest[i / 32], hn::Abs(hn::LoadU(d, x + i)));
@@ -248,7 +261,7 @@ void int8_row(const float* x, size_t columns, int8_t* values, float* scales, int
     const auto most = fold_four(d, largest, Larger());
     const auto inverse =
         hn::IfThenElseZero(hn::Gt(most, hn::Zero(four)), hn::Div(hn::Set(four, 127.0f), most));
-    hn::StoreU(hn::Div(most, hn::Set(four, 127.0f)), four, scales + g);
+    store_apart(four, hn::Div(most, hn::Set(four, 127.0f)), row.scales + g * step, step);
     HWY_ALIGN float inverses[4];
     hn::Store(inverse, four, inverses);
     const auto none = hn::Zero(di);
@@ -260,10 +273,13 @@ void int8_row(const float* x, size_t columns, int8_t* values, float* scales, int
       const auto rounded = hn::NearestInt(hn::IfThenElseZero(fits, scaled));
       sum[i / 32] = hn::Add(sum[i / 32], rounded);
       if (i % 32 < 16) half[i / 32] = hn::Add(half[i / 32], rounded);
-      hn::StoreU(hn::DemoteTo(d8, rounded), d8, values + i);
+      hn::StoreU(hn::DemoteTo(d8, rounded), d8, values + i / 32 * 32 * step + i % 32);
     }
-    hn::StoreU(fold_four(di, sum, Plus()), four_integers, sums + g);
-    hn::StoreU(fold_four(di, half, Plus()), four_integers, half_sums + g);
+    const auto sums = fold_four(di, sum, Plus());
+    const auto starts = hn::Mul(sums, hn::Set(four_integers, -row.offset));
+    store_apart(four_integers, sums, row.sums + g * step, step);
+    store_apart(four_integers, starts, row.starts + g * step, step);
+    store_apart(four_integers, fold_four(di, half, Plus()), row.half_sums + g * step, step);
   }
 }
 
@@ -345,9 +361,8 @@ void rope(float* x, size_t heads, size_t head_size, const float* cosines, const 
   HWY_DYNAMIC_DISPATCH(rope_pairs)(x, heads, head_size, cosines, sines, pairs);
 }
 
-void encode_int8(const float* x, size_t columns, int8_t* values, float* scales, int32_t* sums,
-                 int32_t* half_sums) {
-  HWY_DYNAMIC_DISPATCH(int8_row)(x, columns, values, scales, sums, half_sums);
+void encode_int8(const float* x, size_t columns, const Int8Row& row) {
+  HWY_DYNAMIC_DISPATCH(int8_row)(x, columns, row);
 }
 
 void encode_tile_row(const float* x, size_t columns, size_t slice_step, uint16_t* tile) {
