@@ -83,45 +83,62 @@ inline __attribute__((always_inline)) void dot_six_bits(const std::byte* nibbles
   }
 }
 
+// The same place in several blocks.
+struct Places {
+  const std::byte* first;
+  size_t step;  // from a block to the next
+  const std::byte* operator[](int b) const { return first + static_cast<size_t>(b) * step; }
+  Places operator+(size_t bytes) const { return {first + bytes, step}; }
+};
+
 // Integer products of kColumns of the 32 columns whose values begin at `values`, from the
-// `first` on, with kRows rows of inputs.
-template <class Isa, WeightType kType, int kColumns, int kRows>
-inline __attribute__((always_inline)) void dot_columns(const std::byte* values, size_t first,
-                                                       const int8_t* inputs, const auto& ahead,
-                                                       typename Isa::Integers (&sum)[kRows]) {
+// `first` on, of every block with kRows rows of inputs.
+template <class Isa, WeightType kType, int kColumns, int kRows, int kBlocks>
+inline __attribute__((always_inline)) void dot_columns(
+    Places values, size_t first, const int8_t* inputs, const auto& ahead,
+    typename Isa::Integers (&sum)[kBlocks][kRows]) {
   constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
   constexpr int kVectorColumns = kLayout.value_bits == 8 ? 4 : 8;
   inputs += first;
   if constexpr (kLayout.value_bits == 6) {
 #pragma GCC unroll 2
     for (size_t k = first; k < first + kColumns; k += 16, inputs += 16) {
-      dot_six_bits<Isa, kRows>(values + k * 8, values + 256 + k * 4, inputs, ahead, sum);
+#pragma GCC unroll 8
+      for (int b = 0; b < kBlocks; ++b) {
+        dot_six_bits<Isa, kRows>(values[b] + k * 8, values[b] + 256 + k * 4, inputs, ahead, sum[b]);
+      }
     }
     return;
   }
-  values += first * kBlockRows * kLayout.value_bits / 8;
+  values = values + first * kBlockRows * kLayout.value_bits / 8;
 #pragma GCC unroll 8
   for (int v = 0; v < kColumns / kVectorColumns; ++v) {
-    ahead.fetch(values + v * 64);
-    const auto bytes = Isa::load_bytes(values + v * 64);
-    const int8_t* x = inputs + v * kVectorColumns;
-    if constexpr (kLayout.value_bits == 8) {
+    typename Isa::Bytes low[kBlocks], high[kBlocks];
+#pragma GCC unroll 8
+    for (int b = 0; b < kBlocks; ++b) {
+      const std::byte* at = values[b] + v * 64;
+      ahead.fetch(at);
+      low[b] = Isa::load_bytes(at);
+      if constexpr (kLayout.value_bits != 8) {
+        high[b] = Isa::high_nibbles(low[b]);
+        low[b] = Isa::low_nibbles(low[b]);
+      }
+    }
+    // A row's inputs meet all blocks: loading them takes as long as multiplying.
 #pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const int8_t* row = x + r * 32;
-        if constexpr (kLayout.value_offset == 128) {
-          sum[r] = Isa::dot_wide(sum[r], bytes, row);
+    for (int r = 0; r < kRows; ++r) {
+      const int8_t* row = inputs + v * kVectorColumns + r * 32;
+#pragma GCC unroll 8
+      for (int b = 0; b < kBlocks; ++b) {
+        if constexpr (kLayout.value_bits == 8 && kLayout.value_offset == 128) {
+          sum[b][r] = Isa::dot_wide(sum[b][r], low[b], row);
         } else {
-          sum[r] = Isa::dot(sum[r], bytes, row);
+          sum[b][r] = Isa::dot(sum[b][r], low[b], row);
         }
       }
-    } else {
-      const auto low = Isa::low_nibbles(bytes), high = Isa::high_nibbles(bytes);
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const int8_t* row = x + r * 32;
-        sum[r] = Isa::dot(Isa::dot(sum[r], low, row), high, row + 4);
-      }
+      if constexpr (kLayout.value_bits == 8) continue;
+#pragma GCC unroll 8
+      for (int b = 0; b < kBlocks; ++b) sum[b][r] = Isa::dot(sum[b][r], high[b], row + 4);
     }
   }
 }

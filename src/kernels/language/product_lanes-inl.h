@@ -29,60 +29,74 @@ struct Int8Inputs {
   const int32_t* starts;
 };
 
-// The columns of group g of a chunk times kRows rows, added to `total`; x begins at the chunk.
-template <class Isa, WeightType kType, int kRows>
-inline __attribute__((always_inline)) void add_group(const std::byte* chunk, size_t g,
-                                                     const Int8Inputs& x, const auto& ahead,
-                                                     typename Isa::Floats (&total)[kRows]) {
+// The columns of group g of a chunk of every block times kRows rows, added to `total`; x begins at
+// the chunk.
+template <class Isa, WeightType kType, int kRows, int kBlocks>
+inline __attribute__((always_inline)) void add_group(
+    Places chunk, size_t g, const Int8Inputs& x, const auto& ahead,
+    typename Isa::Floats (&total)[kBlocks][kRows]) {
   constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
   constexpr bool kHalves = kLayout.group == 16;
   constexpr int kColumns = kHalves ? 16 : 32;
   constexpr size_t kGroupBytes = 32 * kBlockRows * kLayout.value_bits / 8;
   constexpr bool kStarts = kLayout.value_offset != 128 || Isa::kOffsetBytes;
-  const std::byte* values = chunk + kLayout.header_bytes + g * kGroupBytes;
+  const Places values = chunk + (kLayout.header_bytes + g * kGroupBytes);
 #pragma GCC unroll 2
   for (size_t half = 0; half < (kHalves ? 2 : 1); ++half) {
-    typename Isa::Integers sum[kRows];
+    typename Isa::Integers sum[kBlocks][kRows];
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const size_t at = g * kRows + static_cast<size_t>(r);
+      int32_t start = 0;
       if constexpr (kHalves) {
         const int32_t inputs_sum = half == 0 ? x.half_sums[at] : x.sums[at] - x.half_sums[at];
-        sum[r] = Isa::set_integer(kStarts ? -kLayout.value_offset * inputs_sum : 0);
-      } else {
-        sum[r] = Isa::set_integer(kStarts ? x.starts[at] : 0);
+        if constexpr (kStarts) start = -kLayout.value_offset * inputs_sum;
+      } else if constexpr (kStarts) {
+        start = x.starts[at];
       }
+#pragma GCC unroll 8
+      for (int b = 0; b < kBlocks; ++b) sum[b][r] = Isa::set_integer(start);
     }
-    dot_columns<Isa, kType, kColumns, kRows>(values, half * 16, x.values + g * 32 * kRows, ahead,
-                                             sum);
-    const auto scale = load_scale<Isa, kType>(chunk, kHalves ? g * 2 + half : g);
+    dot_columns<Isa, kType, kColumns, kRows, kBlocks>(values, half * 16, x.values + g * 32 * kRows,
+                                                      ahead, sum);
+#pragma GCC unroll 8
+    for (int b = 0; b < kBlocks; ++b) {
+      const auto scale = load_scale<Isa, kType>(chunk[b], kHalves ? g * 2 + half : g);
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const size_t at = g * kRows + static_cast<size_t>(r);
-      const auto factor = Isa::multiply(scale, Isa::set_float(x.scales[at]));
-      total[r] = Isa::multiply_add(Isa::to_float(sum[r]), factor, total[r]);
-      if constexpr (kLayout.has_minimum) {
-        const float weight = x.scales[at] * static_cast<float>(x.sums[at]);
-        total[r] =
-            Isa::multiply_add(load_minimum<Isa, kType>(chunk, g), Isa::set_float(weight), total[r]);
+      for (int r = 0; r < kRows; ++r) {
+        const size_t at = g * kRows + static_cast<size_t>(r);
+        auto& sums = total[b][r];
+        const auto factor = Isa::multiply(scale, Isa::set_float(x.scales[at]));
+        sums = Isa::multiply_add(Isa::to_float(sum[b][r]), factor, sums);
+        if constexpr (kLayout.has_minimum) {
+          const float weight = x.scales[at] * static_cast<float>(x.sums[at]);
+          const auto minimum = load_minimum<Isa, kType>(chunk[b], g);
+          sums = Isa::multiply_add(minimum, Isa::set_float(weight), sums);
+        }
       }
     }
   }
 }
 
-// The first `groups` groups of a chunk times kRows rows, added to `total`. `groups` is known when
-// this is compiled but for the last chunk of a block.
-template <class Isa, WeightType kType, int kRows>
-inline __attribute__((always_inline)) void add_chunk(const std::byte* chunk, size_t groups,
-                                                     const Int8Inputs& x, const auto& ahead,
-                                                     typename Isa::Floats (&total)[kRows]) {
+// The first `groups` groups of a chunk of every block times kRows rows, added to `total`. `groups`
+// is known when this is compiled but for the last chunk of a block.
+template <class Isa, WeightType kType, int kRows, int kBlocks>
+inline __attribute__((always_inline)) void add_chunk(
+    Places chunk, size_t groups, const Int8Inputs& x, const auto& ahead,
+    typename Isa::Floats (&total)[kBlocks][kRows]) {
   constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
-  for (size_t i = 0; i < kLayout.header_bytes; i += 64) ahead.fetch(chunk + i);
+#pragma GCC unroll 8
+  for (int b = 0; b < kBlocks; ++b) {
+    for (size_t i = 0; i < kLayout.header_bytes; i += 64) ahead.fetch(chunk[b] + i);
+  }
 #pragma GCC unroll 4
-  for (size_t g = 0; g < groups; ++g) add_group<Isa, kType, kRows>(chunk, g, x, ahead, total);
+  for (size_t g = 0; g < groups; ++g) {
+    add_group<Isa, kType, kRows, kBlocks>(chunk, g, x, ahead, total);
+  }
 }
 
-// kBlocks blocks times kRows rows of int8 inputs, a chunk of each block by turns.
+// kBlocks blocks times kRows rows of int8 inputs: a chunk of each block by turns for one row, which
+// memory is too slow for anyway, of all blocks at once for more.
 template <class Isa, WeightType kType, int kRows, int kBlocks>
 void int8_blocks(const ProductArgs& args, const std::byte* block, size_t first, float* out) {
   constexpr WeightLayout kLayout = kWeightLayouts[static_cast<size_t>(kType)];
@@ -90,19 +104,19 @@ void int8_blocks(const ProductArgs& args, const std::byte* block, size_t first, 
   Int8Inputs x = {args.inputs.values + first * args.inputs.columns,
                   args.inputs.scales + first * groups, args.inputs.sums + first * groups,
                   args.inputs.half_sums + first * groups, args.inputs.starts + first * groups};
-  typename Isa::Floats total[kBlocks][kRows];
+  constexpr int kTogether = kRows == 1 ? 1 : kBlocks, kTurns = kBlocks / kTogether;
+  typename Isa::Floats total[kTurns][kTogether][kRows];
 #pragma GCC unroll 16
-  for (int r = 0; r < kBlocks * kRows; ++r) total[r / kRows][r % kRows] = Isa::set_float(0);
+  for (int r = 0; r < kBlocks * kRows; ++r) {
+    total[r / kRows / kTogether][r / kRows % kTogether][r % kRows] = Isa::set_float(0);
+  }
   constexpr size_t kChunkGroups = kLayout.chunk_columns / 32;
   Ahead<Isa, kType, kBlocks> ahead;
   const auto add = [&](size_t count) __attribute__((always_inline)) {
 #pragma GCC unroll 8
-    for (int b = 0; b < kBlocks; ++b) {
-      add_chunk<Isa, kType, kRows>(block + static_cast<size_t>(b) * args.block_bytes, count, x,
-                                   ahead, total[b]);
-      // Inputs are read again for the next block: compilers keep them in registers, which the sums
-      // of several rows do not leave.
-      if constexpr (kRows > 1 && kBlocks > 1) asm volatile("" ::: "memory");
+    for (int t = 0; t < kTurns; ++t) {
+      const Places chunk = {block + static_cast<size_t>(t) * args.block_bytes, args.block_bytes};
+      add_chunk<Isa, kType, kRows, kTogether>(chunk, count, x, ahead, total[t]);
     }
   };
   const size_t chunks = args.columns / kLayout.chunk_columns;
@@ -122,7 +136,7 @@ void int8_blocks(const ProductArgs& args, const std::byte* block, size_t first, 
   }
 #pragma GCC unroll 16
   for (int r = 0; r < kBlocks * kRows; ++r) {
-    Isa::store(total[r / kRows][r % kRows],
+    Isa::store(total[r / kRows / kTogether][r / kRows % kTogether][r % kRows],
                out + static_cast<size_t>(r % kRows) * args.out_step + r / kRows * kBlockRows);
   }
 }
