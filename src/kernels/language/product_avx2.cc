@@ -31,9 +31,9 @@ struct Avx2 {
   using Bytes = TwoIntegers;
   static constexpr bool kOffsetBytes = false;
   static constexpr int kFloatRows = 1;
-  static constexpr int kInt8Rows = 2;
+  static constexpr int kInt8Rows = 4;
   static constexpr int kStreams = 8;
-  static constexpr int kInt8Sums = 2;
+  static constexpr int kInt8Sums = 8;
 
   static __m256i load_256(const std::byte* at) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
