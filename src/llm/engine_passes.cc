@@ -7,7 +7,7 @@ namespace edgewright {
 using State = ScheduledRequest::State;
 
 // Rows of logits of a prompt that a pass gives at most: each has a number for every word.
-constexpr int kAskedRows = 64;
+constexpr int kAskedRows = 32;
 
 // The next tokens of a prompt, as many as were planned and are left.
 DecoderRun Engine::run_of(const StepPlan::Chunk& chunk) {

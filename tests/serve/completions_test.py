@@ -130,12 +130,14 @@ class Completions(unittest.TestCase):
             dict(order, logprobs=21),
             dict(order, logprobs="all"),
             dict(order, echo=1),
+            dict(order, top_logprobs=2),
             dict(chat, logprobs=False),
             dict(chat, logprobs=3),
         ):
             path = "/v1/chat/completions" if "messages" in wrong else "/v1/completions"
             self.ask("POST", path, wrong, 400)
         self.ask("POST", "/v1/completions", dict(order, echo=True, stream=True), 501)
+        self.ask("POST", "/v1/chat/completions", dict(chat, echo=True), 501)
 
     def test_texts_run_together(self):
         order = {"model": "words", "prompt": "The sea", "max_tokens": 16, "temperature": 0}

@@ -10,7 +10,7 @@
 //     dot_wide: for all bytes; with kOffsetBytes as false it takes 128 from each first
 //     kFloatRows, kInt8Rows: rows of inputs at a time, powers of two
 //     kStreams: blocks by turns where there is one row of inputs, a power of two
-//     kInt8Sums: rows times blocks by turns where there are more
+//     kInt8Sums: rows times blocks at once where there are more
 //     prefetch(address): fetches the line to the first level; prefetch_stream(address): the line
 //     that is used now is one of a single stream, whose next lines are to be fetched
 //   };

@@ -110,6 +110,10 @@ Reply<bool> read_stops(const Json& json, CompletionRequest& request) {
 Reply<bool> read_likelihoods(const Json& json, CompletionRequest& request) {
   constexpr double kMost = 20;  // of OpenAI's reference
   TextRequest& text = request.text;
+  EDGEWRIGHT_ASK(request.echo, flag_of(json, "echo"));
+  if (request.echo && (request.is_chat || request.stream)) {
+    return Refusal{RefusalKind::kUnsupported, "'echo' is for completions that do not stream"};
+  }
   if (request.is_chat) {
     EDGEWRIGHT_ASK(text.log_probabilities, flag_of(json, "logprobs"));
     EDGEWRIGHT_ASK(text.likeliest, number_of(json, "top_logprobs", 0, 0, kMost));
@@ -125,9 +129,9 @@ Reply<bool> read_likelihoods(const Json& json, CompletionRequest& request) {
   } else if (asked != json.end() && !asked->is_null() && *asked != false) {
     return malformed("'logprobs' is no number");
   }
-  EDGEWRIGHT_ASK(request.echo, flag_of(json, "echo"));
-  if (request.echo && request.stream) {
-    return Refusal{RefusalKind::kUnsupported, "'echo' and 'stream' do not go together"};
+  if (const auto top = json.find("top_logprobs");
+      top != json.end() && !top->is_null() && *top != 0) {
+    return malformed("'top_logprobs' is for chats; completions ask with a number as 'logprobs'");
   }
   text.prompt_log_probabilities = request.echo && text.log_probabilities;
   return true;
