@@ -86,6 +86,28 @@ TEST(SamplerTest, ExtremeTemperaturesAndLogitsStayDistributions) {
   EXPECT_EQ(p[0], 0);
 }
 
+// A damaged model may give anything: a token of the vocabulary comes out of it all the same.
+TEST(SamplerTest, BrokenLogitsStillGiveAToken) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float infinite = std::numeric_limits<float>::infinity();
+  std::vector<float> scratch;
+  for (const float broken : {nan, infinite, -infinite}) {
+    for (const size_t sound : {size_t{0}, size_t{1}, size_t{150}}) {
+      std::vector<float> logits(300, broken);
+      for (size_t i = 0; i < sound; ++i) logits[2 * i] = static_cast<float>(uniform(1, i));
+      for (const Sampling& sampling :
+           {Sampling{}, Sampling{.temperature = 1}, Sampling{.temperature = 1, .top_k = 7},
+            Sampling{.temperature = 1, .top_p = 0.9f}, Sampling{.temperature = 1, .min_p = 0.1f},
+            Sampling{.temperature = 1, .top_k = 200, .top_p = 0.5f, .min_p = 0.1f}}) {
+        auto copy = logits;
+        const int token = edgewright::sample(copy, std::vector<int>{}, sampling, 3, scratch);
+        EXPECT_TRUE(token >= 0 && token < 300) << token;
+      }
+      EXPECT_LE(likelihood(logits, 0, 20).likeliest.size(), 20u);
+    }
+  }
+}
+
 TEST(SamplerTest, DrawsBeyondTheSumAreTheLastToken) {
   std::vector<float> p(300, 0);
   p[3] = p[70] = p[200] = 0.25f;
