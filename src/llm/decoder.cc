@@ -340,13 +340,13 @@ void Decoder::feed_forward_block(int index) {
 // Logits of the wanted rows only. A run's only one is computed as decoding does it, whatever the
 // phase: weights that are read for a row alone are not worth bringing into the form of many.
 void Decoder::head(std::span<const DecoderRun> runs, std::span<float> logits) {
+  const auto hidden = static_cast<size_t>(config().hidden);
   size_t row = 0;
   for (auto run = runs.begin(); run != runs.end();) {
     const bool alone = run->logits <= 1;
     picked_.clear();
     for (; run != runs.end() && (run->logits <= 1) == alone; ++run) {
       row += run->tokens.size();
-      const auto hidden = static_cast<size_t>(config().hidden);
       const auto begin = static_cast<ptrdiff_t>((row - static_cast<size_t>(run->logits)) * hidden);
       picked_.insert(picked_.end(), state_.begin() + begin,
                      state_.begin() + static_cast<ptrdiff_t>(row * hidden));

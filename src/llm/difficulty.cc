@@ -1,16 +1,16 @@
 #include "llm/difficulty.h"
 
-#include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "kernels/language/rows.h"
+#include "llm/sampler.h"
 
 namespace edgewright {
 
 double entropy_of(std::span<const float> logits) {
   if (logits.empty()) return 0;
-  const float highest = *std::ranges::max_element(logits);
+  const float highest = largest_of(logits);
   std::vector<float> weights(logits.size());
   const double sum =
       language::exponentials(logits.data(), highest, 1, logits.size(), weights.data());

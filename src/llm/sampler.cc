@@ -30,20 +30,6 @@ using RankedAt = std::vector<Ranked>::iterator;
 
 constexpr size_t kLanes = 16;  // of loops that compilers make vectors of
 
-float largest_of(std::span<const float> values) {
-  float lanes[kLanes];
-  std::fill_n(lanes, kLanes, -std::numeric_limits<float>::infinity());
-  size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes) {
-    for (size_t l = 0; l < kLanes; ++l) {
-      lanes[l] = values[i + l] > lanes[l] ? values[i + l] : lanes[l];
-    }
-  }
-  float largest = *std::ranges::max_element(lanes);
-  for (; i < values.size(); ++i) largest = std::max(largest, values[i]);
-  return largest;
-}
-
 double sum_of(std::span<const float> values) {
   constexpr size_t kSums = 8;
   double sums[kSums] = {};
@@ -63,8 +49,8 @@ std::span<T> block_at(std::span<T> weights, size_t first) {
   return weights.subspan(first, std::min(kBlock, weights.size() - first));
 }
 
-// No weight below it is among the `count` largest: so many blocks have a weight that large.
-float least_of_largest(std::span<float> weights, size_t count) {
+// No weight below it is among the `count` largest: so many runs of weights have one that large.
+float least_of_largest(std::span<const float> weights, size_t count) {
   std::vector<float> largest;
   for (size_t first = 0; first < weights.size(); first += kLanes) {
     const size_t count_here = std::min(kLanes, weights.size() - first);
@@ -76,8 +62,8 @@ float least_of_largest(std::span<float> weights, size_t count) {
   return *at;
 }
 
-// Tokens of at least that weight; the weights become 0.
-std::vector<Ranked> take_from(float least, std::span<float> weights) {
+// Tokens of at least that weight.
+std::vector<Ranked> ranked_from(float least, std::span<const float> weights) {
   std::vector<Ranked> taken;
   for (size_t first = 0; first < weights.size(); first += kBlock) {
     const auto block = block_at(weights, first);
@@ -86,7 +72,6 @@ std::vector<Ranked> take_from(float least, std::span<float> weights) {
       if (block[i] >= least) taken.push_back({block[i], static_cast<int>(first + i)});
     }
   }
-  std::ranges::fill(weights, 0.0f);
   return taken;
 }
 
@@ -124,7 +109,7 @@ double cut(std::span<float> weights, double total, const Sampling& sampling) {
   const float bound =
       k < size ? least_of_largest(weights, k)
                : std::max(sampling.min_p, static_cast<float>(part / static_cast<double>(size)));
-  std::vector<Ranked> ranked = take_from(bound, weights);
+  std::vector<Ranked> ranked = ranked_from(bound, weights);
   if (ranked.size() > k) {
     std::nth_element(ranked.begin(), ranked.begin() + static_cast<ptrdiff_t>(k), ranked.end(),
                      is_before);
@@ -135,6 +120,7 @@ double cut(std::span<float> weights, double total, const Sampling& sampling) {
     ranked.erase(end_of_share(ranked, static_cast<double>(sampling.top_p) * total), ranked.end());
   }
   std::erase_if(ranked, [&](const Ranked& token) { return token.weight < sampling.min_p; });
+  std::ranges::fill(weights, 0.0f);
   for (const Ranked& token : ranked) weights[static_cast<size_t>(token.token)] = token.weight;
   return weight_of(ranked.begin(), ranked.end());
 }
@@ -166,6 +152,20 @@ void penalise(std::span<float> logits, std::span<const int> seen, float penalty)
     done[at] = true;
     logits[at] = logits[at] > 0 ? logits[at] / penalty : logits[at] * penalty;
   }
+}
+
+float largest_of(std::span<const float> logits) {
+  float lanes[kLanes];
+  std::fill_n(lanes, kLanes, -std::numeric_limits<float>::infinity());
+  size_t i = 0;
+  for (; i + kLanes <= logits.size(); i += kLanes) {
+    for (size_t l = 0; l < kLanes; ++l) {
+      lanes[l] = logits[i + l] > lanes[l] ? logits[i + l] : lanes[l];
+    }
+  }
+  float largest = *std::ranges::max_element(lanes);
+  for (; i < logits.size(); ++i) largest = std::max(largest, logits[i]);
+  return largest;
 }
 
 // The maximum first, then its place.
@@ -223,7 +223,7 @@ Likelihood likelihood(std::span<const float> logits, int token, int count) {
   Likelihood found{chance(token), {}};
   if (count <= 0) return found;
   const size_t wanted = std::min(static_cast<size_t>(count), logits.size());
-  std::vector<Ranked> ranked = take_from(least_of_largest(weights, wanted), weights);
+  std::vector<Ranked> ranked = ranked_from(least_of_largest(weights, wanted), weights);
   std::ranges::sort(ranked, is_before);
   ranked.resize(std::min(ranked.size(), wanted));
   for (const Ranked& each : ranked) found.likeliest.push_back({each.token, chance(each.token)});

@@ -26,6 +26,8 @@ double uniform(uint64_t seed, uint64_t index, uint64_t stream = 0);
 
 // Changes logits of tokens that were seen.
 void penalise(std::span<float> logits, std::span<const int> seen, float penalty);
+// The largest logit; minus infinity where none is a number.
+float largest_of(std::span<const float> logits);
 // The token of the largest logit, the first of equals.
 int likeliest(std::span<const float> logits);
 // The distribution that is drawn from: zero for tokens that were cut off, the others sum to 1.

@@ -10,7 +10,7 @@
 //     dot_wide: for all bytes; with kOffsetBytes as false it takes 128 from each first
 //     kFloatRows, kInt8Rows: rows of inputs at a time, powers of two
 //     kStreams: blocks by turns where there is one row of inputs, a power of two
-//     kInt8Sums: rows times blocks at once where there are more
+//     kInt8Sums: rows times blocks at a time, at least kStreams and kInt8Rows
 //     prefetch(address): fetches the line to the first level; prefetch_stream(address): the line
 //     that is used now is one of a single stream, whose next lines are to be fetched
 //   };
@@ -227,9 +227,7 @@ void int8_rows(const ProductArgs& args) {
   if constexpr (kRows > 1) {
     if (args.inputs.rows < kRows) return int8_rows<Isa, kType, kRows / 2>(args);
   }
-  constexpr int kBlocks =
-      kRows == 1 ? kStreamsOf<Isa, kType>
-                 : std::min(kStreamsOf<Isa, kType>, std::max(1, Isa::kInt8Sums / kRows));
+  constexpr int kBlocks = std::min(kStreamsOf<Isa, kType>, Isa::kInt8Sums / kRows);
   if (args.block_bytes < kShortBlock) {
     return blocks_of_rows<Isa, kType, kRows, std::min(kBlocks, 4)>(args, 0);
   }

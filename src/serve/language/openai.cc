@@ -87,7 +87,7 @@ Reply<bool> read_sampling(const Json& json, CompletionRequest& request) {
                                 : "max_tokens";
   request.has_max_tokens = json.contains(limit) && !json[limit].is_null();
   // A prompt may be asked about without an answer.
-  const double fewest = json.value("echo", Json()) == true ? 0 : 1;
+  const double fewest = request.echo ? 0 : 1;
   EDGEWRIGHT_ASK(request.text.max_tokens, number_of(json, limit, kDefaultTokens, fewest, 1 << 20));
   return true;
 }
@@ -312,9 +312,9 @@ Reply<CompletionRequest> decode_completion(std::string_view body, bool is_chat) 
     EDGEWRIGHT_ASK(request.usage_in_stream, flag_of(*it, "include_usage"));
   }
   bool read = false;
+  EDGEWRIGHT_ASK(read, read_likelihoods(json, request));
   EDGEWRIGHT_ASK(read, read_sampling(json, request));
   EDGEWRIGHT_ASK(read, read_stops(json, request));
-  EDGEWRIGHT_ASK(read, read_likelihoods(json, request));
   EDGEWRIGHT_ASK(read, is_chat ? read_messages(json, request) : read_prompt(json, request));
   return request;
 }
